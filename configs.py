@@ -1,0 +1,124 @@
+"""Every setting of a training run. Each is also a flag: `python train.py --batch_size 16`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from mltu.augmentors import AUGMENTORS
+from mltu.configs import BaseModelConfigs, nearest
+from mltu.utils.errors import InputError
+
+DEFAULT_DATA_PATHS = {"iam": "Datasets/IAM_Sentences", "synthetic": "Datasets/Synthetic"}
+
+
+@dataclass
+class ModelConfigs(BaseModelConfigs):
+    # the run
+    name: str = "handwriting"  # name of the folder below Models that holds the runs
+    model_path: str = ""  # folder of this run; empty: Models/<name>/<YYYYmmddHHMM>
+    seed: int = 42  # of everything random: split, order, augmentation, weights
+
+    # the data
+    dataset: Literal["iam", "table", "synthetic"] = "iam"  # format: iam, table (CSV or TSV) or synthetic
+    data_path: str = ""  # folder, or table file; empty: Datasets/IAM_Sentences or Datasets/Synthetic
+    unit: Literal["sentences", "lines", "words"] = "sentences"  # of IAM: sentences, lines or words
+    keep_err: Literal["auto", "yes", "no"] = "auto"  # use IAM rows marked err; auto: for published splits only
+    limit: int = 0  # use only so many samples, drawn at random; 0: all
+
+    # who is in training and who in validation
+    split: Literal["random", "aachen", "official", "lists"] = "random"  # random (by writer), aachen, official or lists
+    train_fraction: float = 0.9  # share of the training side of a random split
+    train_list: str = ""  # split lists: file with one writer, form or image name a line
+    val_list: str = ""  # split lists: the same for validation
+    test_list: str = ""  # split lists: the same for test; may stay empty
+    val_path: str = ""  # dataset table: the table of validation lines, instead of a split
+    allow_shared_writers: bool = False  # accept own lists or tables with one writer on two sides
+
+    # generated handwriting
+    samples: int = 2000  # how many lines to generate
+    text_file: str = ""  # sentences to write, one a line, UTF-8; empty: made-up English
+    fonts: str = ""  # folder of TTF, OTF, WOFF or WOFF2 fonts; empty: pen strokes
+    max_chars: int = 60  # longest generated line, characters
+
+    # the network
+    height: int = 96  # image height, pixels
+    width: int = 1408  # image width, pixels; shorter lines are padded, longer ones shrunk
+    activation: str = "leaky_relu"  # leaky_relu (slope 0.1) or the name of a Keras activation
+    dropout: float = 0.2  # share of units dropped in training
+    vocab: str = ""  # the characters to learn; empty: all that the data has
+    max_text_length: int = 0  # longest text, characters; 0: the longest of the data
+
+    # the training
+    batch_size: int = 32  # lines in a batch
+    train_epochs: int = 1000  # most epochs; training stops before if nothing improves
+    learning_rate: float = 0.0005  # of Adam
+    patience: int = 20  # epochs without a better val_CER before training stops
+    lr_patience: int = 5  # epochs without a better val_CER before the learning rate falls
+    lr_factor: float = 0.9  # by which it falls
+    augmentors: tuple[str, ...] = (
+        "RandomBrightness",
+        "RandomErodeDilate",
+        "RandomSharpen",
+        "RandomRotate",
+        "RandomSlant",
+        "RandomStretch",
+        "RandomElasticTransform",
+    )  # of mltu.augmentors, applied in this order; none: no augmentation
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of the arithmetic in training
+
+    # the machine
+    train_workers: int = max(1, (os.cpu_count() or 1) - 1)  # threads that load images
+    cache_mb: int = 2048  # memory for decoded images, megabytes; 0: decode anew in every epoch
+    log_lines: int = 4  # validation lines shown with their reading after each epoch
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.model_path:
+            self.model_path = f"Models/{self.name}/{datetime.now():%Y%m%d%H%M}"
+        if not self.data_path:
+            self.data_path = DEFAULT_DATA_PATHS.get(self.dataset, "")
+
+    def validate(self) -> None:
+        self.augmentors = () if self.augmentors == ("none",) else self.augmentors
+        for name in self.augmentors:
+            if name not in AUGMENTORS:
+                raise InputError(f"augmentors: there is no {name!r}{nearest(name, AUGMENTORS)}")
+        lowest = {
+            "samples": 2,
+            "max_chars": 1,
+            "height": 16,
+            "width": 16,
+            "batch_size": 1,
+            "train_epochs": 1,
+            "patience": 1,
+            "lr_patience": 1,
+            "train_workers": 1,
+            "seed": 0,
+            "limit": 0,
+            "max_text_length": 0,
+            "cache_mb": 0,
+            "log_lines": 0,
+        }
+        for name, least in lowest.items():
+            if getattr(self, name) < least:
+                raise InputError(f"{name}: must be at least {least}, not {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout: must be at least 0 and below 1, not {self.dropout}")
+        for name in ("train_fraction", "lr_factor"):
+            if not 0 < getattr(self, name) < 1:
+                raise InputError(f"{name}: must lie between 0 and 1, not {getattr(self, name)}")
+        if not 0 < self.learning_rate < 10:
+            raise InputError(f"learning_rate: must lie between 0 and 10, not {self.learning_rate}")
+        if len(set(self.vocab)) != len(self.vocab):
+            raise InputError("vocab: has a character twice")
+        if self.dataset == "table" and not self.data_path:
+            raise InputError("data_path: must name the CSV or TSV file for --dataset table")
+        if self.split == "lists" and not (self.train_list and self.val_list):
+            raise InputError("train_list, val_list: must name the files of ids for --split lists")
+        if self.split in ("aachen", "official") and self.dataset != "iam":
+            raise InputError(f"split: {self.split} is a split of IAM; use random or lists for --dataset {self.dataset}")
+        if self.val_path and self.dataset != "table":
+            raise InputError("val_path: goes with --dataset table only")

@@ -1,0 +1,309 @@
+"""Random changes to training images.
+
+Each augmentor takes an :class:`mltu.annotations.images.Image` or a uint8 array, grey (H, W) or
+colour (H, W, 3), and returns the same kind with the same dtype and number of channels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .annotations.images import Image
+from .utils.image_utils import paper_color
+
+
+class Augmentor:
+    """Base class: decides whether to act, and unwraps and wraps the image.
+
+    Args:
+        random_chance: probability, 0 to 1, that an image is changed.
+        seed: seed of the augmentor's own random numbers, used when a call brings none.
+
+    Raises:
+        ValueError: the probability is out of range.
+    """
+
+    def __init__(self, random_chance: float = 0.5, seed: int = 0) -> None:
+        if not 0 <= random_chance <= 1:
+            raise ValueError(f"random_chance must be between 0 and 1, not {random_chance}")
+        self.random_chance = random_chance
+        self._rng = np.random.default_rng(seed)
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Change one image; every random number comes from `rng`."""
+        raise NotImplementedError
+
+    def __call__(
+        self, image: Image | np.ndarray, annotation: Any, rng: np.random.Generator | None = None
+    ) -> tuple[Image | np.ndarray, Any]:
+        """Return (image, annotation), the image changed with the given probability.
+
+        Args:
+            image: the picture; an `Image` is updated in place.
+            annotation: passed through.
+            rng: random numbers of this call, so that a sample's changes depend on nothing else.
+        """
+        rng = self._rng if rng is None else rng
+        if rng.random() >= self.random_chance:
+            return image, annotation
+        if isinstance(image, Image):
+            return image.update(self.augment(image.numpy(), rng)), annotation
+        return self.augment(image, rng), annotation
+
+
+def _warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Affine warp to (width, height), the new ground in the paper's colour."""
+    return cv2.warpAffine(
+        image,
+        matrix.astype(np.float32),
+        size,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=paper_color(image),
+    )
+
+
+class RandomBrightness(Augmentor):
+    """Make the image lighter or darker by adding one value to all pixels.
+
+    Args:
+        delta: largest change, in grey levels of 255.
+    """
+
+    def __init__(self, random_chance: float = 0.5, delta: int = 60, seed: int = 0) -> None:
+        super().__init__(random_chance, seed)
+        if not 0 <= delta <= 255:
+            raise ValueError(f"delta must be between 0 and 255, not {delta}")
+        self.delta = delta
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        change = int(rng.integers(-self.delta, self.delta + 1))
+        return np.clip(image.astype(np.int16) + change, 0, 255).astype(image.dtype)
+
+
+class RandomRotate(Augmentor):
+    """Turn the image about its centre; it grows so that nothing is cut off.
+
+    Args:
+        angle: largest angle in degrees, to either side, or a (lowest, highest) pair.
+    """
+
+    def __init__(self, random_chance: float = 0.5, angle: float | tuple[float, float] = 1.5, seed: int = 0) -> None:
+        super().__init__(random_chance, seed)
+        self.angle = (-angle, angle) if isinstance(angle, (int, float)) else tuple(angle)
+
+    @staticmethod
+    def rotate_image(image: np.ndarray, angle: float) -> np.ndarray:
+        """Turn by `angle` degrees, anticlockwise, on paper-coloured ground."""
+        height, width = image.shape[:2]
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
+        cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])
+        new_width = int(np.ceil(width * cos + height * sin))
+        new_height = int(np.ceil(width * sin + height * cos))
+        matrix[:, 2] += (new_width - width) / 2, (new_height - height) / 2
+        return _warp(image, matrix, (new_width, new_height))
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return self.rotate_image(image, rng.uniform(*self.angle))
+
+
+class RandomErodeDilate(Augmentor):
+    """Make dark strokes thinner or thicker.
+
+    Args:
+        kernel_size: (width, height) of the structuring element in pixels for a line 64 px high;
+            higher lines get a larger one. 1 x 1 would change nothing and is refused.
+    """
+
+    def __init__(self, random_chance: float = 0.5, kernel_size: tuple[int, int] = (2, 2), seed: int = 0) -> None:
+        super().__init__(random_chance, seed)
+        if max(kernel_size) < 2:
+            raise ValueError("kernel_size must be at least 2 in one direction: a 1 x 1 kernel changes nothing")
+        self.kernel_size = kernel_size
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        scale = max(1.0, image.shape[0] / 64)
+        size = [max(1, round(side * scale)) for side in self.kernel_size]
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE if min(size) > 2 else cv2.MORPH_RECT, size)
+        changed = cv2.erode(image, kernel) if rng.random() < 0.5 else cv2.dilate(image, kernel)
+        # a whole kernel would swallow hairlines, so the change is mixed in by a random part
+        part = rng.uniform(0.3, 1.0)
+        return cv2.addWeighted(changed, part, image, 1 - part, 0)
+
+
+class RandomSharpen(Augmentor):
+    """Mix in the image sharpened by a Laplacian kernel.
+
+    Args:
+        alpha: largest share of the sharpened image, 0 to 1.
+        lightness_range: range of the kernel's centre weight, in addition to 8; above 1 brightens.
+    """
+
+    def __init__(
+        self,
+        random_chance: float = 0.5,
+        alpha: float = 0.25,
+        lightness_range: tuple[float, float] = (0.75, 2.0),
+        seed: int = 0,
+    ) -> None:
+        super().__init__(random_chance, seed)
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha must be between 0 and 1, not {alpha}")
+        self.alpha = alpha
+        self.lightness_range = lightness_range
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        kernel = np.full((3, 3), -1.0, dtype=np.float32)
+        kernel[1, 1] = 8 + rng.uniform(*self.lightness_range)
+        share = rng.uniform(0, self.alpha)
+        return cv2.addWeighted(cv2.filter2D(image, -1, kernel), share, image, 1 - share, 0)
+
+
+class RandomGaussianBlur(Augmentor):
+    """Blur as a camera out of focus does.
+
+    Args:
+        sigma: largest standard deviation in pixels, for a line 64 px high; higher lines get more.
+    """
+
+    def __init__(self, random_chance: float = 0.5, sigma: float = 1.0, seed: int = 0) -> None:
+        super().__init__(random_chance, seed)
+        self.sigma = sigma
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        sigma = rng.uniform(0.2, 1.0) * self.sigma * max(1.0, image.shape[0] / 64)
+        return cv2.GaussianBlur(image, (0, 0), sigma)
+
+
+class RandomSaltAndPepper(Augmentor):
+    """Set random pixels to white (salt) or black (pepper).
+
+    Args:
+        salt_vs_pepper: share of salt, 0 to 1.
+        amount: largest share of the pixels that is changed, 0 to 1.
+    """
+
+    def __init__(
+        self, random_chance: float = 0.5, salt_vs_pepper: float = 0.5, amount: float = 0.02, seed: int = 0
+    ) -> None:
+        super().__init__(random_chance, seed)
+        if not (0 <= salt_vs_pepper <= 1 and 0 <= amount <= 1):
+            raise ValueError("salt_vs_pepper and amount must be between 0 and 1")
+        self.salt_vs_pepper = salt_vs_pepper
+        self.amount = amount
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        height, width = image.shape[:2]
+        count = int(rng.uniform(0, self.amount) * height * width)
+        rows, columns = rng.integers(0, height, count), rng.integers(0, width, count)
+        salt = rng.random(count) < self.salt_vs_pepper
+        image = image.copy()
+        image[rows[salt], columns[salt]] = 255
+        image[rows[~salt], columns[~salt]] = 0
+        return image
+
+
+class RandomElasticTransform(Augmentor):
+    """Bend the image by a smooth random displacement of every pixel.
+
+    Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks Applied to
+    Visual Document Analysis" (ICDAR 2003), sec. 2. The field is drawn on a coarse grid and
+    enlarged, which smooths it as the paper's Gaussian does at a fraction of the cost.
+
+    Args:
+        alpha_range: strength: standard deviation of the displacement, as a share of the image height.
+        sigma_range: smoothness: distance between the grid's points, as a share of the image height.
+    """
+
+    def __init__(
+        self,
+        random_chance: float = 0.5,
+        alpha_range: tuple[float, float] = (0.01, 0.03),
+        sigma_range: tuple[float, float] = (0.2, 0.5),
+        seed: int = 0,
+    ) -> None:
+        super().__init__(random_chance, seed)
+        self.alpha_range = alpha_range
+        self.sigma_range = sigma_range
+
+    @staticmethod
+    def elastic_transform(image: np.ndarray, alpha: float, sigma: float, rng: np.random.Generator) -> np.ndarray:
+        """Displace with standard deviation `alpha` and grid distance `sigma`, both in pixels."""
+        height, width = image.shape[:2]
+        grid = (2, int(np.ceil(height / sigma)) + 2, int(np.ceil(width / sigma)) + 2)
+        field = rng.normal(0, alpha, grid).astype(np.float32)
+        shift_x, shift_y = (cv2.resize(one, (width, height), interpolation=cv2.INTER_CUBIC) for one in field)
+        x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        return cv2.remap(
+            image,
+            x + shift_x,
+            y + shift_y,
+            interpolation=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=paper_color(image),
+        )
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        height = image.shape[0]
+        alpha, sigma = rng.uniform(*self.alpha_range) * height, rng.uniform(*self.sigma_range) * height
+        return self.elastic_transform(image, alpha, max(sigma, 2.0), rng)
+
+
+class RandomSlant(Augmentor):
+    """Shear the writing to the left or right; the image grows so that nothing is cut off.
+
+    Args:
+        angle: largest slant to either side, in degrees from the upright.
+    """
+
+    def __init__(self, random_chance: float = 0.5, angle: float = 15.0, seed: int = 0) -> None:
+        super().__init__(random_chance, seed)
+        if not 0 <= angle < 60:
+            raise ValueError(f"angle must be between 0 and 60 degrees, not {angle}")
+        self.angle = angle
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        height, width = image.shape[:2]
+        shear = np.tan(np.radians(rng.uniform(-self.angle, self.angle)))
+        offset = max(0.0, shear * height)
+        matrix = np.array([[1.0, -shear, offset], [0.0, 1.0, 0.0]])
+        return _warp(image, matrix, (width + int(np.ceil(abs(shear) * height)), height))
+
+
+class RandomStretch(Augmentor):
+    """Make the writing wider or narrower at the same height.
+
+    Args:
+        scale: (lowest, highest) factor on the width.
+    """
+
+    def __init__(self, random_chance: float = 0.5, scale: tuple[float, float] = (0.75, 1.25), seed: int = 0) -> None:
+        super().__init__(random_chance, seed)
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError(f"scale must be a pair of positive factors, lowest first, not {scale}")
+        self.scale = scale
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        height, width = image.shape[:2]
+        new_width = max(1, round(width * rng.uniform(*self.scale)))
+        method = cv2.INTER_AREA if new_width < width else cv2.INTER_LINEAR
+        return cv2.resize(image, (new_width, height), interpolation=method)
+
+
+AUGMENTORS = {
+    one.__name__: one
+    for one in (
+        RandomBrightness,
+        RandomRotate,
+        RandomErodeDilate,
+        RandomSharpen,
+        RandomGaussianBlur,
+        RandomSaltAndPepper,
+        RandomElasticTransform,
+        RandomSlant,
+        RandomStretch,
+    )
+}

@@ -1,0 +1,243 @@
+"""Configurations: YAML files, checked values, and command-line flags for every field."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import inspect
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .utils.errors import InputError
+
+YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
+
+
+def nearest(name: str, names: typing.Iterable[str]) -> str:
+    """`; did you mean X?` for the name most like a wrong one, else nothing."""
+    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def convert(name: str, value: Any, kind: Any) -> Any:
+    """Check a value against the type of a field, and convert what can mean only one thing.
+
+    Text becomes a number or a yes/no where the field wants one (command lines give only text, and
+    YAML reads 1e-4 as text), whole numbers become floats, comma-separated text becomes a list.
+
+    Args:
+        name: of the field, for the message.
+        value: what was given.
+        kind: bool, int, float, str, `Literal[...]`, `tuple[X, ...]` or `X | None`.
+
+    Raises:
+        InputError: the value does not fit.
+    """
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        inner = next(one for one in typing.get_args(kind) if one is not type(None))
+        return None if value is None or value == "none" else convert(name, value, inner)
+    if origin is typing.Literal:
+        choices = typing.get_args(kind)
+        if value in choices:
+            return value
+        if isinstance(value, bool):  # YAML reads yes and no as booleans
+            same = [choice for choice in choices if choice in (YES if value else NO)]
+            if same:
+                return same[0]
+        raise InputError(
+            f"{name}: must be one of {', '.join(map(str, choices))}, not {value!r}{nearest(str(value), choices)}"
+        )
+    if origin is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, (list, tuple)):
+            raise InputError(f"{name}: must be a list, not {value!r}")
+        item_kind = typing.get_args(kind)[0]
+        items = [item.strip() if isinstance(item, str) else item for item in items]
+        return tuple(convert(name, item, item_kind) for item in items if item != "")
+    if kind is bool:
+        if isinstance(value, str) and value.lower() in YES + NO:
+            return value.lower() in YES
+        if not isinstance(value, bool):
+            raise InputError(f"{name}: must be yes or no, not {value!r}")
+        return value
+    if kind in (int, float):
+        wanted = "a whole number" if kind is int else "a number"
+        if isinstance(value, str):
+            try:
+                return kind(value)
+            except ValueError:
+                raise InputError(f"{name}: must be {wanted}, not {value!r}") from None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or (kind is int and value != int(value)):
+            raise InputError(f"{name}: must be {wanted}, not {value!r}")
+        return kind(value)
+    if kind is str:
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise InputError(f"{name}: must be text, not {value!r}")
+        return str(value)
+    raise TypeError(f"{name}: fields of type {kind} are not supported")
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """A YAML mapping from a file, read with the safe loader.
+
+    Raises:
+        InputError: missing, not UTF-8, not YAML, or not a mapping of names to values.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{path}: the configuration cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())[:200]})") from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise InputError(f"{path}: must hold lines of the form name: value")
+    return values
+
+
+class BaseModelConfigs:
+    """Base of configurations.
+
+    A subclass is either a dataclass with typed fields, which are then checked and become
+    command-line flags, or a plain class that sets attributes in `__init__`.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Configs(BaseModelConfigs):
+        ...     height: int = 96  # image height, pixels
+        >>> Configs.from_args(["--height", "64"]).height
+        64
+    """
+
+    def __init__(self) -> None:
+        self.model_path = None
+
+    def __post_init__(self) -> None:
+        for field, kind in self.field_types().items():
+            setattr(self, field, convert(field, getattr(self, field), kind))
+        self.validate()
+
+    def validate(self) -> None:
+        """Check values against each other and their ranges; subclasses raise InputError here."""
+
+    @classmethod
+    def field_types(cls) -> dict[str, Any]:
+        """Name -> type of every field; empty for a class that is not a dataclass."""
+        if not dataclasses.is_dataclass(cls):
+            return {}
+        hints = typing.get_type_hints(cls)
+        return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+    @classmethod
+    def field_comments(cls) -> dict[str, str]:
+        """Name -> the comment that stands behind the field in the source."""
+        comments = re.findall(r"^    (\w+):[^#\n]*#\s*(.+)$", inspect.getsource(cls), flags=re.MULTILINE)
+        return dict(comments)
+
+    @classmethod
+    def from_dict(cls, values: typing.Mapping[str, Any], source: str = ""):
+        """Build from names and values.
+
+        Args:
+            values: fields that differ from the defaults.
+            source: what error messages name, such as a file.
+
+        Raises:
+            InputError: a name or value is wrong; the message has the nearest right name.
+        """
+        known = cls.field_types()
+        before = f"{source}: " if source else ""
+        for name in values:
+            if name not in known:
+                raise InputError(f"{before}there is no setting {name!r}{nearest(name, known)}")
+        try:
+            return cls(**values)
+        except InputError as error:
+            raise InputError(f"{before}{error}") from None
+
+    @classmethod
+    def load(cls, configs_path: str | Path):
+        """Read a YAML file that :meth:`save` wrote.
+
+        On this base class any names are taken as attributes; on a dataclass they are checked.
+
+        Raises:
+            InputError: the file cannot be read or a name or value is wrong.
+        """
+        values = read_yaml(configs_path)
+        if dataclasses.is_dataclass(cls):
+            return cls.from_dict(values, str(configs_path))
+        configs = cls()
+        for name, value in values.items():
+            setattr(configs, name, value)
+        return configs
+
+    def serialize(self) -> dict[str, Any]:
+        """All settings as plain values that YAML and JSON can hold."""
+        own = {
+            name: value
+            for one in reversed(type(self).__mro__)
+            for name, value in vars(one).items()
+            if not name.startswith("_") and isinstance(value, (str, int, float, bool, list, tuple, dict, type(None)))
+        }
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in (own | vars(self)).items()}
+
+    def save(self, name: str = "configs.yaml") -> Path:
+        """Write to `model_path`/`name`; the folder is made.
+
+        Raises:
+            ValueError: no `model_path` is set.
+        """
+        if not self.model_path:
+            raise ValueError("model_path is not set, so there is no folder to save the configuration in")
+        folder = Path(self.model_path)
+        folder.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(self.serialize(), allow_unicode=True, sort_keys=False)
+        (folder / name).write_text(text, encoding="utf-8")
+        return folder / name
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add a flag for every field, with its comment as help."""
+        comments = cls.field_comments()
+        for field in dataclasses.fields(cls):
+            default = field.default if field.default is not dataclasses.MISSING else ""
+            shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+            help_text = comments.get(field.name, "").replace("%", "%%")
+            help_text += f" [{shown}]" if shown not in ("", None) else ""
+            parser.add_argument(f"--{field.name}", metavar="X", default=argparse.SUPPRESS, help=help_text)
+
+    @classmethod
+    def from_args(cls, args: typing.Sequence[str] | None = None):
+        """Build from command-line flags alone, `--field value`.
+
+        Raises:
+            InputError: a name or value is wrong.
+        """
+        parser = ArgumentParser()
+        cls.add_arguments(parser)
+        return cls.from_dict(vars(parser.parse_args(args)))
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Parser whose mistakes are one line on standard error, with the nearest right flag, and exit code 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            allow_abbrev=False,
+            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=110),
+            **options,
+        )
+
+    def error(self, message: str) -> typing.NoReturn:
+        found = re.match(r"unrecognized arguments: (\S+)", message)
+        if found:
+            flag = found[1].split("=")[0]
+            message = f"there is no option {flag}{nearest(flag, self._option_string_actions)}"
+        self.exit(2, f"{self.prog}: {message}\n")

@@ -1,0 +1,287 @@
+"""Samples in, batches out; knows no deep-learning framework."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from .annotations.images import Image
+from .augmentors import Augmentor
+from .datasets import Sample, Skipped, random_split, read_table, write_table
+from .utils.errors import InputError
+
+
+class _Cache:
+    """Preprocessed samples in memory, up to a bound; shared by providers that were split."""
+
+    def __init__(self, megabytes: int) -> None:
+        self._left = megabytes * 1_000_000
+        self._entries: dict[str, tuple[Any, Any]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> tuple[Any, Any] | None:
+        found = self._entries.get(key)
+        return copy.deepcopy(found) if found is not None else None  # augmentors may write into it
+
+    def put(self, key: str, data: Any, annotation: Any) -> None:
+        size = getattr(data.numpy() if isinstance(data, Image) else data, "nbytes", 0)
+        with self._lock:
+            if key in self._entries or not 0 < size <= self._left:
+                return
+            self._left -= size
+            self._entries[key] = copy.deepcopy((data, annotation))
+
+
+class DataProvider:
+    """Batches of (data, annotations) from samples: preprocess, augment, transform, stack.
+
+    Which samples form a batch and how they are augmented depends only on the seed, the epoch and
+    the sample, never on how many workers load them.
+
+    Args:
+        dataset: samples whose first two elements are data (an image path) and annotation (its
+            text), as a list or pandas data frame, or the path of a CSV or TSV file of them.
+        data_preprocessors: callables (data, annotation) -> (data, annotation); their result is what
+            `use_cache` keeps.
+        batch_size: samples in a batch; the last one of an epoch may hold fewer.
+        shuffle: a new order in each epoch.
+        initial_epoch: number of the first epoch.
+        augmentors: applied after the preprocessors; see :mod:`mltu.augmentors`.
+        transformers: applied last; see :mod:`mltu.transformers`.
+        batch_postprocessors: callables (list of data, list of annotations) -> the same for a batch.
+        skip_validation: do not try every sample first; see :meth:`validate`.
+        limit: use only the first so many samples.
+        use_cache: keep preprocessed samples in memory, up to `cache_mb`.
+        log_level: level of this provider's own logger.
+        numpy: stack a batch into arrays.
+        seed: of the order and the augmentation.
+        workers: threads that load ahead while iterating and that validate.
+        cache_mb: bound of the cache, in megabytes.
+
+    Raises:
+        InputError: the dataset is empty, or nothing in it is usable.
+    """
+
+    def __init__(
+        self,
+        dataset: str | Sequence,
+        data_preprocessors: Sequence[Callable] | None = None,
+        batch_size: int = 4,
+        shuffle: bool = True,
+        initial_epoch: int = 1,
+        augmentors: Sequence[Callable] | None = None,
+        transformers: Sequence[Callable] | None = None,
+        batch_postprocessors: Sequence[Callable] | None = None,
+        skip_validation: bool = True,
+        limit: int | None = None,
+        use_cache: bool = False,
+        log_level: int = logging.INFO,
+        numpy: bool = True,
+        seed: int = 0,
+        workers: int = 1,
+        cache_mb: int = 2048,
+    ) -> None:
+        self._dataset = self._as_list(dataset)[: limit or None]
+        if not self._dataset:
+            raise InputError("the dataset holds no samples")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        self._data_preprocessors = list(data_preprocessors or [])
+        self._batch_size = batch_size
+        self._shuffle = shuffle
+        self._epoch = initial_epoch
+        self._step = 0
+        self.augmentors = list(augmentors or [])
+        self.transformers = list(transformers or [])
+        self._batch_postprocessors = list(batch_postprocessors or [])
+        self._cache = _Cache(cache_mb) if use_cache else None
+        self._numpy = numpy
+        self._seed = seed
+        self._threads = max(1, workers)
+        self.logger = logging.getLogger(f"{__name__}.{type(self).__name__}")
+        self.logger.setLevel(log_level)
+        if not skip_validation:
+            self.validate()
+
+    @staticmethod
+    def _as_list(dataset: str | Sequence) -> list:
+        if isinstance(dataset, (str, Path)):
+            return read_table(dataset)[0]
+        return dataset.values.tolist() if hasattr(dataset, "iloc") else list(dataset)
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch."""
+        return -(-len(self._dataset) // self._batch_size)
+
+    @property
+    def samples(self) -> list:
+        """The samples, in their order before shuffling."""
+        return self._dataset
+
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    @property
+    def step(self) -> int:
+        """Index of the batch that was asked for last."""
+        return self._step
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch, with its own order and augmentation."""
+        self._epoch += 1
+
+    def _order(self) -> np.ndarray:
+        count = len(self._dataset)
+        return np.random.default_rng([self._seed, self._epoch]).permutation(count) if self._shuffle else np.arange(count)
+
+    def process_data(self, sample: Sequence, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
+        """Preprocess, augment and transform one sample.
+
+        Args:
+            sample: (data, annotation, ...).
+            rng: random numbers for the augmentors; None leaves augmentation out.
+
+        Raises:
+            InputError: the sample cannot be used.
+        """
+        key = sample[0] if isinstance(sample[0], str) else None
+        cached = self._cache.get(key) if self._cache and key else None
+        if cached:
+            data, annotation = cached
+        else:
+            data, annotation = sample[0], sample[1]
+            for preprocessor in self._data_preprocessors:
+                data, annotation = preprocessor(data, annotation)
+            if self._cache and key:
+                self._cache.put(key, data, annotation)
+        for augmentor in self.augmentors if rng is not None else ():
+            if isinstance(augmentor, Augmentor):
+                data, annotation = augmentor(data, annotation, rng=rng)
+            else:
+                data, annotation = augmentor(data, annotation)
+        for transformer in self.transformers:
+            data, annotation = transformer(data, annotation)
+        return (data.numpy() if isinstance(data, Image) else data), annotation
+
+    def validate(self) -> list[Skipped]:
+        """Try every sample once, without augmentation, and keep those that work. Shows a progress bar.
+
+        Returns:
+            The samples that were dropped, each with the reason.
+
+        Raises:
+            InputError: none is left.
+        """
+
+        def reason(sample: Sequence) -> str | None:
+            try:
+                self.process_data(sample)
+            except InputError as error:
+                return str(error)
+            return None
+
+        with ThreadPoolExecutor(self._threads) as pool:
+            reasons = list(
+                tqdm(pool.map(reason, self._dataset), total=len(self._dataset), desc="Checking lines", unit="line")
+            )
+        dropped = [
+            Skipped(str(sample[0]), why.removeprefix(f"{sample[0]}: "))
+            for sample, why in zip(self._dataset, reasons, strict=True)
+            if why
+        ]
+        self._dataset = [sample for sample, why in zip(self._dataset, reasons, strict=True) if not why]
+        if not self._dataset:
+            first = dropped[0]
+            raise InputError(f"none of {len(dropped)} samples can be used; the first, {first.source}: {first.reason}")
+        return dropped
+
+    def with_samples(self, samples: Sequence, augmentors: Sequence[Callable] = (), shuffle: bool = False):
+        """A provider of other samples that is otherwise like this one and shares its cache."""
+        if not samples:
+            raise InputError("the dataset holds no samples")
+        other = copy.copy(self)
+        other._dataset = list(samples)
+        other.augmentors = list(augmentors)
+        other._shuffle = shuffle
+        return other
+
+    def split(self, split: float = 0.9, shuffle: bool = True):
+        """Divide into training and validation data.
+
+        Samples that name a writer or form (see :class:`mltu.datasets.Sample`) are divided so that
+        no writer is on both sides. Only the training half keeps the augmentors and the shuffling.
+
+        Args:
+            split: share of the training half, 0 to 1.
+            shuffle: divide at random, by the seed; else the first samples are for training.
+
+        Returns:
+            (training provider, validation provider).
+        """
+        if shuffle:
+            samples = [Sample(*sample[:2], *(str(field) for field in sample[2:4])) for sample in self._dataset]
+            train, val = random_split(samples, split, self._seed)
+        else:
+            cut = int(len(self._dataset) * split)
+            train, val = self._dataset[:cut], self._dataset[cut:]
+        return self.with_samples(train, self.augmentors, self._shuffle), self.with_samples(val)
+
+    def to_csv(self, path: str | Path, index: bool = False) -> None:
+        """Write the samples as `image,text,writer,form` rows that the table reader takes; `index` adds row numbers."""
+        write_table(path, self._dataset, index)
+
+    def get_batch_annotations(self, index: int) -> list:
+        """The samples of one batch of this epoch, before processing."""
+        chosen = self._order()[index * self._batch_size : (index + 1) * self._batch_size]
+        return [self._dataset[i] for i in chosen]
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """One batch of this epoch.
+
+        Returns:
+            (data, annotations): arrays with the batch as first axis, or lists if `numpy` is off.
+
+        Raises:
+            IndexError: no such batch.
+            InputError: not one sample of the batch can be used.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"batch {index} of {len(self)}")
+        self._step = index
+        start = index * self._batch_size
+        batch = []
+        reason = ""
+        for position, i in enumerate(self._order()[start : start + self._batch_size]):
+            rng = np.random.default_rng([self._seed, self._epoch, start + position])
+            try:
+                batch.append(self.process_data(self._dataset[i], rng))
+            except InputError as error:
+                reason = str(error)
+                self.logger.warning("left out: %s", reason)
+        if not batch:
+            raise InputError(f"no sample of batch {index} can be used; the last: {reason}")
+        data, annotations = [list(column) for column in zip(*batch, strict=True)]
+        for postprocessor in self._batch_postprocessors:
+            data, annotations = postprocessor(data, annotations)
+        return (np.asarray(data), np.asarray(annotations)) if self._numpy else (data, annotations)
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        """The batches of one epoch in order, loaded ahead by the worker threads."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            indices = iter(range(len(self)))
+            waiting = deque(pool.submit(self.__getitem__, i) for i in islice(indices, 2 * self._threads))
+            while waiting:
+                batch = waiting.popleft().result()
+                waiting.extend(pool.submit(self.__getitem__, i) for i in islice(indices, 1))
+                yield batch

@@ -1,0 +1,139 @@
+"""The IAM Handwriting Database, as it is downloaded.
+
+Marti and Bunke, "The IAM-database: an English sentence database for offline handwriting
+recognition", IJDAR 5 (2002). Get it, after registration, from the FKI group's page.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..utils.errors import InputError
+from .base import Sample, Skipped, normalize_text
+
+# fields of a row before the text, and the place of the ok|err remark among them
+FIELDS = {"sentences": (9, 2), "lines": (8, 1), "words": (8, 1)}
+IMAGE_ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
+
+
+def _how_to_get(unit: str) -> str:
+    return (
+        f"Register at https://fki.tic.heia-fr.ch/databases/iam-handwriting-database, download ascii.tgz and "
+        f"{unit}.tgz and unpack them there, or try without it: --dataset synthetic"
+    )
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """The folder that was named, those in it, and the one around it, nearest first."""
+    yield root
+    yield from sorted(path for path in root.iterdir() if path.is_dir())
+    around = root.resolve().parent
+    yield around
+
+
+def _find_table(root: Path, name: str) -> Path | None:
+    for folder in _folders(root):
+        for place in (folder, folder / "ascii"):
+            if (place / name).is_file():
+                return place / name
+    return None
+
+
+def _index_images(root: Path, unit: str) -> dict[str, Path]:
+    """Image name without its ending -> path, for any layout below the folder, else beside it."""
+    images: dict[str, Path] = {}
+    for start in (root, root.resolve().parent / unit):
+        for folder, _, names in os.walk(start):
+            for name in names:
+                stem, ending = os.path.splitext(name)
+                if ending.lower() in IMAGE_ENDINGS:
+                    images.setdefault(stem, Path(folder, name))
+        if images:
+            break
+    return images
+
+
+def _text_rows(path: Path) -> list[tuple[int, str]]:
+    """(line number, row) of what is neither blank nor a comment."""
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    return [
+        (number, row.rstrip())
+        for number, row in enumerate(text.split("\n"), start=1)
+        if row.strip() and not row.startswith("#")
+    ]
+
+
+def read_writers(root: str | Path) -> dict[str, str]:
+    """Form id -> writer id from `forms.txt`; empty if the file is not there."""
+    path = _find_table(Path(root), "forms.txt")
+    if path is None:
+        return {}
+    fields = (row.split() for _, row in _text_rows(path))
+    return {row[0]: row[1] for row in fields if len(row) > 1}
+
+
+def read_iam(
+    root: str | Path, unit: str = "sentences", keep_err: bool = False
+) -> tuple[list[Sample], list[Skipped]]:
+    """Read one unit of IAM.
+
+    Looks for `<unit>.txt` and `forms.txt` in the folder, in `ascii` and one level away, and for
+    the images in any layout below: nested as downloaded (`a01/a01-000u/a01-000u-00.png`) or flat.
+
+    Args:
+        root: the folder of the download.
+        unit: "sentences", "lines" or "words".
+        keep_err: keep rows marked `err`: the segmentation into words is doubtful, the text is right.
+
+    Returns:
+        (samples with writer and form, rows that were skipped). A missing image or a malformed
+        row is skipped; whether the images can be read is not checked here.
+
+    Raises:
+        InputError: folder, table or images are not there, or no row is usable; the message says
+            what was looked for, where, and how to get it.
+    """
+    if unit not in FIELDS:
+        raise InputError(f"IAM has no unit {unit!r}; there are {', '.join(FIELDS)}")
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; looked for the IAM database in it. {_how_to_get(unit)}")
+    table = _find_table(root, f"{unit}.txt")
+    if table is None:
+        raise InputError(f"{root}: looked for {unit}.txt and ascii/{unit}.txt there and found neither. {_how_to_get(unit)}")
+    images = _index_images(root, unit)
+    if not images:
+        raise InputError(f"{root}: found {table} but no images; looked for {unit}/a01/... below it. {_how_to_get(unit)}")
+    writers = read_writers(root)
+    before_text, remark = FIELDS[unit]
+    samples: list[Sample] = []
+    skipped: list[Skipped] = []
+    for number, row in tqdm(_text_rows(table), desc=f"Reading {table.name}", unit="row"):
+        # the text itself may hold spaces, so no more splits than there are fields before it
+        fields = row.split(" ", before_text)
+        source = f"{table}:{number}"
+        if len(fields) <= before_text or fields[remark] not in ("ok", "err"):
+            skipped.append(Skipped(source, f"malformed row: {row[:60]}"))
+            continue
+        name, text = fields[0], normalize_text(fields[-1].replace("|", " "))
+        if fields[remark] == "err" and not keep_err:
+            skipped.append(Skipped(source, "marked err (keep with --keep_err yes)"))
+        elif not text:
+            skipped.append(Skipped(source, "no text"))
+        elif name not in images:
+            skipped.append(Skipped(source, f"no image {name}.png below {root}"))
+        else:
+            form = "-".join(name.split("-")[:2])
+            samples.append(Sample(str(images[name]), text, writers.get(form, ""), form))
+    if not samples:
+        why = f"; the first, {skipped[0].source}: {skipped[0].reason}" if skipped else ""
+        raise InputError(f"{table}: none of its {len(skipped)} rows can be used{why}. {_how_to_get(unit)}")
+    return samples, skipped

@@ -1,0 +1,161 @@
+"""Dividing samples into training, validation and test data, by writer."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from ..utils.errors import InputError
+from .base import Sample
+
+logger = logging.getLogger(__name__)
+
+# the parts of IAM's published splits, as lists of form ids in the folder iam_splits
+PUBLISHED_SPLITS = {
+    # the partition that RWTH Aachen introduced and most papers on line recognition quote
+    "aachen": {"train": ["aachen_train"], "val": ["aachen_val"], "test": ["aachen_test"]},
+    # IAM's own Large Writer Independent Text Line Recognition task; it has two validation sets
+    "official": {
+        "train": ["official_train"],
+        "val": ["official_val1", "official_val2"],
+        "test": ["official_test"],
+    },
+}
+
+
+def random_split(samples: Sequence[Sample], train: float = 0.9, seed: int = 0) -> tuple[list[Sample], list[Sample]]:
+    """Divide at random so that no writer is on both sides.
+
+    Samples are grouped by writer, or by form where the writer is unknown, or stand alone where
+    both are. If that leaves one group, forms, then single samples, are divided instead, with a warning.
+
+    Args:
+        samples: two or more.
+        train: share of the training side, between 0 and 1; met as nearly as whole groups allow.
+        seed: of the order in which groups are drawn.
+
+    Returns:
+        (training samples, validation samples), each in the given order and not empty.
+
+    Raises:
+        InputError: fewer than two samples, or a share out of range.
+    """
+    if not 0 < train < 1:
+        raise InputError(f"the training share must lie between 0 and 1, not {train}")
+    if len(samples) < 2:
+        raise InputError("one sample cannot be divided into training and validation data; add more lines")
+    keys = (
+        lambda sample: sample.writer or sample.form or sample.image,
+        lambda sample: sample.form or sample.image,
+        lambda sample: sample.image,
+    )
+    for level, key in enumerate(keys):
+        groups: dict[str, list[int]] = defaultdict(list)
+        for index, sample in enumerate(samples):
+            groups[key(sample)].append(index)
+        if len(groups) > 1:
+            break
+    else:
+        raise InputError("all samples have the same image; nothing can be divided")
+    if level:
+        logger.warning("all lines are by one writer: validation lines come from the same hand")
+
+    names = sorted(groups)
+    drawn = [groups[names[i]] for i in np.random.default_rng(seed).permutation(len(names))]
+    target = max(1, round(len(samples) * (1 - train)))
+    val: list[int] = []
+    used = 0
+    for group in drawn:
+        if used + 1 < len(drawn) and abs(len(val) + len(group) - target) < abs(len(val) - target):
+            val.extend(group)
+            used += 1
+    chosen = set(val or min(drawn, key=len))
+    return (
+        [sample for index, sample in enumerate(samples) if index not in chosen],
+        [sample for index, sample in enumerate(samples) if index in chosen],
+    )
+
+
+def published_split(samples: Sequence[Sample], name: str) -> dict[str, list[Sample]]:
+    """Divide IAM samples as a published split does, by their form ids.
+
+    Args:
+        samples: with forms, as :func:`mltu.datasets.read_iam` gives them. Forms that the split
+            does not name are left out, as its authors did.
+        name: "aachen" or "official"; the two validation sets of the latter are joined.
+
+    Returns:
+        {"train": [...], "val": [...], "test": [...]}.
+
+    Raises:
+        InputError: unknown name, or no sample belongs to the training or validation part.
+    """
+    if name not in PUBLISHED_SPLITS:
+        raise InputError(f"no published split {name!r}; there are {', '.join(PUBLISHED_SPLITS)}")
+    folder = resources.files(__package__) / "iam_splits"
+    forms = {
+        part: {form for file in files for form in (folder / f"{file}.txt").read_text(encoding="utf-8").split()}
+        for part, files in PUBLISHED_SPLITS[name].items()
+    }
+    return _by_ids(samples, forms, f"the {name} split")
+
+
+def list_split(samples: Sequence[Sample], lists: Mapping[str, str | Path]) -> dict[str, list[Sample]]:
+    """Divide by the user's own lists.
+
+    Args:
+        samples: to be divided; those on no list are left out.
+        lists: for "train", "val" and, if wanted, "test" the path of a text file with one id a line:
+            a writer, a form, or the name of an image without its ending.
+
+    Returns:
+        As many parts as there are lists.
+
+    Raises:
+        InputError: a list is missing or empty, one id is on two lists, or a part has no samples.
+    """
+    ids: dict[str, set[str]] = {}
+    for part, path in lists.items():
+        try:
+            ids[part] = {line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()} - {""}
+        except (OSError, UnicodeDecodeError):
+            raise InputError(f"{path}: the list of {part} ids cannot be read; one writer, form or image a line") from None
+        if not ids[part]:
+            raise InputError(f"{path}: the list of {part} ids is empty")
+    parts = list(ids)
+    for position, part in enumerate(parts):
+        for other in parts[position + 1 :]:
+            both = sorted(ids[part] & ids[other])
+            if both:
+                raise InputError(f"{lists[part]} and {lists[other]} both name {both[0]}; each id belongs on one list")
+    return _by_ids(samples, ids, "the lists")
+
+
+def _by_ids(samples: Sequence[Sample], ids: Mapping[str, set[str]], what: str) -> dict[str, list[Sample]]:
+    parts: dict[str, list[Sample]] = {part: [] for part in ids}
+    for sample in samples:
+        for part, members in ids.items():
+            if not members.isdisjoint((sample.form, sample.writer, Path(sample.image).stem)):
+                parts[part].append(sample)
+                break
+    empty = [part for part in ("train", "val") if not parts.get(part)]
+    if empty:
+        raise InputError(
+            f"none of {len(samples)} samples is on the {' or '.join(empty)} side of {what}; "
+            "the ids must match the dataset's writers, forms or image names"
+        )
+    return parts
+
+
+def shared_writers(parts: Mapping[str, Sequence[Sample]]) -> list[str]:
+    """Writers (forms, where the writer is unknown) that are in more than one part, sorted."""
+    sides: dict[str, set[str]] = defaultdict(set)
+    for part, samples in parts.items():
+        for sample in samples:
+            sides[sample.writer or sample.form].add(part)
+    return sorted(writer for writer, found in sides.items() if writer and len(found) > 1)

@@ -1,0 +1,78 @@
+"""Running an exported network with ONNX Runtime; TensorFlow is not needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from .utils.errors import InputError
+
+
+class OnnxInferenceModel:
+    """An ONNX model with its metadata; subclasses implement :meth:`predict`.
+
+    Args:
+        model_path: the .onnx file, or a folder that holds it.
+        force_cpu: do not use a GPU even if ONNX Runtime can.
+        default_model_name: name of the file in a folder.
+        threads: CPU threads for one run; 0 leaves it to ONNX Runtime.
+
+    Attributes:
+        model: the `onnxruntime.InferenceSession`.
+        metadata: name -> value; values are JSON, or text where they are not.
+        input_shapes: shape of every input, without the batch axis; `None` or a name where free.
+        input_names: names of the inputs.
+        output_names: names of the outputs.
+
+    Raises:
+        InputError: no model there, or not an ONNX file.
+    """
+
+    def __init__(
+        self,
+        model_path: str | Path = "",
+        force_cpu: bool = False,
+        default_model_name: str = "model.onnx",
+        threads: int = 0,
+    ) -> None:
+        path = Path(model_path)
+        path = path / default_model_name if path.is_dir() else path
+        if not path.is_file():
+            raise InputError(f"{path}: no such model; train one with `python train.py`, or name its folder with --model")
+        self.model_path = str(path)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        wanted = ["CPUExecutionProvider"] if force_cpu else ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        providers = [provider for provider in wanted if provider in ort.get_available_providers()]
+        try:
+            # read here because ONNX Runtime misreads non-ASCII paths on some systems
+            self.model = ort.InferenceSession(path.read_bytes(), options, providers=providers)
+        except OSError as error:
+            raise InputError(f"{path}: the model cannot be read ({error.strerror})") from None
+        except Exception as error:  # ONNX Runtime's exceptions share no public base class
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{path}: not an ONNX model that can be run ({reason}); export it again") from None
+        self.metadata = {
+            key: self._value(text) for key, text in self.model.get_modelmeta().custom_metadata_map.items()
+        }
+        self.input_shapes = [one.shape[1:] for one in self.model.get_inputs()]
+        self.input_names = [one.name for one in self.model.get_inputs()]
+        self.output_names = [one.name for one in self.model.get_outputs()]
+
+    @staticmethod
+    def _value(text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+
+    def predict(self, data: np.ndarray) -> Any:
+        """What the model makes of one input."""
+        raise NotImplementedError
+
+    def __call__(self, data: np.ndarray) -> Any:
+        return self.predict(data)

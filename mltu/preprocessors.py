@@ -1,0 +1,32 @@
+"""What turns a dataset's entry into data, before augmentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .annotations.images import Image
+
+
+class ImageReader:
+    """Read the image of a sample.
+
+    Args:
+        image_class: class built from the path or array.
+        method: `cv2.IMREAD_COLOR` or `cv2.IMREAD_GRAYSCALE`.
+    """
+
+    def __init__(self, image_class: type[Image] = Image, method: int = cv2.IMREAD_COLOR) -> None:
+        self.image_class = image_class
+        self.method = method
+
+    def __call__(self, image_path: str | Path | np.ndarray, label: Any) -> tuple[Image, Any]:
+        """Return (image, label).
+
+        Raises:
+            InputError: the image cannot be read.
+        """
+        return self.image_class(image_path, method=self.method), label

@@ -1,0 +1,153 @@
+"""Error rates while training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from ..utils.text_utils import collapse_path, edit_distance
+
+
+def _on_host(function: Callable[..., tuple], arrays: Sequence, shapes: Sequence[tuple]):
+    """Call a numpy function from eager, traced or compiled code of any backend.
+
+    Args:
+        function: takes numpy arrays, returns as many float32 arrays as there are shapes.
+        arrays: tensors.
+        shapes: of the results.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        results = tf.numpy_function(function, arrays, [tf.float32] * len(shapes), stateful=False)
+        for result, shape in zip(results, shapes, strict=True):
+            result.set_shape(shape)
+        return results
+    if backend == "jax":
+        import jax
+
+        outputs = tuple(jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes)
+        return jax.pure_callback(lambda *host: function(*map(np.asarray, host)), outputs, *arrays)
+    return [ops.convert_to_tensor(result) for result in function(*map(ops.convert_to_numpy, arrays))]
+
+
+def _characters(vocabulary) -> list[str]:
+    """The vocabulary as a list of characters, from text, a list, or a tensor of strings."""
+    if hasattr(vocabulary, "numpy"):
+        return [one.decode("utf-8") for one in vocabulary.numpy().tolist()]
+    return list(vocabulary)
+
+
+class _ErrorRate(keras.metrics.Metric):
+    """Edits summed over all samples, divided by the true tokens summed over them."""
+
+    def __init__(self, vocabulary: str | Sequence[str], name: str, **options) -> None:
+        super().__init__(name=name, **options)
+        self.vocabulary = _characters(vocabulary)
+        self.errors = self.add_weight(name="errors", initializer="zeros", dtype="float32")
+        self.tokens = self.add_weight(name="tokens", initializer="zeros", dtype="float32")
+
+    @staticmethod
+    def _tokens(labels: np.ndarray, vocabulary: list[str]) -> list:
+        """What is counted, from label indices."""
+        raise NotImplementedError
+
+    @classmethod
+    def _counts(cls, decoded: Sequence, true: Sequence, vocabulary: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Edits and true tokens of each sample; float32, shape (batch,)."""
+        texts = (
+            [cls._tokens(one[(one >= 0) & (one < len(vocabulary))], vocabulary) for one in map(np.asarray, labels)]
+            for labels in (decoded, true)
+        )
+        pairs = [(edit_distance(one, reference), len(reference)) for one, reference in zip(*texts, strict=True)]
+        errors, totals = np.array(pairs, np.float32).reshape(-1, 2).T
+        return errors, totals
+
+    @classmethod
+    def _distance(cls, pred_decoded, y_true, vocab, padding: int):
+        """Edits over true tokens for each sample; infinite where there is no true token but an edit."""
+        decoded = [one[one != padding] for one in map(np.asarray, pred_decoded)]
+        errors, totals = cls._counts(decoded, list(y_true), _characters(vocab))
+        rates = np.divide(errors, totals, out=np.where(errors > 0, np.inf, 0).astype(np.float32), where=totals > 0)
+        return ops.convert_to_tensor(rates)
+
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true: labels, shape (batch, longest label), padded with `len(vocabulary)`.
+            y_pred: class scores, shape (batch, steps, len(vocabulary) + 1); the blank is last.
+            sample_weight: not used; every character counts the same.
+        """
+
+        def sums(paths: np.ndarray, labels: np.ndarray) -> tuple[np.float32, np.float32]:
+            decoded = [collapse_path(path, len(self.vocabulary)) for path in paths]
+            errors, totals = self._counts(decoded, labels, self.vocabulary)
+            return errors.sum(dtype=np.float32), totals.sum(dtype=np.float32)
+
+        paths = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
+        errors, tokens = _on_host(sums, [paths, ops.cast(y_true, "int32")], [(), ()])
+        self.errors.assign(self.errors + errors)
+        self.tokens.assign(self.tokens + tokens)
+
+    def result(self):
+        """The rate so far, a scalar; 0 before the first token."""
+        return ops.divide_no_nan(self.errors, self.tokens)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "vocabulary": self.vocabulary}
+
+
+@keras.saving.register_keras_serializable(package="mltu")
+class CERMetric(_ErrorRate):
+    """Character error rate of greedy CTC decoding over all samples since the last reset.
+
+    Edits are summed over the samples and divided by the true characters summed over them, so a
+    long line weighs more than a short one.
+
+    Args:
+        vocabulary: the characters, in the order of the classes.
+    """
+
+    def __init__(self, vocabulary: str | Sequence[str], name: str = "CER", **options) -> None:
+        super().__init__(vocabulary, name, **options)
+
+    @staticmethod
+    def _tokens(labels: np.ndarray, vocabulary: list[str]) -> list[int]:
+        return labels.tolist()
+
+    @classmethod
+    def get_cer(cls, pred_decoded, y_true, vocab, padding: int = -1):
+        """Error rate of each sample.
+
+        Args:
+            pred_decoded: decoded label indices, shape (batch, any), padded with `padding`.
+            y_true: true label indices, shape (batch, any), padded with `len(vocab)` or more.
+            vocab: the characters.
+            padding: index that pads the decoded labels.
+
+        Returns:
+            Character edits over true characters, float32, shape (batch,).
+        """
+        return cls._distance(pred_decoded, y_true, vocab, padding)
+
+
+@keras.saving.register_keras_serializable(package="mltu")
+class WERMetric(_ErrorRate):
+    """Word error rate, as :class:`CERMetric`; words are what white space separates."""
+
+    def __init__(self, vocabulary: str | Sequence[str], name: str = "WER", **options) -> None:
+        super().__init__(vocabulary, name, **options)
+
+    @staticmethod
+    def _tokens(labels: np.ndarray, vocabulary: list[str]) -> list[str]:
+        return "".join(vocabulary[label] for label in labels).split()
+
+    @classmethod
+    def get_wer(cls, pred_decoded, y_true, vocab, padding: int = -1):
+        """Error rate of each sample, as :meth:`CERMetric.get_cer`, over words."""
+        return cls._distance(pred_decoded, y_true, vocab, padding)

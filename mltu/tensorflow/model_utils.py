@@ -1,0 +1,72 @@
+"""Building blocks of the networks."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from ..configs import nearest
+from ..utils.errors import InputError
+
+
+def activation_layer(layer: keras.KerasTensor, activation: str = "relu", alpha: float = 0.1) -> keras.KerasTensor:
+    """Apply an activation.
+
+    Args:
+        layer: any tensor.
+        activation: "leaky_relu", or the name of a Keras activation ("relu", "elu", "gelu", "silu", ...).
+        alpha: slope of leaky_relu below zero.
+
+    Raises:
+        InputError: Keras has no activation of that name.
+    """
+    if activation == "leaky_relu":
+        return layers.LeakyReLU(negative_slope=alpha)(layer)
+    names = [name for name in dir(keras.activations) if not name.startswith("_")]
+    if activation not in names or activation in ("get", "serialize", "deserialize"):
+        raise InputError(f"activation: Keras has none called {activation!r}{nearest(activation, names)}")
+    return layers.Activation(activation)(layer)
+
+
+def residual_block(
+    x: keras.KerasTensor,
+    filter_num: int,
+    strides: int | tuple[int, int] = 2,
+    kernel_size: int | tuple[int, int] = 3,
+    skip_conv: bool = True,
+    padding: str = "same",
+    kernel_initializer: str = "he_uniform",
+    activation: str = "relu",
+    dropout: float = 0.2,
+) -> keras.KerasTensor:
+    """Residual block: conv - batch norm - activation - conv - batch norm, plus the input, activation, dropout.
+
+    After He et al., "Deep Residual Learning for Image Recognition" (CVPR 2016), fig. 2.
+
+    Args:
+        x: feature map, shape (batch, height, width, channels).
+        filter_num: channels of the result.
+        strides: of the first convolution, and of the 1 x 1 convolution on the skip path.
+        kernel_size: of both convolutions.
+        skip_conv: bring the input to the result's shape by a 1 x 1 convolution; needed where
+            `strides` or `filter_num` change the shape.
+        padding: "same" or "valid".
+        kernel_initializer: of all convolutions.
+        activation: see :func:`activation_layer`.
+        dropout: share of units dropped at the end.
+
+    Returns:
+        Feature map, shape (batch, height / strides, width / strides, filter_num), rounded up.
+    """
+    skip = x
+    options = {"padding": padding, "kernel_initializer": kernel_initializer}
+    x = layers.Conv2D(filter_num, kernel_size, strides=strides, **options)(x)
+    x = layers.BatchNormalization()(x)
+    x = activation_layer(x, activation)
+    x = layers.Conv2D(filter_num, kernel_size, **options)(x)
+    x = layers.BatchNormalization()(x)
+    if skip_conv:
+        skip = layers.Conv2D(filter_num, 1, strides=strides, **options)(skip)
+    x = layers.Add()([x, skip])
+    x = activation_layer(x, activation)
+    return layers.Dropout(dropout)(x)

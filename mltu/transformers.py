@@ -1,0 +1,211 @@
+"""What turns images and texts into the arrays that a network takes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .annotations.images import Image
+from .utils.errors import InputError
+from .utils.image_utils import paper_color
+
+logger = logging.getLogger(__name__)
+
+
+class Transformer:
+    """Maps (data, label) to (data, label), the same way every time."""
+
+    def __call__(self, data: Any, label: Any) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+
+class ImageResizer(Transformer):
+    """Bring an image to one size.
+
+    Args:
+        width: pixels.
+        height: pixels.
+        keep_aspect_ratio: shrink or enlarge until the image just fits, then pad; else stretch.
+        padding_color: grey level or colour of the padding; None takes the paper's colour.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        keep_aspect_ratio: bool = True,
+        padding_color: Sequence[int] | None = None,
+    ) -> None:
+        self.width = width
+        self.height = height
+        self.keep_aspect_ratio = keep_aspect_ratio
+        self.padding_color = padding_color
+
+    @staticmethod
+    def resize_maintaining_aspect_ratio(
+        image: np.ndarray, width_target: int, height_target: int, padding_color: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Resize to fit and pad: on the right, and above and below in equal parts.
+
+        Args:
+            image: shape (height, width) or (height, width, channels).
+            width_target: pixels.
+            height_target: pixels.
+            padding_color: as in the class.
+
+        Returns:
+            Array of shape (height_target, width_target) or (height_target, width_target, channels),
+            of the image's dtype.
+        """
+        height, width = image.shape[:2]
+        ratio = min(width_target / width, height_target / height)
+        new_width = min(width_target, max(1, round(width * ratio)))
+        new_height = min(height_target, max(1, round(height * ratio)))
+        color = paper_color(image) if padding_color is None else tuple(padding_color)
+        if (new_width, new_height) != (width, height):
+            # area averaging keeps thin strokes when shrinking
+            method = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+            image = cv2.resize(image, (new_width, new_height), interpolation=method)
+        top = (height_target - new_height) // 2
+        bottom = height_target - new_height - top
+        return cv2.copyMakeBorder(image, top, bottom, 0, width_target - new_width, cv2.BORDER_CONSTANT, value=color)
+
+    def __call__(self, image: Image | np.ndarray, label: Any) -> tuple[Image | np.ndarray, Any]:
+        """Resize an image, in the type it comes in: an :class:`Image` or an array."""
+        pixels = image.numpy() if isinstance(image, Image) else image
+        if self.keep_aspect_ratio:
+            pixels = self.resize_maintaining_aspect_ratio(pixels, self.width, self.height, self.padding_color)
+        else:
+            pixels = cv2.resize(pixels, (self.width, self.height))
+        return (image.update(pixels) if isinstance(image, Image) else pixels), label
+
+
+class LabelIndexer(Transformer):
+    """Turn a text into the indices of its characters.
+
+    Args:
+        vocab: the characters, in the order of the network's classes.
+    """
+
+    def __init__(self, vocab: str | Sequence[str]) -> None:
+        self.vocab = vocab
+        self._index = {character: index for index, character in enumerate(vocab)}
+
+    def __call__(self, data: Any, label: str) -> tuple[Any, np.ndarray]:
+        """Return (data, int32 array of shape (len(label),)).
+
+        Raises:
+            InputError: a character is not in the vocabulary.
+        """
+        unknown = sorted(set(label) - self._index.keys())
+        if unknown:
+            raise InputError(f"the text has {''.join(unknown)!r}, which is not in the vocabulary")
+        return data, np.array([self._index[character] for character in label], dtype=np.int32)
+
+
+class LabelStepCheck(Transformer):
+    """Refuse labels that CTC cannot align to the network's time steps.
+
+    A path needs one step for every character and one blank between two equal neighbours
+    (Graves et al., 2006, sec. 3.1); with fewer steps the loss is infinite.
+
+    Args:
+        time_steps: length of the network's output sequence.
+    """
+
+    def __init__(self, time_steps: int) -> None:
+        self.time_steps = time_steps
+
+    def __call__(self, data: Any, label: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Return both unchanged.
+
+        Raises:
+            InputError: the label needs more steps than there are.
+        """
+        needed = len(label) + int(np.count_nonzero(label[1:] == label[:-1]))
+        if needed > self.time_steps:
+            raise InputError(
+                f"the text needs {needed} time steps and the network has {self.time_steps}; raise --width"
+            )
+        return data, label
+
+
+class LabelPadding(Transformer):
+    """Pad labels to one length.
+
+    Args:
+        padding_value: what is appended, as a rule `len(vocab)`.
+        max_word_length: the length; with `use_on_batch` the longest label of a batch decides instead.
+        use_on_batch: take a list of labels, as a batch postprocessor.
+    """
+
+    def __init__(self, padding_value: int, max_word_length: int | None = None, use_on_batch: bool = False) -> None:
+        if max_word_length is None and not use_on_batch:
+            raise ValueError("max_word_length is needed unless use_on_batch is set")
+        self.padding_value = padding_value
+        self.max_word_length = max_word_length
+        self.use_on_batch = use_on_batch
+
+    def _pad(self, label: np.ndarray, length: int) -> np.ndarray:
+        if len(label) > length:
+            raise InputError(f"the text has {len(label)} characters, more than max_text_length = {length}")
+        return np.pad(label, (0, length - len(label)), constant_values=self.padding_value)
+
+    def __call__(self, data: Any, label: Any) -> tuple[Any, np.ndarray]:
+        """Return (data, labels padded to shape (length,), or (batch, length) with `use_on_batch`).
+
+        Raises:
+            InputError: a label is longer than `max_word_length`.
+        """
+        if self.use_on_batch:
+            longest = max(len(one) for one in label)
+            return data, np.array([self._pad(one, longest) for one in label])
+        return data, self._pad(label, self.max_word_length)
+
+
+class ImageShowCV2(Transformer):
+    """Show each image with its label in a window and wait for a key; without a screen, only say so once.
+
+    Put it between other steps to see what the network gets.
+
+    Args:
+        verbose: log the label and the size too.
+        name: title of the window.
+    """
+
+    def __init__(self, verbose: bool = True, name: str = "Image") -> None:
+        self.verbose = verbose
+        self.name = name
+        self._screen: bool | None = None
+
+    @staticmethod
+    def has_screen() -> bool:
+        """Whether OpenCV can open a window, tried in a process of its own because Qt aborts where it cannot."""
+        if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            return False
+        attempt = "import cv2; cv2.namedWindow('screen test'); cv2.destroyAllWindows()"
+        try:
+            return subprocess.run([sys.executable, "-c", attempt], capture_output=True, timeout=30).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+    def __call__(self, image: Image | np.ndarray, label: Any) -> tuple[Image | np.ndarray, Any]:
+        """Return both unchanged."""
+        if self._screen is None:
+            self._screen = self.has_screen()
+            if not self._screen:
+                logger.warning("ImageShowCV2: no screen to show images on; they pass through unseen")
+        pixels = image.numpy() if isinstance(image, Image) else image
+        if self.verbose:
+            logger.info("%s: %s, shape %s", self.name, label, pixels.shape)
+        if self._screen:
+            cv2.imshow(self.name, pixels)
+            cv2.waitKey(0)
+        return image, label

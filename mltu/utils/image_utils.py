@@ -1,0 +1,174 @@
+"""Reading pictures and bringing them into the one form that training and inference share."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageOps, UnidentifiedImageError
+
+from .errors import InputError
+
+MIN_SIDE = 3  # pixels; a comma cut out of a page is larger
+MAX_PIXELS = 64_000_000  # about 200 MB as colour in memory, well above any phone photograph of a line
+
+
+def read_image(path: str | Path, color: str = "BGR") -> np.ndarray:
+    """Read an image file upright, as 8-bit grey or colour.
+
+    EXIF rotation is applied, transparency becomes white paper, 16-bit values are scaled to 8.
+
+    Args:
+        path: a file in any format that Pillow reads (PNG, JPEG, TIFF, WebP, BMP, ...).
+        color: "BGR" or "GRAY".
+
+    Returns:
+        uint8 array of shape (height, width, 3) for "BGR", (height, width) for "GRAY".
+
+    Raises:
+        InputError: missing, empty, damaged, no image, smaller than 3 pixels a side or larger
+            than 64 megapixels. The message starts with the path.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not an image; name the image files in it")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty (0 bytes); copy or export it again")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the size is judged below, by our own limit
+            with PillowImage.open(path) as picture:
+                _check_size(path, picture.size)
+                picture = ImageOps.exif_transpose(picture)
+                picture.load()
+                pixels = _pixels(picture)
+    except InputError:
+        raise
+    except PillowImage.DecompressionBombError:
+        raise InputError(f"{path}: larger than {MAX_PIXELS / 1e6:.0f} megapixels; cut the line out first") from None
+    except PermissionError:
+        raise InputError(f"{path}: no permission to read it") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: not an image in a known format; convert it to PNG or JPEG") from None
+    except Exception as error:  # decoders raise a dozen types on damaged bytes; each means the same here
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: the image is damaged ({reason}); copy or export it again") from None
+    return to_gray(pixels) if color == "GRAY" else to_bgr(pixels)
+
+
+def _check_size(path: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    if min(size) < MIN_SIDE:
+        raise InputError(f"{path}: {width} x {height} pixels is too small to hold a line of text")
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"{path}: {width} x {height} pixels is more than {MAX_PIXELS / 1e6:.0f} megapixels; cut the line out first"
+        )
+
+
+def _pixels(picture: PillowImage.Image) -> np.ndarray:
+    """A Pillow image as grey, or in OpenCV's channel order."""
+    if picture.mode in ("L", "I;16", "I;16B", "I;16L", "I", "F"):
+        return np.asarray(picture)
+    if picture.mode == "1":
+        return np.asarray(picture.convert("L"))
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        return cv2.cvtColor(np.asarray(picture.convert("RGBA")), cv2.COLOR_RGBA2BGRA)
+    return cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Bring pixel values to uint8.
+
+    uint16 is divided by 257, booleans become 0 and 255, floats up to 1 are multiplied by 255,
+    and wider integers that exceed 255 are taken for 16-bit values. The shape stays.
+
+    Raises:
+        InputError: not numbers.
+    """
+    image = np.asarray(image)
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype == bool:
+        return image.astype(np.uint8) * 255
+    if not (np.issubdtype(image.dtype, np.integer) or np.issubdtype(image.dtype, np.floating)):
+        raise InputError(f"an image must hold numbers, not {image.dtype}")
+    top = image.max(initial=0)
+    if image.dtype == np.uint16 or (np.issubdtype(image.dtype, np.integer) and top > 255):
+        image = image / 257.0
+    elif np.issubdtype(image.dtype, np.floating):
+        image = np.nan_to_num(image) * (255.0 if top <= 1 else 1.0)
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def _on_white(image: np.ndarray) -> np.ndarray:
+    alpha = image[..., -1:].astype(np.float32) / 255.0
+    return np.rint(image[..., :-1] * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
+
+
+def _check_shape(image: np.ndarray) -> None:
+    channels = image.shape[2] if image.ndim == 3 else 1
+    if image.ndim not in (2, 3) or channels not in (1, 2, 3, 4) or min(image.shape[:2]) < 1:
+        raise InputError(
+            f"an image must have shape (height, width) or (height, width, 1 to 4 channels), not {image.shape}"
+        )
+
+
+def to_bgr(image: np.ndarray) -> np.ndarray:
+    """Any image as uint8 BGR on white.
+
+    Args:
+        image: grey (H, W) or (H, W, 1), grey with alpha (H, W, 2), BGR (H, W, 3) or BGRA (H, W, 4),
+            of any number type (see :func:`to_uint8`).
+
+    Returns:
+        uint8 array of shape (H, W, 3).
+
+    Raises:
+        InputError: another shape or type.
+    """
+    _check_shape(image)
+    image = to_uint8(image)
+    if image.ndim == 3 and image.shape[2] in (2, 4):
+        image = _on_white(image)
+    if image.ndim == 2 or image.shape[2] == 1:
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    return image
+
+
+def to_gray(image: np.ndarray) -> np.ndarray:
+    """Any image as uint8 grey on white: as :func:`to_bgr`, but the result has shape (H, W)."""
+    _check_shape(image)
+    image = to_uint8(image)
+    if image.ndim == 3 and image.shape[2] in (2, 4):
+        image = _on_white(image)
+    if image.ndim == 2:
+        return image
+    return image[..., 0] if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+
+
+def paper_color(image: np.ndarray) -> tuple[int, ...]:
+    """The colour of the ground that the writing stands on: the median of each channel.
+
+    Ink covers a small part of a line, so the median pixel is paper. Every fourth pixel is enough.
+
+    Returns:
+        One value for a grey image, three for a colour image.
+    """
+    step = 4 if min(image.shape[:2]) >= 16 else 1
+    sample = image[::step, ::step]
+    return tuple(int(v) for v in np.atleast_1d(np.median(sample, axis=(0, 1))))
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write an image as PNG; unlike `cv2.imwrite`, any path works on every system.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path.write_bytes(cv2.imencode(".png", image)[1].tobytes())

@@ -1,0 +1,101 @@
+"""Greedy CTC decoding and error rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+
+def collapse_path(path: np.ndarray, characters: int) -> np.ndarray:
+    """Collapse one CTC path into labels: merge repeats, then drop everything that is no character.
+
+    This is the map B of Graves et al., "Connectionist Temporal Classification" (ICML 2006), sec. 3.1.
+
+    Args:
+        path: class index per time step, shape (steps,).
+        characters: size of the vocabulary; the blank is index `characters`. Negative indices
+            count as padding.
+
+    Returns:
+        Label indices, shape (labels,), each in 0 .. characters - 1.
+    """
+    path = np.asarray(path)
+    changed = np.ones(path.shape, dtype=bool)
+    changed[1:] = path[1:] != path[:-1]
+    return path[changed & (path >= 0) & (path < characters)]
+
+
+def ctc_decoder(predictions: np.ndarray, chars: str | Sequence[str]) -> list[str]:
+    """Greedy CTC decoding: the best class of every time step, collapsed.
+
+    Args:
+        predictions: class scores, shape (batch, steps, len(chars) + 1); the blank comes last.
+        chars: the vocabulary, in the order of the classes.
+
+    Returns:
+        One text for each element of the batch.
+    """
+    paths = np.argmax(predictions, axis=-1)
+    return ["".join(chars[i] for i in collapse_path(path, len(chars))) for path in paths]
+
+
+def edit_distance(prediction_tokens: Sequence[str], reference_tokens: Sequence[str]) -> int:
+    """Levenshtein distance: the fewest insertions, deletions and substitutions between two sequences."""
+    return Levenshtein.distance(prediction_tokens, reference_tokens)
+
+
+def count_errors(
+    preds: Sequence[str], target: Sequence[str], tokens: Callable[[str], Sequence[str]] = list
+) -> tuple[int, int]:
+    """Sum edit distances and reference lengths over pairs of texts.
+
+    Args:
+        preds: predicted texts.
+        target: true texts, as many.
+        tokens: what is counted: `list` for characters, `str.split` for words.
+
+    Returns:
+        (errors, reference tokens).
+
+    Raises:
+        ValueError: the two have different lengths.
+    """
+    errors = total = 0
+    for pred, true in zip(preds, target, strict=True):
+        true_tokens = tokens(true)
+        errors += edit_distance(tokens(pred), true_tokens)
+        total += len(true_tokens)
+    return errors, total
+
+
+def _rate(preds: str | Sequence[str], target: str | Sequence[str], tokens: Callable) -> float:
+    preds = [preds] if isinstance(preds, str) else preds
+    target = [target] if isinstance(target, str) else target
+    errors, total = count_errors(preds, target, tokens)
+    if total:
+        return errors / total
+    return float("inf") if errors else 0.0
+
+
+def get_cer(preds: str | Sequence[str], target: str | Sequence[str]) -> float:
+    """Character error rate: character edits summed over all pairs, divided by the true characters.
+
+    Args:
+        preds: predicted text, or a list of them.
+        target: true text, or a list of as many.
+
+    Returns:
+        The rate as a fraction (0.05 is 5 %); it can exceed 1. Without any true character it is 0
+        if nothing was predicted, else infinity.
+
+    Raises:
+        ValueError: the two lists have different lengths.
+    """
+    return _rate(preds, target, list)
+
+
+def get_wer(preds: str | Sequence[str], target: str | Sequence[str]) -> float:
+    """Word error rate: as :func:`get_cer`, over words separated by white space."""
+    return _rate(preds, target, str.split)

@@ -1,0 +1,551 @@
+"""Train a handwriting recogniser and export it as ONNX.
+
+    python train.py                                        IAM sentences from Datasets/IAM_Sentences
+    python train.py --unit lines --split aachen --data_path Datasets/IAM
+    python train.py --dataset synthetic --samples 2000     generated handwriting, no download
+    python train.py --dataset table --data_path lines.csv  your own lines: image,text[,writer]
+    python train.py --config Models/.../configs.yaml       the settings of an earlier run
+    python train.py --check_only                           read, check and split the data, then stop
+    python train.py --overfit_batch                        learn one batch by heart, to prove the set-up
+    python train.py --export_only Models/...               write and check model.onnx again
+
+Every setting of configs.py is a flag. A run leaves in its folder: configs.yaml, train.csv, val.csv,
+(test.csv,) skipped.csv, training.csv, logs.log, readings.txt, TensorBoard logs, model.keras (best
+val_CER), model.onnx and results.json. Exit codes: 0 done, 1 training or export went wrong, 2 wrong
+input, 130 stopped by Ctrl-C before the first checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from configs import ModelConfigs
+from mltu import CVImage
+from mltu.augmentors import AUGMENTORS
+from mltu.configs import ArgumentParser, read_yaml
+from mltu.datasets import (
+    PUBLISHED_SPLITS,
+    Sample,
+    Skipped,
+    generate_lines,
+    list_split,
+    published_split,
+    random_split,
+    read_iam,
+    read_table,
+    shared_writers,
+    write_skipped,
+)
+from mltu.inferenceModel import OnnxInferenceModel
+from mltu.preprocessors import ImageReader
+from mltu.transformers import ImageResizer, LabelIndexer, LabelPadding, LabelStepCheck
+from mltu.utils.errors import InputError
+from mltu.utils.text_utils import ctc_decoder
+
+if TYPE_CHECKING:  # Keras takes seconds to import, so it waits until the settings and data are known to be right
+    import keras
+
+    from mltu.tensorflow.dataProvider import DataProvider
+
+CHECKPOINT = "model.keras"
+PRODUCTS = (
+    "configs.yaml",
+    "train.csv",
+    "val.csv",
+    "test.csv",
+    "skipped.csv",
+    "training.csv",
+    "logs.log",
+    "readings.txt",
+    "results.json",
+    CHECKPOINT,
+    "model.onnx",
+)
+CHANNELS = 3
+LARGEST_DIFFERENCE = 1e-4  # between the probabilities of Keras and ONNX
+COMPARED_LINES = 32
+OVERFIT_STEPS, OVERFIT_EPOCHS, OVERFIT_CER = 20, 60, 0.05
+
+
+class TrainingError(RuntimeError):
+    """Training or export went wrong; the message says how."""
+
+
+# --- data -----------------------------------------------------------------------------------
+
+
+def load_samples(configs: ModelConfigs) -> tuple[list[Sample], list[Skipped]]:
+    """Read the dataset that the settings name.
+
+    Returns:
+        (samples, what was skipped).
+
+    Raises:
+        InputError: nothing usable is there.
+    """
+    if configs.dataset == "synthetic":
+        samples, skipped = generate_lines(
+            configs.data_path,
+            configs.samples,
+            configs.seed,
+            configs.text_file or None,
+            configs.fonts or None,
+            configs.max_chars,
+            configs.train_workers,
+        )
+    elif configs.dataset == "table":
+        samples, skipped = read_table(configs.data_path)
+    else:
+        keep_err = configs.keep_err == "yes" or (configs.keep_err == "auto" and configs.split in PUBLISHED_SPLITS)
+        samples, skipped = read_iam(configs.data_path, configs.unit, keep_err)
+    if 0 < configs.limit < len(samples):
+        drawn = np.random.default_rng(configs.seed).choice(len(samples), configs.limit, replace=False)
+        samples = [samples[i] for i in sorted(drawn)]
+    return samples, skipped
+
+
+def divide(configs: ModelConfigs, samples: Sequence[Sample]) -> tuple[dict[str, list[Sample]], list[Skipped]]:
+    """Divide samples into "train", "val" and, where the split has one, "test".
+
+    Returns:
+        (parts, what was skipped in a separate validation table).
+
+    Raises:
+        InputError: a side is empty, or one writer is on two sides of the user's own split.
+    """
+    skipped: list[Skipped] = []
+    if configs.val_path:
+        val, skipped = read_table(configs.val_path)
+        parts = {"train": list(samples), "val": val}
+    elif configs.split == "lists":
+        lists = {"train": configs.train_list, "val": configs.val_list, "test": configs.test_list}
+        parts = list_split(samples, {part: path for part, path in lists.items() if path})
+    elif configs.split in PUBLISHED_SPLITS:
+        parts = published_split(samples, configs.split)
+    else:
+        train, val = random_split(samples, configs.train_fraction, configs.seed)
+        return {"train": train, "val": val}, skipped
+    shared = shared_writers(parts)
+    if shared and configs.split in PUBLISHED_SPLITS:
+        print(f"Note: {len(shared)} writers are on two sides of the published split, {shared[0]} for one.")
+    elif shared and not configs.allow_shared_writers:
+        raise InputError(
+            f"{len(shared)} writers are on two sides of the split, {shared[0]} for one: the error rates would look too "
+            "good; mend the lists, or accept it with --allow_shared_writers yes"
+        )
+    return parts, skipped
+
+
+def describe_skipped(skipped: Sequence[Skipped]) -> str:
+    """How many were skipped, by reason, in one line."""
+    reasons = Counter(one.reason.split(":")[0][:60] for one in skipped)
+    shown = "; ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
+    more = len(reasons) - 3
+    return f"{len(skipped)} skipped: {shown}" + (f"; {more} other reasons" if more > 0 else "")
+
+
+def transformers(configs: ModelConfigs, time_steps: int) -> list:
+    """From image and text to what the network takes."""
+    return [
+        ImageResizer(configs.width, configs.height, keep_aspect_ratio=True),
+        LabelIndexer(configs.vocab),
+        LabelStepCheck(time_steps),
+        LabelPadding(max_word_length=configs.max_text_length, padding_value=len(configs.vocab)),
+    ]
+
+
+def make_providers(
+    configs: ModelConfigs, parts: Mapping[str, Sequence[Sample]], time_steps: int
+) -> tuple[dict[str, DataProvider], list[Skipped]]:
+    """Providers of the parts, every sample tried once; only "train" is shuffled and augmented.
+
+    Returns:
+        (part -> provider, samples that were dropped).
+    """
+    from mltu.tensorflow.dataProvider import DataProvider
+
+    first = DataProvider(
+        parts["train"],
+        data_preprocessors=[ImageReader(CVImage)],
+        transformers=transformers(configs, time_steps),
+        batch_size=configs.batch_size,
+        use_cache=configs.cache_mb > 0,
+        cache_mb=configs.cache_mb,
+        seed=configs.seed,
+        workers=configs.train_workers,
+    )
+    providers: dict[str, DataProvider] = {}
+    dropped: list[Skipped] = []
+    for part, samples in parts.items():
+        if part == "train":
+            chosen = [AUGMENTORS[name]() for name in configs.augmentors]
+            provider = first.with_samples(samples, chosen, shuffle=True)
+        elif samples:
+            provider = first.with_samples(samples)
+        else:
+            continue
+        dropped += provider.validate()
+        providers[part] = provider
+    return providers, dropped
+
+
+def prepare_folder(folder: Path, overwrite: bool) -> None:
+    """Make the folder of a run; an earlier run in it is refused, or its files are removed."""
+    earlier = [folder / name for name in PRODUCTS if (folder / name).exists()]
+    if earlier and not overwrite:
+        raise InputError(f"{folder}: holds an earlier run; choose another --model_path, or add --overwrite")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in earlier:
+            path.unlink()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be used for a run ({error.strerror})") from None
+
+
+# --- training -------------------------------------------------------------------------------
+
+
+def build(configs: ModelConfigs) -> keras.Model:
+    """The network, compiled; seeds Keras and sets its precision."""
+    import keras
+
+    from model import train_model
+    from mltu.tensorflow.losses import CTCloss
+    from mltu.tensorflow.metrics import CERMetric, WERMetric
+
+    keras.utils.set_random_seed(configs.seed)
+    keras.config.set_dtype_policy(configs.precision)
+    model = train_model(
+        input_dim=(configs.height, configs.width, CHANNELS),
+        output_dim=len(configs.vocab),
+        activation=configs.activation,
+        dropout=configs.dropout,
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate=configs.learning_rate),
+        loss=CTCloss(),
+        metrics=[CERMetric(vocabulary=configs.vocab), WERMetric(vocabulary=configs.vocab)],
+        # XLA can compile neither the fast CTC kernel nor the metrics
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+    )
+    return model
+
+
+def make_callbacks(configs: ModelConfigs, val: DataProvider) -> list[keras.callbacks.Callback]:
+    """What watches, logs and saves during training."""
+    from keras.callbacks import (
+        CSVLogger,
+        EarlyStopping,
+        ModelCheckpoint,
+        ReduceLROnPlateau,
+        TensorBoard,
+        TerminateOnNaN,
+    )
+
+    from mltu.tensorflow.callbacks import ShowReadings, StopOnInterrupt, TrainLogger
+
+    folder = Path(configs.model_path)
+    best = {"monitor": "val_CER", "mode": "min"}
+    callbacks = [
+        TerminateOnNaN(),
+        ModelCheckpoint(str(folder / CHECKPOINT), save_best_only=True, verbose=1, **best),
+        EarlyStopping(patience=configs.patience, verbose=1, **best),
+        ReduceLROnPlateau(factor=configs.lr_factor, patience=configs.lr_patience, min_lr=1e-6, verbose=1, **best),
+        CSVLogger(str(folder / "training.csv")),
+        TrainLogger(folder),
+        StopOnInterrupt(),
+    ]
+    if all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):  # Keras needs both, whatever the backend
+        callbacks.append(TensorBoard(str(folder / "logs")))
+    if configs.log_lines:
+        step = max(1, len(val.samples) // configs.log_lines)
+        shown = val.samples[::step][: configs.log_lines]
+        images = np.stack([val.process_data(sample)[0] for sample in shown])
+        texts = [sample.text for sample in shown]
+        callbacks.append(ShowReadings(images, texts, configs.vocab, folder / "readings.txt"))
+    return callbacks
+
+
+def fit(configs: ModelConfigs, model: keras.Model, providers: Mapping[str, DataProvider]) -> dict[str, Any]:
+    """Train until nothing improves, the epochs are over, or Ctrl-C; the best weights are on disk then.
+
+    Returns:
+        What happened: epochs, seconds, how it ended, and the values of the best epoch.
+
+    Raises:
+        TrainingError: the loss is no number and there are no weights to keep.
+        KeyboardInterrupt: Ctrl-C before anything was worth keeping.
+    """
+    from mltu.tensorflow.callbacks import StopOnInterrupt, TrainingInterrupted
+
+    checkpoint = Path(configs.model_path) / CHECKPOINT
+    callbacks = make_callbacks(configs, providers["val"])
+    ended = "all epochs done"
+    start = time.monotonic()
+    try:
+        model.fit(
+            providers["train"],
+            validation_data=providers["val"],
+            epochs=configs.train_epochs,
+            callbacks=callbacks,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    except TrainingInterrupted:
+        ended = "stopped by Ctrl-C"
+        for callback in callbacks:
+            callback.on_train_end()
+        if not checkpoint.exists():
+            model.save(checkpoint)
+            print("No epoch was finished; the weights as they are now are kept.")
+    finally:
+        for callback in callbacks:
+            if isinstance(callback, StopOnInterrupt):
+                callback.restore()
+    history = model.history.history
+    losses = history.get("loss", [])
+    if losses and not np.isfinite(losses[-1]):
+        ended = "the loss became no number"
+        message = "the loss became no number; lower --learning_rate, or use --precision float32"
+        if not checkpoint.exists():
+            raise TrainingError(message)
+        print(f"Warning: {message}. The best weights before that are kept.")
+    elif ended == "all epochs done" and len(losses) < configs.train_epochs:
+        ended = f"no better val_CER in {configs.patience} epochs"
+    result = {"epochs": len(losses), "seconds": round(time.monotonic() - start, 1), "ended": ended}
+    if history.get("val_CER"):
+        best = int(np.argmin(history["val_CER"]))
+        result["best_epoch"] = best + 1
+        result |= {name: float(values[best]) for name, values in history.items()}
+    return result
+
+
+def overfit_batch(configs: ModelConfigs, model: keras.Model, train: DataProvider) -> bool:
+    """Learn one batch by heart; whether that worked. A set-up that cannot do this cannot learn at all."""
+    import keras
+
+    batch = train.samples[: configs.batch_size]
+    repeated = train.with_samples(batch * OVERFIT_STEPS)
+    print(f"Learning one batch of {len(batch)} lines by heart until its CER is below {OVERFIT_CER:.0%} ...")
+
+    def stop_when_learnt(epoch: int, logs: Mapping[str, float]) -> None:
+        model.stop_training = logs["CER"] < OVERFIT_CER
+
+    watch = keras.callbacks.LambdaCallback(on_epoch_end=stop_when_learnt)
+    epochs = min(configs.train_epochs, OVERFIT_EPOCHS)
+    verbose = 1 if sys.stdout.isatty() else 2
+    history = model.fit(repeated, epochs=epochs, callbacks=[watch], verbose=verbose).history
+    steps = len(history["CER"]) * len(repeated)
+    learnt = history["CER"][-1] < OVERFIT_CER
+    verdict = "the set-up works" if learnt else "not learnt; check texts, image size and learning rate"
+    print(f"CER {history['CER'][-1]:.1%} after {steps} steps: {verdict}.")
+    return learnt
+
+
+# --- export ---------------------------------------------------------------------------------
+
+
+def metadata(configs: ModelConfigs) -> dict[str, Any]:
+    """What reading must know of training; stored in the ONNX file."""
+    return {
+        "vocab": configs.vocab,
+        "blank": len(configs.vocab),
+        "height": configs.height,
+        "width": configs.width,
+        "color": "BGR",
+        "preprocessing": {"keep_aspect_ratio": True, "padding_color": "paper", "align": "left", "range": [0, 255]},
+        "max_text_length": configs.max_text_length,
+    }
+
+
+def export(configs: ModelConfigs, images: np.ndarray) -> float:
+    """Convert the best weights to ONNX and compare both on images.
+
+    Args:
+        configs: of the run.
+        images: shape (lines, height, width, channels), as the network takes them.
+
+    Returns:
+        Largest difference between the probabilities of Keras and ONNX.
+
+    Raises:
+        TrainingError: the two differ; the ONNX file is renamed, so that nobody uses it.
+    """
+    from mltu.tensorflow.callbacks import Model2onnx, float32_copy
+
+    converter = Model2onnx(Path(configs.model_path) / CHECKPOINT, metadata(configs))
+    model = float32_copy(converter.convert())
+    path = converter.onnx_model_path
+    onnx_model = OnnxInferenceModel(path, force_cpu=True)
+    images = images.astype(np.float32)
+    ours = model.predict_on_batch(images)
+    theirs = onnx_model.model.run(None, {onnx_model.input_names[0]: images})[0]
+    difference = float(np.abs(ours - theirs).max())
+    same = ctc_decoder(ours, configs.vocab) == ctc_decoder(theirs, configs.vocab)
+    if not (difference <= LARGEST_DIFFERENCE and same):
+        failed = path.with_name("model.failed.onnx")
+        path.replace(failed)
+        raise TrainingError(
+            f"EXPORT FAILED: on {len(images)} lines Keras and ONNX differ by {difference:.2g} "
+            f"(at most {LARGEST_DIFFERENCE:g}), texts {'the same' if same else 'different'}; see {failed}"
+        )
+    print(f"{path}: same texts as Keras on {len(images)} lines, probabilities within {difference:.1g}")
+    return difference
+
+
+def export_run(folder: Path) -> float:
+    """Export the best weights of a finished run again, compared on its validation lines.
+
+    Returns:
+        Largest difference between Keras and ONNX.
+
+    Raises:
+        InputError: no run there, or its validation lines are gone.
+        TrainingError: as :func:`export`.
+    """
+    configs = ModelConfigs.from_dict({**read_yaml(folder / "configs.yaml"), "model_path": str(folder)})
+    resizer = ImageResizer(configs.width, configs.height, keep_aspect_ratio=True)
+    images = []
+    problem = "none is listed"
+    for sample in read_table(folder / "val.csv")[0][:COMPARED_LINES]:
+        try:
+            images.append(resizer(CVImage(sample.image).numpy(), sample.text)[0])
+        except InputError as error:
+            problem = str(error)
+    if not images:
+        raise InputError(f"{folder / 'val.csv'}: no validation line can be read to compare with ({problem})")
+    return export(configs, np.stack(images))
+
+
+def export_elsewhere(folder: Path) -> None:
+    """Export from a backend that is not TensorFlow: in a process of its own, if TensorFlow is installed."""
+    from mltu.tensorflow.callbacks import NO_TENSORFLOW
+
+    if not importlib.util.find_spec("tensorflow"):
+        print(f"{folder / CHECKPOINT} holds the best weights. {NO_TENSORFLOW}.")
+        return
+    command = [sys.executable, __file__, "--export_only", str(folder)]
+    if subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}).returncode:
+        raise TrainingError(f"the export of {folder} failed; the weights are safe in {folder / CHECKPOINT}")
+
+
+# --- the whole run --------------------------------------------------------------------------
+
+
+def run(configs: ModelConfigs, check_only: bool = False, only_overfit: bool = False, overwrite: bool = False) -> int:
+    """Read the data, train, export; returns the exit code.
+
+    Raises:
+        InputError: settings or data cannot be used.
+        TrainingError: training or export went wrong.
+    """
+    folder = Path(configs.model_path)
+    if not only_overfit:
+        prepare_folder(folder, overwrite)
+    samples, skipped = load_samples(configs)
+    parts, skipped_val = divide(configs, samples)
+    everyone = [sample for part in parts.values() for sample in part]
+    configs.vocab = configs.vocab or "".join(sorted({character for sample in everyone for character in sample.text}))
+    if only_overfit:
+        configs.dropout = 0.0
+        configs.augmentors = ()
+        parts = {"train": parts["train"][: configs.batch_size]}
+    model = build(configs)
+    time_steps = model.output_shape[1]
+    # longer texts are dropped in any case, for want of time steps
+    longest = min(time_steps, max(len(sample.text) for sample in everyone))
+    configs.max_text_length = configs.max_text_length or longest
+    providers, dropped = make_providers(configs, parts, time_steps)
+    skipped = [*skipped, *skipped_val, *dropped]
+    counts = ", ".join(f"{len(provider.samples)} {part}" for part, provider in providers.items())
+    print(f"Lines: {counts}. {len(configs.vocab)} characters, {time_steps} time steps.")
+    if skipped:
+        print(describe_skipped(skipped) + ("" if only_overfit else f". Listed in {folder / 'skipped.csv'}"))
+    if only_overfit:
+        return 0 if overfit_batch(configs, model, providers["train"]) else 1
+
+    for part, provider in providers.items():
+        provider.to_csv(folder / f"{part}.csv")
+    write_skipped(folder / "skipped.csv", skipped)
+    configs.save()
+    if check_only:
+        print(f"Nothing was trained; the split is in {folder}.")
+        return 0
+    model.summary(line_length=110)
+    result = fit(configs, model, providers)
+    result |= {f"{part}_lines": len(provider.samples) for part, provider in providers.items()}
+    result["skipped"] = len(skipped)
+
+    import keras
+
+    if "test" in providers:
+        model.load_weights(folder / CHECKPOINT)
+        scores = model.evaluate(providers["test"], verbose=0, return_dict=True)
+        result |= {f"test_{name}": float(value) for name, value in scores.items()}
+        print(f"Test: CER {scores['CER']:.2%}, WER {scores['WER']:.2%}")
+    (folder / "results.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    if keras.backend.backend() != "tensorflow":
+        export_elsewhere(folder)
+    else:
+        images = [providers["val"].process_data(sample)[0] for sample in providers["val"].samples[:COMPARED_LINES]]
+        export(configs, np.stack(images))
+    if "val_CER" in result:
+        print(f"Best: CER {result['val_CER']:.2%}, WER {result['val_WER']:.2%} in epoch {result['best_epoch']}.")
+    print(f"Read a line: python inferenceModel.py --model {folder} --image FILE")
+    return 0
+
+
+def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelConfigs]:
+    """Settings from flags over those of `--config` over the defaults."""
+    parser = ArgumentParser(description=__doc__)
+    actions = parser.add_argument_group("what to do, if not a whole run")
+    actions.add_argument("--config", metavar="FILE", help="start from this configs.yaml; the run gets a folder of its own")
+    actions.add_argument("--check_only", action="store_true", help="read, check and split the data, then stop")
+    actions.add_argument("--overfit_batch", action="store_true", help="learn one batch by heart; nothing is saved")
+    actions.add_argument("--export_only", metavar="DIR", help="export the best weights of a finished run again")
+    actions.add_argument("--overwrite", action="store_true", help="replace an earlier run in the same folder")
+    action_names = {action.dest for action in actions._group_actions}
+    ModelConfigs.add_arguments(parser)
+    given = parser.parse_args(args)
+    flags = {name: value for name, value in vars(given).items() if name not in action_names}
+    values: dict[str, Any] = {}
+    if given.config:
+        values = read_yaml(given.config)
+        values.pop("model_path", None)  # the earlier run keeps its folder
+        ModelConfigs.from_dict(values, given.config)  # mistakes in the file are told with its name
+    return given, ModelConfigs.from_dict(values | flags)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        given, configs = parse(args)
+        if given.export_only:
+            export_run(Path(given.export_only))
+            return 0
+        return run(configs, given.check_only, given.overfit_batch, given.overwrite)
+    except InputError as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+    except TrainingError as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("train.py: stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
