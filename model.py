@@ -41,9 +41,7 @@ def train_model(
     inputs = layers.Input(shape=input_dim, name="input")
     x = layers.Rescaling(1.0 / 255)(inputs)
     for filters, skip_conv, stride in REFERENCE_BLOCKS:
-        x = residual_block(
-            x, filters, skip_conv=skip_conv, strides=stride, activation=activation, dropout=dropout
-        )
+        x = residual_block(x, filters, skip_conv=skip_conv, strides=stride, activation=activation, dropout=dropout)
     x = layers.Reshape((x.shape[-3] * x.shape[-2], x.shape[-1]))(x)
     for units in (256, 64):
         x = layers.Bidirectional(layers.LSTM(units, return_sequences=True))(x)

@@ -221,9 +221,9 @@ def build(configs: ModelConfigs) -> keras.Model:
     """The network, compiled; seeds Keras and sets its precision."""
     import keras
 
-    from model import train_model
     from mltu.tensorflow.losses import CTCloss
     from mltu.tensorflow.metrics import CERMetric, WERMetric
+    from model import train_model
 
     keras.utils.set_random_seed(configs.seed)
     keras.config.set_dtype_policy(configs.precision)
@@ -510,7 +510,7 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
     """Settings from flags over those of `--config` over the defaults."""
     parser = ArgumentParser(description=__doc__)
     actions = parser.add_argument_group("what to do, if not a whole run")
-    actions.add_argument("--config", metavar="FILE", help="start from this configs.yaml; the run gets a folder of its own")
+    actions.add_argument("--config", metavar="FILE", help="settings to start from; the run gets a folder of its own")
     actions.add_argument("--check_only", action="store_true", help="read, check and split the data, then stop")
     actions.add_argument("--overfit_batch", action="store_true", help="learn one batch by heart; nothing is saved")
     actions.add_argument("--export_only", metavar="DIR", help="export the best weights of a finished run again")

@@ -142,8 +142,9 @@ class DataProvider:
         self._epoch += 1
 
     def _order(self) -> np.ndarray:
-        count = len(self._dataset)
-        return np.random.default_rng([self._seed, self._epoch]).permutation(count) if self._shuffle else np.arange(count)
+        if not self._shuffle:
+            return np.arange(len(self._dataset))
+        return np.random.default_rng([self._seed, self._epoch]).permutation(len(self._dataset))
 
     def process_data(self, sample: Sequence, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
         """Preprocess, augment and transform one sample.

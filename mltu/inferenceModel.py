@@ -24,9 +24,10 @@ class OnnxInferenceModel:
     Attributes:
         model: the `onnxruntime.InferenceSession`.
         metadata: name -> value; values are JSON, or text where they are not.
-        input_shapes: shape of every input, without the batch axis; `None` or a name where free.
+        input_shapes: shape of every input, batch axis first; a name or None stands for a free axis.
         input_names: names of the inputs.
         output_names: names of the outputs.
+        output_shapes: as `input_shapes`.
 
     Raises:
         InputError: no model there, or not an ONNX file.
@@ -42,7 +43,7 @@ class OnnxInferenceModel:
         path = Path(model_path)
         path = path / default_model_name if path.is_dir() else path
         if not path.is_file():
-            raise InputError(f"{path}: no such model; train one with `python train.py`, or name its folder with --model")
+            raise InputError(f"{path}: no such model; train one with `python train.py`, or name one with --model")
         self.model_path = str(path)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -56,12 +57,11 @@ class OnnxInferenceModel:
         except Exception as error:  # ONNX Runtime's exceptions share no public base class
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: not an ONNX model that can be run ({reason}); export it again") from None
-        self.metadata = {
-            key: self._value(text) for key, text in self.model.get_modelmeta().custom_metadata_map.items()
-        }
-        self.input_shapes = [one.shape[1:] for one in self.model.get_inputs()]
+        self.metadata = {key: self._value(text) for key, text in self.model.get_modelmeta().custom_metadata_map.items()}
+        self.input_shapes = [one.shape for one in self.model.get_inputs()]
         self.input_names = [one.name for one in self.model.get_inputs()]
         self.output_names = [one.name for one in self.model.get_outputs()]
+        self.output_shapes = [one.shape for one in self.model.get_outputs()]
 
     @staticmethod
     def _value(text: str) -> Any:

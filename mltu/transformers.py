@@ -131,9 +131,7 @@ class LabelStepCheck(Transformer):
         """
         needed = len(label) + int(np.count_nonzero(label[1:] == label[:-1]))
         if needed > self.time_steps:
-            raise InputError(
-                f"the text needs {needed} time steps and the network has {self.time_steps}; raise --width"
-            )
+            raise InputError(f"the text needs {needed} time steps and the network has {self.time_steps}; raise --width")
         return data, label
 
 

@@ -80,9 +80,7 @@ def read_writers(root: str | Path) -> dict[str, str]:
     return {row[0]: row[1] for row in fields if len(row) > 1}
 
 
-def read_iam(
-    root: str | Path, unit: str = "sentences", keep_err: bool = False
-) -> tuple[list[Sample], list[Skipped]]:
+def read_iam(root: str | Path, unit: str = "sentences", keep_err: bool = False) -> tuple[list[Sample], list[Skipped]]:
     """Read one unit of IAM.
 
     Looks for `<unit>.txt` and `forms.txt` in the folder, in `ascii` and one level away, and for
@@ -108,10 +106,12 @@ def read_iam(
         raise InputError(f"{root}: no such folder; looked for the IAM database in it. {_how_to_get(unit)}")
     table = _find_table(root, f"{unit}.txt")
     if table is None:
-        raise InputError(f"{root}: looked for {unit}.txt and ascii/{unit}.txt there and found neither. {_how_to_get(unit)}")
+        raise InputError(f"{root}: looked for {unit}.txt in it, in ascii and one level away. {_how_to_get(unit)}")
     images = _index_images(root, unit)
     if not images:
-        raise InputError(f"{root}: found {table} but no images; looked for {unit}/a01/... below it. {_how_to_get(unit)}")
+        raise InputError(
+            f"{root}: {table} is there, but no image; looked for {unit}/a01/... in it. {_how_to_get(unit)}"
+        )
     writers = read_writers(root)
     before_text, remark = FIELDS[unit]
     samples: list[Sample] = []

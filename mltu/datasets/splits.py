@@ -54,7 +54,7 @@ def random_split(samples: Sequence[Sample], train: float = 0.9, seed: int = 0) -
         lambda sample: sample.form or sample.image,
         lambda sample: sample.image,
     )
-    for level, key in enumerate(keys):
+    for key in keys:
         groups: dict[str, list[int]] = defaultdict(list)
         for index, sample in enumerate(samples):
             groups[key(sample)].append(index)
@@ -62,7 +62,7 @@ def random_split(samples: Sequence[Sample], train: float = 0.9, seed: int = 0) -
             break
     else:
         raise InputError("all samples have the same image; nothing can be divided")
-    if level:
+    if key is not keys[0]:
         logger.warning("all lines are by one writer: validation lines come from the same hand")
 
     names = sorted(groups)
@@ -124,7 +124,7 @@ def list_split(samples: Sequence[Sample], lists: Mapping[str, str | Path]) -> di
         try:
             ids[part] = {line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()} - {""}
         except (OSError, UnicodeDecodeError):
-            raise InputError(f"{path}: the list of {part} ids cannot be read; one writer, form or image a line") from None
+            raise InputError(f"{path}: the {part} list cannot be read; one writer, form or image a line") from None
         if not ids[part]:
             raise InputError(f"{path}: the list of {part} ids is empty")
     parts = list(ids)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -48,7 +47,7 @@ def _generated_texts(count: int, seed: int) -> list[str]:
     rng = np.random.default_rng([seed, 1])
     kinds = (
         lambda: fake.sentence(nb_words=9),
-        lambda: f"{fake.first_name()} said: \"{fake.sentence(nb_words=5)}\"",
+        lambda: f'{fake.first_name()} said: "{fake.sentence(nb_words=5)}"',
         lambda: f"{fake.name()}, {fake.street_address()}, {fake.city()}",
         lambda: fake.date(pattern="%A, %d %B %Y") + f", at {fake.time(pattern='%H:%M')}",
         lambda: f"{fake.catch_phrase()} ({fake.company()})",
@@ -82,7 +81,7 @@ def _shorten(text: str, longest: int) -> str:
 # --- strokes --------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=None)
+@cache
 def _glyphs(font: str) -> dict[str, tuple[list[np.ndarray], float]]:
     """Character -> (strokes as (points, 2) arrays from x = 0 and y up from the baseline, advance)."""
     hershey = HersheyFonts()
@@ -324,7 +323,8 @@ def _paper(shape: tuple[int, int], baseline: float, line_height: float, rng: np.
             cv2.line(mask, (0, round(y * 16)), (width * 16, round((y + tilt * width) * 16)), 255, 1, cv2.LINE_AA, 4)
         if ruling == "grid":
             for x in np.arange(rng.uniform(0, distance), width, distance):
-                cv2.line(mask, (round(x * 16), 0), (round((x - tilt * height) * 16), height * 16), 255, 1, cv2.LINE_AA, 4)
+                end = round((x - tilt * height) * 16), height * 16
+                cv2.line(mask, (round(x * 16), 0), end, 255, 1, cv2.LINE_AA, 4)
         part = (mask.astype(np.float32) / 255 * strength)[..., None]
         paper = paper * (1 - part) + color * part
     return paper
@@ -408,10 +408,9 @@ def generate_lines(
     files = find_fonts(fonts) if fonts else []
     texts = [_shorten(text, max_chars) for text in texts]
     order = np.random.default_rng([seed, 5]).permutation(len(texts)) if text_file else np.arange(len(texts))
-    shuffled = [files[i] for i in np.random.default_rng([seed, 6]).permutation(len(files))]
     skipped: list[Skipped] = []
-    jobs = []  # (number, text, writer, font)
-    drawable = [_drawable(texts[i], shuffled) for i in order]
+    jobs = []  # (number, text, hand, font)
+    drawable = [_drawable(texts[i], files) for i in order]
     for i, possible in zip(order, drawable, strict=True):
         if not possible:
             what = "fonts in the folder have" if files else "pen strokes (ASCII; see --fonts) have"
@@ -421,8 +420,11 @@ def generate_lines(
         raise InputError(f"{text_file}: no sentence can be drawn; {skipped[0].reason}")
     for number in range(count):
         text, possible = usable[number % len(usable)]
-        writer = number % len(possible) if files else number // LINES_PER_WRITER
-        jobs.append((number, text, writer, possible[writer] if files else None))
+        if files:  # pen, ink and paper change from line to line, the letters are the font's
+            font = possible[np.random.default_rng([seed, 6, number]).integers(len(possible))]
+            jobs.append((number, text, number, font))
+        else:
+            jobs.append((number, text, number // LINES_PER_WRITER, None))
 
     settings = [VERSION, seed, max_chars, [path.name for path in files], None if text_file is None else texts]
     key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
@@ -439,14 +441,14 @@ def _drawable(text: str, fonts: list[Path]) -> list[Path | None]:
     """The fonts that have all characters of a text; [None] for strokes that have."""
     if not fonts:
         return [None] if can_draw(text) else []
-    return [font for font in fonts if all(_font_has(font, character) for character in unicodedata.normalize("NFC", text))]
+    return [font for font in fonts if all(_font_has(font, character) for character in text)]
 
 
 def _draw_job(folder: Path, seed: int, job: tuple[int, str, int, Path | None]) -> Sample:
-    number, text, writer, font = job
+    number, text, hand, font = job
     path = folder / f"{number:06d}.png"
     if not path.exists():
         unfinished = path.with_suffix(".part")
-        write_png(unfinished, draw_line(text, seed, number, writer, font))
+        write_png(unfinished, draw_line(text, seed, number, hand, font))
         os.replace(unfinished, path)
-    return Sample(str(path), text, font.stem if font else f"hand{writer}")
+    return Sample(str(path), text, font.stem if font else f"hand{hand}")

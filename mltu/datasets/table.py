@@ -81,9 +81,7 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
             if columns[0] is not None and columns[1] is not None:
                 continue
             columns = [0, 1, 2, 3]
-        image, text, writer, form = (
-            row[i].strip() if i is not None and i < len(row) else "" for i in columns
-        )
+        image, text, writer, form = (row[i].strip() if i is not None and i < len(row) else "" for i in columns)
         text = normalize_text(text)
         if not image or not text:
             skipped.append(Skipped(f"{path}:{number}", "no text" if image else "no image"))

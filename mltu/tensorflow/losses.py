@@ -9,13 +9,13 @@ from keras import ops
 def _tensorflow_ctc(labels, log_probabilities, label_lengths, steps):
     import tensorflow as tf
 
-    # the older kernel is many times faster on CPUs than tf.nn.ctc_loss; both take the last class as blank
-    batch = tf.shape(labels)[0]
-    where = tf.where(tf.sequence_mask(label_lengths, tf.shape(labels)[1]))
-    sparse = tf.SparseTensor(
-        where, tf.gather_nd(labels, where), tf.cast(tf.stack([batch, tf.shape(labels)[1]]), tf.int64)
-    )
-    return tf.compat.v1.nn.ctc_loss(sparse, log_probabilities, tf.fill([batch], steps), time_major=False)
+    # the older kernel is many times faster on CPUs than tf.nn.ctc_loss, and takes the last class as blank too
+    batch, longest = tf.unstack(tf.shape(labels))
+    # it refuses empty labels, so these get a character for now; their one path is all blanks
+    where = tf.where(tf.sequence_mask(tf.maximum(label_lengths, 1), longest))
+    sparse = tf.SparseTensor(where, tf.gather_nd(labels, where), tf.cast(tf.stack([batch, longest]), tf.int64))
+    loss = tf.compat.v1.nn.ctc_loss(sparse, log_probabilities, tf.fill([batch], steps), time_major=False)
+    return tf.where(label_lengths == 0, -tf.reduce_sum(log_probabilities[..., -1], axis=-1), loss)
 
 
 @keras.saving.register_keras_serializable(package="mltu")
@@ -45,9 +45,9 @@ class CTCloss(keras.losses.Loss):
         blank = y_pred.shape[-1] - 1
         labels = ops.cast(y_true, "int32")
         lengths = ops.sum(ops.cast(labels < blank, "int32"), axis=-1)
+        labels = ops.where(labels < blank, labels, 0)  # what stands behind the label is not read, but must be a class
         log_probabilities = ops.log(ops.cast(y_pred, "float32") + 1e-12)
         if keras.backend.backend() == "tensorflow":
             return _tensorflow_ctc(labels, log_probabilities, lengths, ops.shape(y_pred)[1])
         steps = ops.full((ops.shape(y_pred)[0],), ops.shape(y_pred)[1], dtype="int32")
-        labels = ops.where(labels < blank, labels, 0)  # what stands behind the label is not read, but must be a class
         return ops.ctc_loss(labels, log_probabilities, lengths, steps, mask_index=blank)

@@ -1,0 +1,212 @@
+"""Read handwritten lines with an exported model.
+
+    python inferenceModel.py --image line.png                  prints the text
+    python inferenceModel.py --image a.png b.jpg               prints path, tab, text for each
+    python inferenceModel.py --csv val.csv --output read.csv   reads `image,text` rows, prints CER and WER
+    python inferenceModel.py --model Models/... --image ...    with a model of your own
+
+Exit codes: 0 all read, 2 wrong input (what can be read is read nevertheless), 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from mltu.configs import ArgumentParser
+from mltu.datasets.table import read_table
+from mltu.inferenceModel import OnnxInferenceModel
+from mltu.transformers import ImageResizer
+from mltu.utils.errors import InputError
+from mltu.utils.image_utils import read_image, to_bgr
+from mltu.utils.text_utils import count_errors, ctc_decoder, get_cer, get_wer
+
+PRETRAINED = "Models/pretrained"
+
+
+class ImageToWordModel(OnnxInferenceModel):
+    """Reads images of single lines.
+
+    Args:
+        model_path: folder of a run, or an .onnx file.
+        char_list: the characters in the order of the classes; by default the model's own.
+        options: see :class:`mltu.inferenceModel.OnnxInferenceModel`.
+
+    Raises:
+        InputError: no such model, or it is no line reader of this project.
+
+    Example:
+        >>> model = ImageToWordModel("Models/pretrained")  # doctest: +SKIP
+        >>> model.predict(cv2.imread("line.png"))  # doctest: +SKIP
+        'A line of handwriting'
+    """
+
+    def __init__(
+        self, model_path: str | Path = PRETRAINED, char_list: str | Sequence[str] | None = None, **options: Any
+    ) -> None:
+        super().__init__(model_path, **options)
+        self.char_list = self.metadata.get("vocab") if char_list is None else char_list
+        if not self.char_list or not isinstance(self.char_list, (str, list, tuple)):
+            raise InputError(f"{self.model_path}: the model does not name its characters; export it with train.py")
+        shape, classes = self.input_shapes[0], self.output_shapes[0][-1]
+        if len(shape) != 4 or not all(isinstance(side, int) for side in shape[1:3]) or shape[3] != 3:
+            raise InputError(f"{self.model_path}: takes input of shape {shape}, not (batch, height, width, 3)")
+        if classes != len(self.char_list) + 1:
+            raise InputError(
+                f"{self.model_path}: has {classes} classes for {len(self.char_list)} characters and the blank"
+            )
+        self.height, self.width = shape[1:3]
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """An image as the network takes it: float32, shape (height, width, 3), values 0 to 255."""
+        image = ImageResizer.resize_maintaining_aspect_ratio(to_bgr(image), self.width, self.height)
+        return image.astype(np.float32)
+
+    def predict(self, image: np.ndarray) -> str:
+        """Read one line.
+
+        Args:
+            image: grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4); 8-bit, 16-bit or float.
+
+        Returns:
+            The text.
+
+        Raises:
+            InputError: not an image.
+        """
+        return self.predict_batch([image])[0]
+
+    def predict_batch(self, images: Sequence[np.ndarray]) -> list[str]:
+        """Read several lines at once; each as :meth:`predict` takes it."""
+        if not len(images):
+            return []
+        batch = np.stack([self.prepare(image) for image in images])
+        predictions = self.model.run(self.output_names[:1], {self.input_names[0]: batch})[0]
+        return ctc_decoder(predictions, self.char_list)
+
+
+def complain(message: object) -> None:
+    """One line on standard error, above a progress bar if there is one."""
+    tqdm.write(f"inferenceModel.py: {message}", file=sys.stderr)
+
+
+@contextmanager
+def results_file(path: str | None, header: Sequence[str]) -> Iterator[Any]:
+    """A function that appends a row to a CSV file, flushed at once; without a path it does nothing.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if path is None:
+        yield lambda row: None
+        return
+    try:
+        file = open(path, "w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    with file:
+        writer = csv.writer(file)
+
+        def append(row: Sequence) -> None:
+            writer.writerow(row)
+            file.flush()
+
+        append(header)
+        yield append
+
+
+def read_images(model: ImageToWordModel, paths: Sequence[str], output: str | None = None) -> int:
+    """Print the text of each image; returns how many could not be read."""
+    failed = 0
+    with results_file(output, ("image", "reading")) as append:
+        for path in paths:
+            try:
+                text = model.predict(read_image(path))
+            except InputError as error:
+                complain(error)
+                failed += 1
+                continue
+            print(text if len(paths) == 1 else f"{path}\t{text}", flush=True)
+            append((path, text))
+    return failed
+
+
+def read_csv(model: ImageToWordModel, path: str, output: str | None = None) -> int:
+    """Read the images of a table, print CER and WER over all rows; returns how many rows could not be read.
+
+    CER and WER are edits summed over all rows, divided by the true characters or words summed over them.
+    """
+    samples, skipped = read_table(path)
+    for one in skipped:
+        complain(f"{one.source}: {one.reason}")
+    readings, truths = [], []
+    failed = len(skipped)
+    start = time.monotonic()
+    with results_file(output, ("image", "text", "reading", "cer", "wer")) as append:
+        for sample in tqdm(samples, desc="Reading", unit="line"):
+            try:
+                reading = model.predict(read_image(sample.image))
+            except InputError as error:
+                complain(error)
+                failed += 1
+                continue
+            readings.append(reading)
+            truths.append(sample.text)
+            rates = (f"{rate(reading, sample.text):.6f}" for rate in (get_cer, get_wer))
+            append((sample.image, sample.text, reading, *rates))
+    if not readings:
+        complain(f"{path}: not one of its images could be read")
+        return failed
+    seconds = time.monotonic() - start
+    errors, characters = count_errors(readings, truths)
+    word_errors, words = count_errors(readings, truths, str.split)
+    print(f"CER {errors / characters:.2%} ({errors} of {characters} characters)")
+    print(f"WER {word_errors / words:.2%} ({word_errors} of {words} words)")
+    print(f"{len(readings)} lines, {len(readings) / seconds:.1f} a second")
+    return failed
+
+
+def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--image", nargs="+", metavar="FILE", help="images of one line each")
+    parser.add_argument("--csv", metavar="FILE", help="CSV or TSV table of images and their true texts")
+    parser.add_argument("--model", metavar="DIR", default=PRETRAINED, help=f"folder of a run [{PRETRAINED}]")
+    parser.add_argument("--output", metavar="FILE", help="write a CSV row for each line")
+    given = parser.parse_args(args)
+    if bool(given.image) == bool(given.csv):
+        parser.error("name images with --image, or a table with --csv (one of the two)")
+    return given
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8")
+    try:
+        given = parse(args)
+        model = ImageToWordModel(given.model)
+        if given.image:
+            failed = read_images(model, given.image, given.output)
+        else:
+            failed = read_csv(model, given.csv, given.output)
+    except InputError as error:
+        complain(error)
+        return 2
+    except KeyboardInterrupt:
+        complain("stopped")
+        return 130
+    return 2 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Fixtures shared by all tests: small images, datasets and one trained run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# small enough for two cores: 16 time steps
+TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "2"]
+
+
+def run_script(script, *args, cwd=ROOT, timeout=500, **env):
+    """Run one of the scripts as a user does; returns the finished process."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), *map(str, args)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=timeout,
+        env={**os.environ, "PYTHONUTF8": "1", **env},
+    )
+
+
+@pytest.fixture
+def script():
+    return run_script
+
+
+@pytest.fixture
+def line_image():
+    """A grey line on light paper, darker writing in the middle; uint8, shape (40, 200)."""
+    image = np.full((40, 200), 230, np.uint8)
+    cv2.putText(image, "writing", (20, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 30, 2)
+    return image
+
+
+@pytest.fixture
+def png(tmp_path, line_image):
+    """Writes the line image to a path below the test's folder and returns the path."""
+
+    def write(name="line.png", image=line_image):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(path.suffix, image)[1].tobytes())
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory):
+    """A run of two epochs on a few dozen generated lines, through the command line: (folder, process)."""
+    folder = tmp_path_factory.mktemp("run")
+    process = run_script(
+        "train.py",
+        *TINY_RUN,
+        *("--dataset", "synthetic", "--samples", "40", "--train_epochs", "2", "--patience", "5"),
+        *("--data_path", folder / "data", "--model_path", folder / "model"),
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    return folder / "model", process

@@ -1,0 +1,98 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mltu.datasets import Sample, read_table, write_table
+from mltu.datasets.base import normalize_text
+from mltu.utils.errors import InputError
+
+texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=30).filter(normalize_text)
+
+
+paths = st.text("abcü-", min_size=1).map(lambda name: f"/x/{name}.png")
+
+
+@given(st.lists(st.tuples(paths, texts, st.text("w12")), min_size=1))
+def test_write_and_read(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("t") / "lines.csv"
+    write_table(path, rows)
+    samples, skipped = read_table(path)
+    assert skipped == []
+    assert samples == [Sample(image, normalize_text(text), writer) for image, text, writer in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'image,text,writer\nx.png,"Hello, ""you""",w\n'),
+        ("a.csv", 'x.png,"Hello, ""you""",w\n'),
+        ("a.csv", '\ufeffWriter,Label,File\nw,"Hello, ""you""",x.png\n'),
+        ("a.csv", '0,1,writer\r\n\r\nx.png,"Hello, ""you""",w\r\n'),
+        ("a.tsv", 'file\twriter\ttext\nx.png\tw\tHello, "you"\n'),
+        ("a.tsv", 'x.png\t"Hello, ""you"""\tw\n'),
+        ("a.txt", 'x.png\tHello,  "you" \tw\n'),
+    ],
+)
+def test_forms_of_the_same_table(tmp_path, name, content):
+    (tmp_path / name).write_text(content, encoding="utf-8", newline="")
+    samples, skipped = read_table(tmp_path / name)
+    assert samples == [Sample(str(tmp_path / "x.png"), 'Hello, "you"', "w")]
+    assert skipped == []
+
+
+def test_quotes_in_tsv_are_text(tmp_path):
+    (tmp_path / "a.tsv").write_text('x.png\t"Go!" she said\ny.png\t"Go!"\nz.png\t5" wide\n')
+    assert [sample.text for sample in read_table(tmp_path / "a.tsv")[0]] == ['"Go!" she said', '"Go!"', '5" wide']
+
+
+def test_words_that_other_readers_take_for_nothing_are_text(tmp_path):
+    (tmp_path / "a.csv").write_text("image,text\na.png,NA\nb.png,null\nc.png,1e5\n")
+    assert [sample.text for sample in read_table(tmp_path / "a.csv")[0]] == ["NA", "null", "1e5"]
+
+
+def test_paths_are_found_beside_the_table_and_from_here(tmp_path, png, monkeypatch):
+    png("data/here.png")
+    png("there.png")
+    (tmp_path / "data" / "a.csv").write_text("here.png,a\nthere.png,b\n")
+    monkeypatch.chdir(tmp_path)
+    samples, _ = read_table("data/a.csv")
+    assert [sample.image.replace("\\", "/") for sample in samples] == ["data/here.png", "there.png"]
+
+
+def test_rows_without_text_or_image_are_listed(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("image,text\na.png,yes\nb.png,  \n,lost\nc.png\n\n")
+    samples, skipped = read_table(path)
+    assert [sample.text for sample in samples] == ["yes"]
+    assert [(one.source, one.reason) for one in skipped] == [
+        (f"{path}:3", "no text"),
+        (f"{path}:4", "no image"),
+        (f"{path}:5", "no text"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no row"),
+        (b"image,text\n", "no row"),
+        (b"\x89PNG\r\n\x1a\n\xff\xfe", "UTF-8"),
+        (b'a.png,"' + b"x" * 200_000 + b'"', "not a CSV"),
+    ],
+)
+def test_what_is_no_table_is_named(tmp_path, content, message):
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(InputError, match=message) as error:
+        read_table(tmp_path / "a.csv")
+    assert str(error.value).startswith(str(tmp_path / "a.csv"))
+
+
+def test_missing_tables_and_folders_are_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_table(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="folder"):
+        read_table(tmp_path)
+
+
+def test_texts_are_normalised():
+    assert normalize_text(" a\u00a0 e\u0301\t") == "a é"

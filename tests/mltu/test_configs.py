@@ -1,0 +1,137 @@
+import argparse
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mltu.configs import BaseModelConfigs, convert
+from mltu.utils.errors import InputError
+
+
+@dataclass
+class Configs(BaseModelConfigs):
+    model_path: str = "run"  # where it goes
+    height: int = 96  # pixels
+    rate: float = 0.5  # of learning, 100%
+    fast: bool = False  # hurry
+    kind: Literal["iam", "table"] = "iam"  # of data
+    names: tuple[str, ...] = ("a", "b")  # of things
+    most: int | None = None  # if any
+
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "height": st.integers(),
+            "rate": st.floats(allow_nan=False),
+            "fast": st.booleans(),
+            "kind": st.sampled_from(["iam", "table"]),
+            "model_path": texts,
+            "names": st.lists(st.text("xyz", min_size=1, max_size=3)).map(tuple),
+            "most": st.none() | st.integers(),
+        },
+    )
+)
+def test_yaml_and_back(values):
+    configs = Configs.from_dict(values)
+    again = Configs.from_dict(yaml.safe_load(yaml.safe_dump(configs.serialize(), allow_unicode=True)))
+    assert again == configs
+
+
+def test_saved_files_load(tmp_path):
+    configs = Configs(model_path=str(tmp_path / "run"), rate=1e-4, names=("é",))
+    path = configs.save()
+    assert path == tmp_path / "run" / "configs.yaml"
+    assert Configs.load(path) == configs
+    loaded = BaseModelConfigs.load(path)  # without knowing the class, as scripts for reading do
+    assert (loaded.rate, loaded.names) == (1e-4, ["é"])
+
+
+def test_plain_classes_work_as_in_the_library(tmp_path):
+    class Plain(BaseModelConfigs):
+        def __init__(self):
+            super().__init__()
+            self.model_path = str(tmp_path)
+            self.vocab = "abc"
+
+    Plain().save()
+    assert BaseModelConfigs.load(tmp_path / "configs.yaml").vocab == "abc"
+    with pytest.raises(ValueError, match="model_path"):
+        BaseModelConfigs().save()
+
+
+def test_flags_set_every_field():
+    configs = Configs.from_args(
+        "--height 64 --rate 1e-4 --fast yes --kind table --names x,y --most 3 --model_path m".split()
+    )
+    assert configs == Configs("m", 64, 1e-4, True, "table", ("x", "y"), 3)
+
+
+def test_help_shows_comments_and_defaults():
+    parser = argparse.ArgumentParser()
+    Configs.add_arguments(parser)
+    text = " ".join(parser.format_help().split())
+    assert "--height X pixels [96]" in text
+    assert "of learning, 100% [0.5]" in text
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ("--heigth 3", "did you mean --height"),
+        ("--height tall", "height: must be a whole number, not 'tall'"),
+        ("--height 1.5", "height: must be a whole number"),
+        ("--rate fast", "rate: must be a number"),
+        ("--fast maybe", "fast: must be yes or no"),
+        ("--kind tabel", "did you mean table"),
+    ],
+)
+def test_wrong_flags_end_in_one_line(args, message, capsys):
+    with pytest.raises((SystemExit, InputError)) as stop:
+        Configs.from_args(args.split())
+    told = capsys.readouterr().err if stop.type is SystemExit else str(stop.value)
+    assert message in told
+    assert told.strip().count("\n") == 0
+    assert getattr(stop.value, "code", 2) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("heigth: 3", "no setting 'heigth'; did you mean height"),
+        ("height: [1]", "height: must be a whole number"),
+        ("height: yes", "height: must be a whole number"),
+        ("names: 3", "names: must be a list"),
+        ("- a", "name: value"),
+        ("a: [", "not a YAML file"),
+        ("!!python/object/apply:os.system ['true']", "not a YAML file"),
+        ("? [a]\n: b", "not a YAML file"),
+    ],
+)
+def test_wrong_files_end_in_one_line(content, message, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(content)
+    with pytest.raises(InputError) as error:
+        Configs.load(path)
+    assert message in str(error.value)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
+
+
+def test_missing_files_end_in_one_line(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        Configs.load(tmp_path / "none.yaml")
+
+
+def test_numbers_that_yaml_takes_for_text_are_numbers():
+    assert convert("rate", yaml.safe_load("1e-4"), float) == 1e-4
+    assert convert("rate", 1, float) == 1.0
+    assert convert("height", 3.0, int) == 3
+    assert convert("err", yaml.safe_load("yes"), Literal["auto", "yes", "no"]) == "yes"

@@ -1,0 +1,150 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from mltu.augmentors import RandomBrightness, RandomSlant
+from mltu.dataProvider import DataProvider
+from mltu.datasets import Sample, read_table
+from mltu.preprocessors import ImageReader
+from mltu.transformers import ImageResizer, LabelIndexer, LabelPadding
+from mltu.utils.errors import InputError
+
+TRANSFORMERS = [ImageResizer(80, 16), LabelIndexer("abcdefghij"), LabelPadding(10, 3)]
+
+
+@pytest.fixture
+def samples(png, line_image):
+    return [
+        Sample(str(png(f"{i}.png", np.roll(line_image, 10 * i, axis=1))), "abcdefghij"[i], f"w{i // 2}")
+        for i in range(10)
+    ]
+
+
+def make(samples, **options):
+    return DataProvider(samples, data_preprocessors=[ImageReader()], transformers=TRANSFORMERS, **options)
+
+
+def labels(provider):
+    return [batch[1][:, 0].tolist() for batch in provider]
+
+
+def test_batches_hold_every_sample_once(samples):
+    provider = make(samples, batch_size=4)
+    batches = list(provider)
+    assert len(provider) == len(batches) == 3
+    assert [images.shape for images, _ in batches] == [(4, 16, 80, 3), (4, 16, 80, 3), (2, 16, 80, 3)]
+    assert batches[0][1].tolist()[0][1:] == [10, 10]
+    assert sorted(sum(labels(provider), [])) == list(range(10))
+    with pytest.raises(IndexError):
+        provider[3]
+
+
+def test_order_depends_on_seed_and_epoch_only(samples):
+    first, again, other = make(samples, seed=1), make(samples, seed=1, workers=4), make(samples, seed=2)
+    epochs = []
+    for _ in range(3):
+        epochs.append(labels(first))
+        assert labels(again) == epochs[-1]
+        first.on_epoch_end()
+        again.on_epoch_end()
+    assert len({str(epoch) for epoch in epochs}) == 3
+    assert labels(other) != epochs[0]
+    assert labels(make(samples, seed=1, initial_epoch=3)) == epochs[2]
+    assert sum(labels(make(samples, shuffle=False)), []) == list(range(10))
+
+
+def test_augmentation_depends_on_seed_and_epoch_not_on_workers_or_cache(samples):
+    options = {"augmentors": [RandomBrightness(1), RandomSlant(1)], "shuffle": False, "seed": 3}
+    one, many = make(samples, **options), make(samples, workers=4, use_cache=True, **options)
+    for _ in range(2):
+        assert all(np.array_equal(a[0], b[0]) for a, b in zip(one, many, strict=True))
+    before = one[0][0]
+    one.on_epoch_end()
+    assert not np.array_equal(before, one[0][0])
+
+
+def test_the_cache_saves_reading_and_respects_its_bound(samples):
+    reads = []
+
+    def reader(path, label):
+        reads.append(path)
+        return ImageReader()(path, label)
+
+    def count(megabytes):
+        reads.clear()
+        provider = DataProvider(samples, [reader], transformers=TRANSFORMERS, use_cache=True, cache_mb=megabytes)
+        for _ in range(2):
+            list(provider)
+        return len(reads)
+
+    assert count(100) == 10
+    assert count(0) == 20
+
+
+def test_validation_drops_and_names_what_cannot_be_used(samples, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    bad = [Sample(str(tmp_path / "broken.png"), "a"), Sample(samples[0].image, "?"), Sample(samples[0].image, "abcd")]
+    provider = make(samples[:3] + bad, workers=2)
+    dropped = provider.validate()
+    assert provider.samples == samples[:3]
+    assert [one.source for one in dropped] == [sample.image for sample in bad]
+    for one, word in zip(dropped, ("not an image", "vocabulary", "max_text_length"), strict=True):
+        assert word in one.reason
+        assert not one.reason.startswith(one.source)
+    with pytest.raises(InputError, match=r"none of 3 samples .*broken\.png"):
+        make(bad, skip_validation=False)
+
+
+def test_a_file_that_goes_away_is_left_out(samples, tmp_path):
+    provider = make(samples, batch_size=10)
+    (tmp_path / "3.png").unlink()
+    assert sorted(provider[0][1][:, 0].tolist()) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    with pytest.raises(InputError, match="no sample of batch 0"):
+        make([Sample(str(tmp_path / "3.png"), "a")])[0]
+
+
+def test_split_separates_writers_and_augments_training_only(samples):
+    provider = make(samples, augmentors=[RandomSlant(1)], seed=5)
+    train, val = provider.split(0.6)
+    assert len(train.samples) == 6
+    assert len(val.samples) == 4
+    assert not {s.writer for s in train.samples} & {s.writer for s in val.samples}
+    assert train.augmentors
+    assert not val.augmentors
+    assert sum(labels(val), []) == ["abcdefghij".index(sample.text) for sample in val.samples]
+    head, tail = provider.split(0.8, shuffle=False)
+    assert head.samples + tail.samples == samples
+
+
+def test_to_csv_can_be_read_again(samples, tmp_path):
+    path = tmp_path / "out" / "lines.csv"
+    make(samples).to_csv(path)
+    assert read_table(path)[0] == samples
+    assert labels(make(str(path), shuffle=False)) == labels(make(samples, shuffle=False))
+    make(samples).to_csv(path, index=True)
+    assert pd.read_csv(path)["index"].tolist() == list(range(10))
+    assert read_table(path)[0] == samples
+
+
+def test_takes_data_frames_lists_and_a_limit(samples):
+    frame = pd.DataFrame([sample[:2] for sample in samples])
+    assert labels(make(frame, shuffle=False)) == labels(make([list(sample) for sample in samples], shuffle=False))
+    assert len(make(samples, limit=3).samples) == 3
+    with pytest.raises(InputError, match="no samples"):
+        make([])
+
+
+def test_batches_can_be_postprocessed_and_stay_lists(samples):
+    pad = LabelPadding(padding_value=10, use_on_batch=True)
+    provider = DataProvider(
+        samples,
+        [ImageReader()],
+        5,
+        False,
+        transformers=[LabelIndexer("abcdefghij")],
+        batch_postprocessors=[pad],
+        numpy=False,
+    )
+    images, padded = provider[0]
+    assert [image.shape for image in images] == [(40, 200, 3)] * 5
+    assert padded.tolist() == [[0], [1], [2], [3], [4]]

@@ -1,0 +1,19 @@
+import cv2
+import pytest
+
+from mltu.annotations.images import CVImage
+from mltu.preprocessors import ImageReader
+from mltu.utils.errors import InputError
+
+
+def test_reads_paths_and_arrays(png, line_image):
+    path = png()
+    image, label = ImageReader(CVImage)(str(path), "text")
+    assert (image.shape, image.path, label) == ((40, 200, 3), str(path), "text")
+    grey, _ = ImageReader(method=cv2.IMREAD_GRAYSCALE)(line_image, "text")
+    assert (grey.numpy() == line_image).all()
+
+
+def test_missing_files_are_an_input_error(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        ImageReader()(tmp_path / "none.png", "")

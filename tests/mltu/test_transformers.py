@@ -1,0 +1,100 @@
+import logging
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mltu.annotations.images import Image
+from mltu.transformers import ImageResizer, ImageShowCV2, LabelIndexer, LabelPadding, LabelStepCheck
+from mltu.utils.errors import InputError
+
+sizes = st.integers(1, 300)
+
+
+@given(height=sizes, width=sizes, target_height=st.integers(8, 200), target_width=st.integers(8, 400))
+def test_resizing_gives_the_size_and_keeps_proportions(height, width, target_height, target_width):
+    image = np.zeros((height, width), np.uint8)
+    resized = ImageResizer.resize_maintaining_aspect_ratio(image, target_width, target_height, padding_color=(255,))
+    assert resized.shape == (target_height, target_width)
+    rows, columns = (resized < 128).any(1).sum(), (resized < 128).any(0).sum()
+    ratio = min(target_width / width, target_height / height)
+    # rounding to whole pixels, one either way
+    assert abs(rows - max(1, height * ratio)) <= 1
+    assert abs(columns - max(1, width * ratio)) <= 1
+    assert rows == target_height or columns == target_width
+    assert (resized[:, 0] < 128).any()  # the writing starts at the left edge
+
+
+def test_padding_has_the_papers_colour(line_image):
+    color = np.dstack([line_image, line_image // 2, line_image])
+    resized, _ = ImageResizer(600, 80)(color, "x")
+    assert resized[0, -1].tolist() == [230, 115, 230]
+    black, _ = ImageResizer(600, 80, padding_color=(0, 0, 0))(color, "x")
+    assert black[0, -1].tolist() == [0, 0, 0]
+
+
+def test_stretching_fills_the_whole_size(line_image):
+    resized, _ = ImageResizer(50, 50, keep_aspect_ratio=False)(line_image, "x")
+    assert resized.shape == (50, 50)
+
+
+def test_images_stay_images(line_image):
+    image, label = ImageResizer(64, 32)(Image(line_image), "x")
+    assert isinstance(image, Image)
+    assert (image.shape, label) == ((32, 64, 3), "x")
+
+
+def test_indices_follow_the_vocabulary():
+    _, label = LabelIndexer("xyz ")(None, "zy x")
+    assert label.tolist() == [2, 1, 3, 0]
+    with pytest.raises(InputError, match="'é'"):
+        LabelIndexer("abc")(None, "abé")
+
+
+@pytest.mark.parametrize(("label", "needed"), [([0, 1, 2], 3), ([0, 0, 1], 4), ([0, 0, 0], 5), ([], 0)])
+def test_labels_must_fit_the_time_steps(label, needed):
+    label = np.array(label, dtype=np.int32)
+    assert LabelStepCheck(max(needed, 1))(None, label)[1] is label
+    if needed:
+        with pytest.raises(InputError, match=f"needs {needed} time steps"):
+            LabelStepCheck(needed - 1)(None, label)
+
+
+def test_labels_are_padded_or_refused():
+    pad = LabelPadding(padding_value=9, max_word_length=4)
+    assert pad(None, np.array([1, 2]))[1].tolist() == [1, 2, 9, 9]
+    with pytest.raises(InputError, match="max_text_length"):
+        pad(None, np.arange(5))
+    batch = LabelPadding(padding_value=9, use_on_batch=True)
+    assert batch(None, [np.array([1]), np.array([1, 2, 3])])[1].tolist() == [[1, 9, 9], [1, 2, 3]]
+    with pytest.raises(ValueError, match="max_word_length"):
+        LabelPadding(padding_value=9)
+
+
+def test_showing_without_a_screen_only_says_so(monkeypatch, caplog, line_image):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    show = ImageShowCV2()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            image, label = show(line_image, "text")
+    assert image is line_image
+    assert label == "text"
+    assert [record.message for record in caplog.records].count(caplog.records[0].message) == 1
+
+
+def test_showing_opens_a_window(monkeypatch, line_image):
+    shown = []
+    monkeypatch.setattr(ImageShowCV2, "has_screen", staticmethod(lambda: True))
+    monkeypatch.setattr(cv2, "imshow", lambda name, pixels: shown.append((name, pixels.shape)))
+    monkeypatch.setattr(cv2, "waitKey", lambda delay: None)
+    ImageShowCV2(name="look")(Image(line_image), "text")
+    assert shown == [("look", (40, 200, 3))]
+
+
+def test_an_unreachable_screen_is_no_screen(monkeypatch):
+    monkeypatch.setenv("DISPLAY", "localhost:987")
+    assert ImageShowCV2.has_screen() is False

@@ -1,0 +1,110 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
+from mltu.utils.errors import InputError
+from mltu.utils.image_utils import paper_color, read_image, to_bgr, to_gray, to_uint8
+
+
+def test_reads_grey_and_colour(png, line_image):
+    path = png()
+    assert np.array_equal(read_image(path, "GRAY"), line_image)
+    assert np.array_equal(read_image(path), cv2.cvtColor(line_image, cv2.COLOR_GRAY2BGR))
+
+
+def test_channels_keep_opencv_order(png):
+    blue = np.zeros((9, 9, 3), np.uint8)
+    blue[..., 0] = 255
+    assert np.array_equal(read_image(png("blue.png", blue)), blue)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK", "I;16", "YCbCr"])
+def test_every_mode_becomes_the_same_picture(tmp_path, mode):
+    grey = np.full((10, 30), 255, np.uint8)
+    grey[3:7, 5:20] = 0
+    path = tmp_path / ("x.tif" if mode in ("CMYK", "YCbCr") else "x.png")
+    if mode == "I;16":
+        PillowImage.fromarray(grey.astype(np.uint16) * 257).save(path)
+    else:
+        PillowImage.fromarray(grey).convert("RGB").convert(mode).save(path)
+    assert np.abs(read_image(path, "GRAY").astype(int) - grey).max() <= 1
+
+
+def test_transparency_is_white_paper(tmp_path):
+    picture = np.zeros((8, 8, 4), np.uint8)  # black, all of it transparent
+    picture[2, 2, 3] = 255
+    PillowImage.fromarray(picture).save(tmp_path / "clear.png")
+    image = read_image(tmp_path / "clear.png")
+    assert image[0, 0].tolist() == [255] * 3
+    assert image[2, 2].tolist() == [0] * 3
+
+
+def test_exif_rotation_is_applied(tmp_path, line_image):
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    PillowImage.fromarray(line_image).save(tmp_path / "phone.jpg", exif=exif)
+    assert read_image(tmp_path / "phone.jpg").shape == (200, 40, 3)
+
+
+def test_paths_may_hold_any_letters(png):
+    assert read_image(png("Größe/été 1 字.png")).shape == (40, 200, 3)
+
+
+def broken_files(folder, good):
+    content = good.read_bytes()
+    files = {
+        "missing.png": None,
+        "zero.png": b"",
+        "text.png": b"this is no picture",
+        "truncated.png": content[: len(content) // 2],
+        "head.png": content[:20],
+        "noise.png": content[:40] + bytes(range(256)),
+    }
+    for name, bytes_ in files.items():
+        if bytes_ is not None:
+            (folder / name).write_bytes(bytes_)
+    PillowImage.new("L", (1, 1)).save(folder / "dot.png")
+    PillowImage.new("1", (10_000, 10_000)).save(folder / "huge.png")
+    PillowImage.new("1", (20_000, 20_000)).save(folder / "bomb.png")
+    (folder / "folder.png").mkdir()
+    return [folder / name for name in [*files, "dot.png", "huge.png", "bomb.png", "folder.png"]]
+
+
+def test_unusable_files_are_named_in_one_line(tmp_path, png):
+    for path in broken_files(tmp_path, png()):
+        with pytest.raises(InputError) as error:
+            read_image(path)
+        message = str(error.value)
+        assert message.startswith(f"{path}: ")
+        assert "\n" not in message
+        assert len(message) > len(str(path)) + 10
+
+
+def test_truncated_jpeg_is_not_read_half(tmp_path, line_image):
+    whole = cv2.imencode(".jpg", line_image)[1].tobytes()
+    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    with pytest.raises(InputError, match="damaged"):
+        read_image(tmp_path / "half.jpg")
+
+
+@given(st.sampled_from(["uint8", "uint16", "int32", "float32", "float64", "bool"]))
+def test_value_types_agree(dtype):
+    picture = np.array([[0, 255], [255, 0]], np.uint8)
+    scaled = {"uint16": picture.astype(np.uint16) * 257, "bool": picture > 0, "float32": picture / np.float32(255)}
+    assert to_uint8(scaled.get(dtype, picture.astype(dtype))).tolist() == picture.tolist()
+
+
+def test_shapes_that_are_no_image_are_refused():
+    for shape in ((3,), (2, 2, 5), (2, 2, 3, 1), (0, 5), (5, 0, 3)):
+        with pytest.raises(InputError, match="shape"):
+            to_bgr(np.zeros(shape, np.uint8))
+    with pytest.raises(InputError, match="numbers"):
+        to_gray(np.array([["a"]]))
+
+
+def test_paper_is_the_median(line_image):
+    assert paper_color(line_image) == (230,)
+    assert paper_color(np.full((20, 20, 3), (1, 2, 3), np.uint8)) == (1, 2, 3)

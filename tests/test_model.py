@@ -1,0 +1,69 @@
+import keras
+import numpy as np
+import pytest
+
+from mltu.tensorflow.model_utils import activation_layer, residual_block
+from mltu.utils.errors import InputError
+from model import REFERENCE_BLOCKS, train_model
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return train_model((96, 1408, 3), 78)
+
+
+def test_the_reference_network_is_the_promised_one(reference):
+    block = ["Conv2D", "BatchNormalization", "LeakyReLU", "Conv2D", "BatchNormalization"]
+    expected = ["InputLayer", "Rescaling"]
+    for _, skip_conv, _ in REFERENCE_BLOCKS:
+        # Keras lists layers by depth, so the 1 x 1 convolution of the skip path stands beside the last batch norm
+        expected += [*block, *(["Conv2D"] if skip_conv else []), "Add", "LeakyReLU", "Dropout"]
+    expected += ["Reshape", "Bidirectional", "Dropout", "Bidirectional", "Dropout", "Dense"]
+    assert [type(layer).__name__ for layer in reference.layers] == expected
+    assert reference.output_shape == (None, 528, 79)
+    assert reference.count_params() == 2_427_983
+    assert [one.name for one in reference.inputs] == ["input"]
+    assert reference.output_names == ["output"]
+
+
+def test_its_settings(reference):
+    layers = reference.layers
+    convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)]
+    assert {type(layer.kernel_initializer).__name__ for layer in convolutions} == {"HeUniform"}
+    assert {layer.kernel_size for layer in convolutions} == {(3, 3), (1, 1)}
+    skips = [(layer.filters, layer.strides[0]) for layer in convolutions if layer.kernel_size == (1, 1)]
+    assert skips == [(filters, stride) for filters, skip, stride in REFERENCE_BLOCKS if skip]
+    assert {layer.negative_slope for layer in layers if isinstance(layer, keras.layers.LeakyReLU)} == {0.1}
+    assert {layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)} == {0.2}
+    recurrent = [layer.forward_layer.units for layer in layers if isinstance(layer, keras.layers.Bidirectional)]
+    assert recurrent == [256, 64]
+    assert layers[1].scale == pytest.approx(1 / 255)
+
+
+def test_probabilities_that_do_not_depend_on_the_batch():
+    keras.utils.set_random_seed(0)
+    model = train_model((32, 64, 3), 5)
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 64, 3)).astype(np.uint8)
+    together = model.predict(images, verbose=0)
+    assert together.shape == (3, 8, 6)
+    assert together.sum(axis=-1) == pytest.approx(1, abs=1e-5)
+    assert together[1:2] == pytest.approx(model.predict(images[1:2], verbose=0), abs=1e-5)
+
+
+def test_saved_models_load_without_custom_code(tmp_path):
+    model = train_model((32, 32, 3), 3)
+    model.save(tmp_path / "m.keras")
+    again = keras.models.load_model(tmp_path / "m.keras")
+    images = np.random.default_rng(0).random((2, 32, 32, 3), np.float32) * 255
+    assert again.predict(images, verbose=0) == pytest.approx(model.predict(images, verbose=0), abs=1e-6)
+
+
+def test_blocks_shape_and_activations():
+    inputs = keras.Input((9, 7, 3))
+    assert residual_block(inputs, 4).shape == (None, 5, 4, 4)
+    assert residual_block(inputs, 4, strides=(2, 1), kernel_size=5).shape == (None, 5, 7, 4)
+    assert residual_block(inputs, 3, strides=1, skip_conv=False, activation="gelu").shape == (None, 9, 7, 3)
+    assert activation_layer(inputs, "elu").shape == inputs.shape
+    for wrong in ("reluu", "get", "__doc__"):
+        with pytest.raises(InputError, match="activation"):
+            activation_layer(inputs, wrong)
