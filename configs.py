@@ -54,7 +54,7 @@ class ModelConfigs(BaseModelConfigs):
     # the training
     batch_size: int = 32  # lines in a batch
     train_epochs: int = 1000  # most epochs; training stops before if nothing improves
-    learning_rate: float = 0.0005  # of Adam
+    learning_rate: float = 0.0005  # of the Adam optimiser
     patience: int = 20  # epochs without a better val_CER before training stops
     lr_patience: int = 5  # epochs without a better val_CER before the learning rate falls
     lr_factor: float = 0.9  # by which it falls

@@ -243,11 +243,12 @@ def build(configs: ModelConfigs) -> keras.Model:
     return model
 
 
-def make_callbacks(configs: ModelConfigs, val: DataProvider) -> list[keras.callbacks.Callback]:
+def make_callbacks(configs: ModelConfigs, train: DataProvider, val: DataProvider) -> list[keras.callbacks.Callback]:
     """What watches, logs and saves during training."""
     from keras.callbacks import (
         CSVLogger,
         EarlyStopping,
+        LambdaCallback,
         ModelCheckpoint,
         ReduceLROnPlateau,
         TensorBoard,
@@ -259,6 +260,8 @@ def make_callbacks(configs: ModelConfigs, val: DataProvider) -> list[keras.callb
     folder = Path(configs.model_path)
     best = {"monitor": "val_CER", "mode": "min"}
     callbacks = [
+        # Keras ends epochs of its data more often than it trains them, so the count is set
+        LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(train, "epoch", epoch + 1)),
         TerminateOnNaN(),
         ModelCheckpoint(str(folder / CHECKPOINT), save_best_only=True, verbose=1, **best),
         EarlyStopping(patience=configs.patience, verbose=1, **best),
@@ -291,7 +294,7 @@ def fit(configs: ModelConfigs, model: keras.Model, providers: Mapping[str, DataP
     from mltu.tensorflow.callbacks import StopOnInterrupt, TrainingInterrupted
 
     checkpoint = Path(configs.model_path) / CHECKPOINT
-    callbacks = make_callbacks(configs, providers["val"])
+    callbacks = make_callbacks(configs, providers["train"], providers["val"])
     ended = "all epochs done"
     start = time.monotonic()
     try:
@@ -300,6 +303,7 @@ def fit(configs: ModelConfigs, model: keras.Model, providers: Mapping[str, DataP
             validation_data=providers["val"],
             epochs=configs.train_epochs,
             callbacks=callbacks,
+            shuffle=False,  # the provider does that itself, by its seed
             verbose=1 if sys.stdout.isatty() else 2,
         )
     except TrainingInterrupted:
@@ -345,7 +349,7 @@ def overfit_batch(configs: ModelConfigs, model: keras.Model, train: DataProvider
     watch = keras.callbacks.LambdaCallback(on_epoch_end=stop_when_learnt)
     epochs = min(configs.train_epochs, OVERFIT_EPOCHS)
     verbose = 1 if sys.stdout.isatty() else 2
-    history = model.fit(repeated, epochs=epochs, callbacks=[watch], verbose=verbose).history
+    history = model.fit(repeated, epochs=epochs, callbacks=[watch], shuffle=False, verbose=verbose).history
     steps = len(history["CER"]) * len(repeated)
     learnt = history["CER"][-1] < OVERFIT_CER
     verdict = "the set-up works" if learnt else "not learnt; check texts, image size and learning rate"

@@ -130,7 +130,12 @@ class DataProvider:
 
     @property
     def epoch(self) -> int:
+        """Number of the epoch that decides order and augmentation; may be set."""
         return self._epoch
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        self._epoch = value
 
     @property
     def step(self) -> int:

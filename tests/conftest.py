@@ -1,35 +1,10 @@
-"""Fixtures shared by all tests: small images, datasets and one trained run."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""Fixtures shared by all tests: small images and one trained run."""
 
 import cv2
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-# small enough for two cores: 16 time steps
-TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "2"]
-
-
-def run_script(script, *args, cwd=ROOT, timeout=500, **env):
-    """Run one of the scripts as a user does; returns the finished process."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / script), *map(str, args)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=timeout,
-        env={**os.environ, "PYTHONUTF8": "1", **env},
-    )
-
-
-@pytest.fixture
-def script():
-    return run_script
+from helpers import TINY_RUN, run_script
 
 
 @pytest.fixture

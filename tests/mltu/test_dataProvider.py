@@ -50,6 +50,8 @@ def test_order_depends_on_seed_and_epoch_only(samples):
     assert len({str(epoch) for epoch in epochs}) == 3
     assert labels(other) != epochs[0]
     assert labels(make(samples, seed=1, initial_epoch=3)) == epochs[2]
+    first.epoch = 2
+    assert labels(first) == epochs[1]
     assert sum(labels(make(samples, shuffle=False)), []) == list(range(10))
 
 

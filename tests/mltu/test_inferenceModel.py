@@ -1,0 +1,61 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from mltu.inferenceModel import OnnxInferenceModel
+from mltu.utils.errors import InputError
+
+
+def write_model(path, metadata):
+    """A model that doubles its input."""
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 2]) for name in ("x", "y")]
+    node = helper.make_node("Add", ["x", "x"], ["y"])
+    proto = helper.make_model(
+        helper.make_graph([node], "double", values[:1], values[1:]),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    for key, value in metadata.items():
+        proto.metadata_props.add(key=key, value=value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(proto, path)
+
+
+class Double(OnnxInferenceModel):
+    def predict(self, data):
+        return self.model.run(self.output_names, {self.input_names[0]: data})[0]
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "été/model.onnx"])
+def test_runs_a_file_or_the_model_in_a_folder(tmp_path, name):
+    path = tmp_path / name
+    write_model(path, {})
+    for place in (path, path.parent, str(path)):
+        model = Double(place, force_cpu=True, threads=1)
+        assert model(np.ones((3, 2), np.float32)).tolist() == [[2, 2]] * 3
+    assert (model.input_names, model.output_names, model.input_shapes) == (["x"], ["y"], [["batch", 2]])
+
+
+def test_metadata_are_read_as_json_and_never_run(tmp_path):
+    marker = tmp_path / "ran"
+    values = {"list": "[1, 2]", "text": '"abc"', "plain": "abc", "deep": "[" * 100_000}
+    write_model(tmp_path / "model.onnx", {**values, "code": f"open({str(marker)!r}, 'w')"})
+    model = OnnxInferenceModel(tmp_path)
+    assert model.metadata["list"] == [1, 2]
+    assert model.metadata["text"] == model.metadata["plain"] == "abc"
+    assert model.metadata["code"].startswith("open(")
+    assert model.metadata["deep"] == "[" * 100_000
+    assert not marker.exists()
+
+
+def test_what_is_no_model_is_named_in_one_line(tmp_path):
+    (tmp_path / "bad.onnx").write_bytes(b"not a model")
+    (tmp_path / "empty.onnx").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    no_onnx, no_file = "not an ONNX", "no such"
+    for name, message in {"bad.onnx": no_onnx, "empty.onnx": no_onnx, "no.onnx": no_file, "folder": no_file}.items():
+        with pytest.raises(InputError, match=message) as error:
+            OnnxInferenceModel(tmp_path / name)
+        assert str(tmp_path / name) in str(error.value)
+        assert "\n" not in str(error.value)

@@ -1,0 +1,198 @@
+"""The whole pipeline through the command line, on generated lines."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import yaml
+
+from configs import ModelConfigs
+from helpers import ROOT, TINY_RUN, run_script
+from mltu.annotations.images import Image
+from mltu.datasets import Sample, read_table
+from mltu.inferenceModel import OnnxInferenceModel
+from mltu.transformers import ImageResizer
+from mltu.utils.errors import InputError
+from mltu.utils.text_utils import ctc_decoder
+from train import PRODUCTS, divide, main
+
+
+def rows(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_leaves_all_its_files(trained_run):
+    folder, process = trained_run
+    for name in (*PRODUCTS[:3], *PRODUCTS[4:]):  # all but test.csv
+        assert (folder / name).stat().st_size > 0, name
+    assert list((folder / "logs").rglob("events.out.tfevents*"))
+    history = rows(folder / "training.csv")
+    assert [row["epoch"] for row in history] == ["0", "1"]
+    assert all(float(row[name]) >= 0 for row in history for name in ("CER", "WER", "val_CER", "val_WER", "loss"))
+    results = json.loads((folder / "results.json").read_text())
+    assert results["epochs"] == 2
+    assert results["val_CER"] == pytest.approx(min(float(row["val_CER"]) for row in history))
+    assert "val_CER" in process.stdout
+    assert (folder / "readings.txt").read_text(encoding="utf-8").count("true ") == 8
+    assert "Traceback" not in process.stderr
+
+
+def test_the_split_is_written_and_separates_writers(trained_run):
+    folder, _ = trained_run
+    train, _ = read_table(folder / "train.csv")
+    val, _ = read_table(folder / "val.csv")
+    assert len(train) + len(val) == 40
+    assert not {sample.writer for sample in train} & {sample.writer for sample in val}
+    configs = ModelConfigs.load(folder / "configs.yaml")
+    assert configs.vocab == "".join(sorted({c for sample in train + val for c in sample.text}))
+    assert configs.max_text_length == max(len(sample.text) for sample in train + val)
+
+
+def test_onnx_reads_what_keras_reads(trained_run):
+    folder, _ = trained_run
+    configs = ModelConfigs.load(folder / "configs.yaml")
+    model = keras.models.load_model(folder / "model.keras", compile=False)
+    onnx_model = OnnxInferenceModel(folder)
+    resizer = ImageResizer(configs.width, configs.height)
+    val, _ = read_table(folder / "val.csv")
+    images = np.stack([resizer(Image(sample.image).numpy(), "")[0] for sample in val]).astype(np.float32)
+    ours = model.predict(images, verbose=0)
+    theirs = onnx_model.model.run(None, {"input": images})[0]
+    assert theirs == pytest.approx(ours, abs=1e-4)
+    assert ctc_decoder(theirs, configs.vocab) == ctc_decoder(ours, configs.vocab)
+    metadata = onnx_model.metadata
+    assert (metadata["vocab"], metadata["height"], metadata["width"]) == (configs.vocab, 32, 128)
+    assert metadata["preprocessing"]["padding_color"] == "paper"
+
+
+def test_export_again(trained_run):
+    folder, _ = trained_run
+    before = (folder / "model.onnx").stat().st_mtime_ns
+    process = run_script("train.py", "--export_only", folder)
+    assert process.returncode == 0, process.stderr
+    assert "same texts as Keras" in process.stdout
+    assert (folder / "model.onnx").stat().st_mtime_ns > before
+
+
+def test_a_bad_export_is_loud_and_put_aside(trained_run, tmp_path, monkeypatch, capsys):
+    import shutil
+
+    import train
+
+    folder = shutil.copytree(trained_run[0], tmp_path / "run")
+    monkeypatch.setattr(train, "LARGEST_DIFFERENCE", -1.0)
+    assert main(["--export_only", str(folder)]) == 1
+    assert "EXPORT FAILED" in capsys.readouterr().err
+    assert not (folder / "model.onnx").exists()
+    assert (folder / "model.failed.onnx").exists()
+
+
+def test_settings_of_an_earlier_run_go_to_a_new_folder(trained_run, tmp_path, capsys):
+    folder, _ = trained_run
+    target = tmp_path / "second"
+    assert main(["--config", str(folder / "configs.yaml"), "--model_path", str(target), "--check_only"]) == 0
+    first, second = (yaml.safe_load((one / "configs.yaml").read_text()) for one in (folder, target))
+    assert {name for name in first if first[name] != second[name]} == {"model_path"}
+    assert (target / "val.csv").read_text() == (folder / "val.csv").read_text()
+    assert not (target / "model.keras").exists()
+    assert "Nothing was trained" in capsys.readouterr().out
+
+
+def test_an_earlier_run_is_not_overwritten_by_accident(trained_run, capsys):
+    folder, _ = trained_run
+    before = (folder / "model.keras").stat().st_mtime_ns
+    assert main(["--dataset", "synthetic", "--model_path", str(folder)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (folder / "model.keras").stat().st_mtime_ns == before
+
+
+def test_labels_that_need_too_many_steps_are_reported_by_file(tmp_path, png, capsys):
+    table = tmp_path / "t.csv"
+    lines = [f"{png(f'{i}.png')},ab,w{i}" for i in range(4)]
+    lines += [f"{png('long.png')},{'ab' * 9},w0", f"{png('double.png')},{'a' * 9},w0", f"{tmp_path / 'none.png'},ab,w1"]
+    table.write_text("\n".join(lines))
+    target = tmp_path / "run"
+    args = ["--dataset", "table", "--data_path", str(table), "--model_path", str(target), "--check_only"]
+    assert main([*args, *TINY_RUN[:4]]) == 0
+    skipped = {row["source"].rsplit(os.sep)[-1]: row["reason"] for row in rows(target / "skipped.csv")}
+    assert skipped["long.png"].startswith("the text needs 18 time steps and the network has 16")
+    assert skipped["double.png"].startswith("the text needs 17 time steps")
+    assert skipped["none.png"] == "no such file"
+    kept = rows(target / "train.csv") + rows(target / "val.csv")
+    assert sorted(os.path.basename(row["image"]) for row in kept) == [f"{i}.png" for i in range(4)]
+    assert "3 skipped" in capsys.readouterr().out
+
+
+def test_own_validation_table_and_its_writers(tmp_path):
+    samples = [Sample("a.png", "a", "w1"), Sample("b.png", "b", "w2")]
+    (tmp_path / "val.csv").write_text("image,text,writer\nc.png,c,w2\n")
+    values = {"dataset": "table", "data_path": "x.csv", "val_path": str(tmp_path / "val.csv")}
+    with pytest.raises(InputError, match="w2 for one"):
+        divide(ModelConfigs(**values), samples)
+    parts, _ = divide(ModelConfigs(**values, allow_shared_writers=True), samples)
+    assert [[sample.text for sample in part] for part in parts.values()] == [["a", "b"], ["c"]]
+
+
+def test_ctrl_c_keeps_and_exports_the_weights(tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-u", str(ROOT / "train.py"), *TINY_RUN, "--dataset", "synthetic", "--samples", "64"]
+    command += ["--data_path", str(tmp_path / "data"), "--model_path", str(folder), "--patience", "1000"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, text=True, encoding="utf-8", **pipes) as run:
+        deadline = time.monotonic() + 300
+        while not (folder / "model.keras").exists() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        run.send_signal(signal.SIGINT)
+        output = run.communicate(timeout=300)[0]
+    assert run.returncode == 0, output
+    assert "Traceback" not in output
+    assert "Stopping after this batch" in output
+    assert (folder / "model.onnx").exists()
+    assert json.loads((folder / "results.json").read_text())["ended"] == "stopped by Ctrl-C"
+
+
+def test_one_batch_can_be_learnt_by_heart(tmp_path, capsys):
+    args = ["--dataset", "synthetic", "--samples", "12", "--max_chars", "4", "--height", "32", "--width", "96"]
+    args += ["--batch_size", "4", "--learning_rate", "0.002", "--data_path", str(tmp_path / "data")]
+    assert main([*args, "--overfit_batch", "--model_path", str(tmp_path / "run")]) == 0
+    assert "the set-up works" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--hieght", "64"], "did you mean --height"),
+        (["--height", "tall"], "height: must be a whole number"),
+        (["--dataset", "imagenet"], "dataset: must be one of iam, table, synthetic"),
+        (["--data_path", "nowhere", "--model_path", "{tmp}/m"], "nowhere: no such folder"),
+        (["--dataset", "table", "--data_path", "no.csv", "--model_path", "{tmp}/m"], "no.csv: no such file"),
+        (["--dataset", "synthetic", "--fonts", "nofonts", "--model_path", "{tmp}/m"], "nofonts: no such folder"),
+        (["--config", "none.yaml"], "none.yaml: the configuration cannot be read"),
+        (["--export_only", "{tmp}"], "cannot be read"),
+        (["--model_path", "{tmp}/file/run"], "cannot be used for a run"),
+        (
+            ["--dataset", "synthetic", "--activation", "reluu", "--samples", "3", "--model_path", "{tmp}/m"],
+            "did you mean relu",
+        ),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(args, message, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main([arg.format(tmp=tmp_path) for arg in args])
+    except SystemExit as stop:
+        code = stop.code
+    told = [line for line in capsys.readouterr().err.splitlines() if "Writing lines" not in line]
+    assert code == 2
+    assert message in "\n".join(told)
+    assert len([line for line in told if line.strip()]) == 1
