@@ -201,17 +201,20 @@ def make_providers(
     return providers, dropped
 
 
-def prepare_folder(folder: Path, overwrite: bool) -> None:
-    """Make the folder of a run; an earlier run in it is refused, or its files are removed."""
-    earlier = [folder / name for name in PRODUCTS if (folder / name).exists()]
-    if earlier and not overwrite:
+def check_folder(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that holds an earlier run, unless that is to be replaced, or that cannot be written."""
+    if not overwrite and any((folder / name).exists() for name in PRODUCTS):
         raise InputError(f"{folder}: holds an earlier run; choose another --model_path, or add --overwrite")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in earlier:
-            path.unlink()
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be used for a run ({error.strerror})") from None
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise InputError(f"{folder}: cannot be used for a run; {nearest} is no folder that can be written")
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder of a run; the files of an earlier run in it are removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PRODUCTS:
+        (folder / name).unlink(missing_ok=True)
 
 
 # --- training -------------------------------------------------------------------------------
@@ -456,7 +459,7 @@ def run(configs: ModelConfigs, check_only: bool = False, only_overfit: bool = Fa
     """
     folder = Path(configs.model_path)
     if not only_overfit:
-        prepare_folder(folder, overwrite)
+        check_folder(folder, overwrite)
     samples, skipped = load_samples(configs)
     parts, skipped_val = divide(configs, samples)
     everyone = [sample for part in parts.values() for sample in part]
@@ -479,6 +482,7 @@ def run(configs: ModelConfigs, check_only: bool = False, only_overfit: bool = Fa
     if only_overfit:
         return 0 if overfit_batch(configs, model, providers["train"]) else 1
 
+    prepare_folder(folder)
     for part, provider in providers.items():
         provider.to_csv(folder / f"{part}.csv")
     write_skipped(folder / "skipped.csv", skipped)
@@ -506,7 +510,8 @@ def run(configs: ModelConfigs, check_only: bool = False, only_overfit: bool = Fa
         export(configs, np.stack(images))
     if "val_CER" in result:
         print(f"Best: CER {result['val_CER']:.2%}, WER {result['val_WER']:.2%} in epoch {result['best_epoch']}.")
-    print(f"Read a line: python inferenceModel.py --model {folder} --image FILE")
+    if (folder / "model.onnx").exists():
+        print(f"Read a line: python inferenceModel.py --model {folder} --image FILE")
     return 0
 
 

@@ -1,0 +1,54 @@
+"""Make lines.png: generated handwriting, and below each line its reading by a model.
+
+python docs/make_picture.py --model Models/first
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from inferenceModel import ImageToWordModel  # noqa: E402
+from mltu.datasets.synthetic import draw_line  # noqa: E402
+
+SEED = 2024  # another one than that of training, so that the hands are new
+TEXTS = ("Dear Anna,", "the train left at 9:30", "and I forgot my hat.", "Yours, William")
+WIDTH, LINE, CAPTION, MARGIN = 720, 64, 34, 14  # pixels
+
+
+def caption(text: str) -> np.ndarray:
+    """Printed text on white, BGR."""
+    picture = PillowImage.new("RGB", (WIDTH, CAPTION), "white")
+    font = ImageFont.load_default(size=20)
+    ImageDraw.Draw(picture).text((MARGIN, 2), text, fill=(20, 90, 40), font=font)
+    return np.asarray(picture)[..., ::-1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="Models/pretrained", help="folder of a run")
+    model = ImageToWordModel(parser.parse_args().model)
+    rows = []
+    for number, text in enumerate(TEXTS):
+        image = draw_line(text, SEED, number, writer=number)
+        reading = model.predict(image)
+        scale = min(LINE / image.shape[0], (WIDTH - 2 * MARGIN) / image.shape[1])
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        row = np.full((LINE + 8, WIDTH, 3), 255, np.uint8)
+        row[8 : 8 + small.shape[0], MARGIN : MARGIN + small.shape[1]] = small
+        rows += [row, caption(reading)]
+        print(f"{text}\t{reading}")
+    cv2.imwrite(str(HERE / "lines.png"), np.vstack(rows))
+
+
+if __name__ == "__main__":
+    main()
