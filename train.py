@@ -532,6 +532,8 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
     if given.config:
         values = read_yaml(given.config)
         values.pop("model_path", None)  # the earlier run keeps its folder
+        if flags.get("dataset", values.get("dataset")) != values.get("dataset"):
+            values.pop("data_path", None)  # it belongs to the other dataset
         ModelConfigs.from_dict(values, given.config)  # mistakes in the file are told with its name
     return given, ModelConfigs.from_dict(values | flags)
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import resources
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ import yaml
 from configs import ModelConfigs
 from helpers import ROOT, TINY_RUN, run_script
 from mltu.annotations.images import Image
-from mltu.datasets import Sample, read_table
+from mltu.datasets import PUBLISHED_SPLITS, Sample, read_table
 from mltu.inferenceModel import OnnxInferenceModel
 from mltu.transformers import ImageResizer
 from mltu.utils.errors import InputError
@@ -129,6 +130,37 @@ def test_labels_that_need_too_many_steps_are_reported_by_file(tmp_path, png, cap
     kept = rows(target / "train.csv") + rows(target / "val.csv")
     assert sorted(os.path.basename(row["image"]) for row in kept) == [f"{i}.png" for i in range(4)]
     assert "3 skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("split", "parts"),
+    [
+        ("random", {"train": 12, "val": 4}),  # a quarter of the four writers, without the err rows
+        ("aachen", {"train": 5, "val": 5, "test": 5}),
+        ("official", {"train": 5, "val": 10, "test": 5}),
+    ],
+)
+def test_iam_from_the_download_to_the_lists(split, parts, tmp_path, png):
+    name = "aachen" if split == "random" else split
+    lists = [file for files in PUBLISHED_SPLITS[name].values() for file in files]
+    folder = resources.files("mltu.datasets") / "iam_splits"
+    forms = [(folder / f"{file}.txt").read_text().split()[0] for file in lists] + ["zzz-000"]
+    rows_ = []
+    for form in forms:
+        for line, mark in enumerate(["ok"] * 4 + ["err"]):
+            rows_.append(f"{form}-{line:02} {mark} 154 19 408 746 1661 89 a|b c|{line}")
+            png(f"IAM/lines/{form[:3]}/{form}/{form}-{line:02}.png")
+    (tmp_path / "IAM" / "ascii").mkdir()
+    (tmp_path / "IAM" / "ascii" / "lines.txt").write_text("# lines\n" + "\n".join(rows_))
+    (tmp_path / "IAM" / "ascii" / "forms.txt").write_text("".join(f"{f} w{i} 1\n" for i, f in enumerate(forms)))
+    target = tmp_path / "run"
+    args = ["--unit", "lines", "--split", split, "--data_path", str(tmp_path / "IAM"), "--train_fraction", "0.75"]
+    assert main([*args, *TINY_RUN[:4], "--model_path", str(target), "--check_only"]) == 0
+    assert {part: len(rows(target / f"{part}.csv")) for part in parts} == parts
+    assert (target / "test.csv").exists() == ("test" in parts)
+    assert rows(target / "val.csv")[0]["text"].startswith("a b c ")
+    writers = [{row["writer"] for row in rows(target / f"{part}.csv")} for part in parts]
+    assert sum(map(len, writers)) == len(set().union(*writers))
 
 
 def test_own_validation_table_and_its_writers(tmp_path):
