@@ -11,6 +11,15 @@ from mltu.augmentors import AUGMENTORS
 from mltu.configs import BaseModelConfigs, nearest
 from mltu.utils.errors import InputError
 
+DEFAULT_AUGMENTORS = (
+    "RandomBrightness",
+    "RandomErodeDilate",
+    "RandomSharpen",
+    "RandomRotate",
+    "RandomSlant",
+    "RandomStretch",
+    "RandomElasticTransform",
+)
 DEFAULT_DATA_PATHS = {"iam": "Datasets/IAM_Sentences", "synthetic": "Datasets/Synthetic"}
 
 
@@ -58,15 +67,7 @@ class ModelConfigs(BaseModelConfigs):
     patience: int = 20  # epochs without a better val_CER before training stops
     lr_patience: int = 5  # epochs without a better val_CER before the learning rate falls
     lr_factor: float = 0.9  # by which it falls
-    augmentors: tuple[str, ...] = (
-        "RandomBrightness",
-        "RandomErodeDilate",
-        "RandomSharpen",
-        "RandomRotate",
-        "RandomSlant",
-        "RandomStretch",
-        "RandomElasticTransform",
-    )  # of mltu.augmentors, applied in this order; none: no augmentation
+    augmentors: tuple[str, ...] = DEFAULT_AUGMENTORS  # of mltu.augmentors, in this order; none: no augmentation
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of the arithmetic in training
 
     # the machine
@@ -105,6 +106,8 @@ class ModelConfigs(BaseModelConfigs):
         for name, least in lowest.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name}: must be at least {least}, not {getattr(self, name)}")
+        if self.seed >= 2**32:
+            raise InputError(f"seed: must be below 2^32, not {self.seed}")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout: must be at least 0 and below 1, not {self.dropout}")
         for name in ("train_fraction", "lr_factor"):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ from tqdm import tqdm
 from mltu.configs import ArgumentParser
 from mltu.datasets.table import read_table
 from mltu.inferenceModel import OnnxInferenceModel
-from mltu.transformers import ImageResizer
+from mltu.transformers import LINE_PREPROCESSING, ImageResizer
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import read_image, to_bgr
 from mltu.utils.text_utils import count_errors, ctc_decoder, get_cer, get_wer
@@ -64,6 +65,8 @@ class ImageToWordModel(OnnxInferenceModel):
             raise InputError(
                 f"{self.model_path}: has {classes} classes for {len(self.char_list)} characters and the blank"
             )
+        if self.metadata.get("preprocessing", LINE_PREPROCESSING) != LINE_PREPROCESSING:
+            raise InputError(f"{self.model_path}: was trained with other preprocessing; export it with this version")
         self.height, self.width = shape[1:3]
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
@@ -100,17 +103,19 @@ def complain(message: object) -> None:
 
 
 @contextmanager
-def results_file(path: str | None, header: Sequence[str]) -> Iterator[Any]:
+def results_file(path: str | None, header: Sequence[str], inputs: Sequence[str]) -> Iterator[Any]:
     """A function that appends a row to a CSV file, flushed at once; without a path it does nothing.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or is one of the inputs.
     """
     if path is None:
         yield lambda row: None
         return
+    if os.path.realpath(path) in map(os.path.realpath, inputs):
+        raise InputError(f"{path}: is an input too, and would be lost; choose another --output")
     try:
-        file = open(path, "w", newline="", encoding="utf-8")
+        file = open(path, "w", newline="", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
     with file:
@@ -127,7 +132,7 @@ def results_file(path: str | None, header: Sequence[str]) -> Iterator[Any]:
 def read_images(model: ImageToWordModel, paths: Sequence[str], output: str | None = None) -> int:
     """Print the text of each image; returns how many could not be read."""
     failed = 0
-    with results_file(output, ("image", "reading")) as append:
+    with results_file(output, ("image", "reading"), paths) as append:
         for path in paths:
             try:
                 text = model.predict(read_image(path))
@@ -151,7 +156,8 @@ def read_csv(model: ImageToWordModel, path: str, output: str | None = None) -> i
     readings, truths = [], []
     failed = len(skipped)
     start = time.monotonic()
-    with results_file(output, ("image", "text", "reading", "cer", "wer")) as append:
+    inputs = [path, *(sample.image for sample in samples)]
+    with results_file(output, ("image", "text", "reading", "cer", "wer"), inputs) as append:
         for sample in tqdm(samples, desc="Reading", unit="line"):
             try:
                 reading = model.predict(read_image(sample.image))
@@ -191,7 +197,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         given = parse(args)
         model = ImageToWordModel(given.model)
@@ -201,6 +207,12 @@ def main(args: Sequence[str] | None = None) -> int:
             failed = read_csv(model, given.csv, given.output)
     except InputError as error:
         complain(error)
+        return 2
+    except BrokenPipeError:  # whoever reads our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        complain(f"{error.filename or 'writing'}: {error.strerror or error}")
         return 2
     except KeyboardInterrupt:
         complain("stopped")

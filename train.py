@@ -12,7 +12,7 @@
 Every setting of configs.py is a flag. A run leaves in its folder: configs.yaml, train.csv, val.csv,
 (test.csv,) skipped.csv, training.csv, logs.log, readings.txt, TensorBoard logs, model.keras (best
 val_CER), model.onnx and results.json. Exit codes: 0 done, 1 training or export went wrong, 2 wrong
-input, 130 stopped by Ctrl-C before the first checkpoint.
+input, 130 stopped by Ctrl-C outside training, or by a second one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import argparse
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -40,6 +41,7 @@ from mltu.datasets import (
     Sample,
     Skipped,
     generate_lines,
+    left_out,
     list_split,
     published_split,
     random_split,
@@ -50,7 +52,7 @@ from mltu.datasets import (
 )
 from mltu.inferenceModel import OnnxInferenceModel
 from mltu.preprocessors import ImageReader
-from mltu.transformers import ImageResizer, LabelIndexer, LabelPadding, LabelStepCheck
+from mltu.transformers import LINE_PREPROCESSING, ImageResizer, LabelIndexer, LabelPadding, LabelStepCheck
 from mltu.utils.errors import InputError
 from mltu.utils.text_utils import ctc_decoder
 
@@ -60,6 +62,7 @@ if TYPE_CHECKING:  # Keras takes seconds to import, so it waits until the settin
     from mltu.tensorflow.dataProvider import DataProvider
 
 CHECKPOINT = "model.keras"
+FAILED_EXPORT = "model.failed.onnx"
 PRODUCTS = (
     "configs.yaml",
     "train.csv",
@@ -72,7 +75,10 @@ PRODUCTS = (
     "results.json",
     CHECKPOINT,
     "model.onnx",
+    FAILED_EXPORT,
 )
+# settings from which vocabulary and text length follow, so that those of an earlier run no longer hold
+DERIVING_FIELDS = {"dataset", "data_path", "unit", "val_path", "samples", "text_file", "fonts", "max_chars", "width"}
 CHANNELS = 3
 LARGEST_DIFFERENCE = 1e-4  # between the probabilities of Keras and ONNX
 COMPARED_LINES = 32
@@ -120,7 +126,7 @@ def divide(configs: ModelConfigs, samples: Sequence[Sample]) -> tuple[dict[str, 
     """Divide samples into "train", "val" and, where the split has one, "test".
 
     Returns:
-        (parts, what was skipped in a separate validation table).
+        (parts, what a split by ids leaves out or a separate validation table skips).
 
     Raises:
         InputError: a side is empty, or one writer is on two sides of the user's own split.
@@ -137,20 +143,22 @@ def divide(configs: ModelConfigs, samples: Sequence[Sample]) -> tuple[dict[str, 
     else:
         train, val = random_split(samples, configs.train_fraction, configs.seed)
         return {"train": train, "val": val}, skipped
+    if not configs.val_path:
+        skipped = left_out(samples, parts)
     shared = shared_writers(parts)
     if shared and configs.split in PUBLISHED_SPLITS:
-        print(f"Note: {len(shared)} writers are on two sides of the published split, {shared[0]} for one.")
+        print(f"Note: {len(shared)} writers or images are on two sides of the published split, {shared[0]} for one.")
     elif shared and not configs.allow_shared_writers:
         raise InputError(
-            f"{len(shared)} writers are on two sides of the split, {shared[0]} for one: the error rates would look too "
-            "good; mend the lists, or accept it with --allow_shared_writers yes"
+            f"{len(shared)} writers or images are on two sides of the split, {shared[0]} for one: the error rates "
+            "would look too good; mend the lists, or accept it with --allow_shared_writers yes"
         )
     return parts, skipped
 
 
 def describe_skipped(skipped: Sequence[Skipped]) -> str:
     """How many were skipped, by reason, in one line."""
-    reasons = Counter(one.reason.split(":")[0][:60] for one in skipped)
+    reasons = Counter(one.reason.split(":")[0][:60] for one in skipped)  # what follows a colon is of one sample only
     shown = "; ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
     more = len(reasons) - 3
     return f"{len(skipped)} skipped: {shown}" + (f"; {more} other reasons" if more > 0 else "")
@@ -215,6 +223,7 @@ def prepare_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in PRODUCTS:
         (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "logs", ignore_errors=True)
 
 
 # --- training -------------------------------------------------------------------------------
@@ -258,14 +267,15 @@ def make_callbacks(configs: ModelConfigs, train: DataProvider, val: DataProvider
         TerminateOnNaN,
     )
 
-    from mltu.tensorflow.callbacks import ShowReadings, StopOnInterrupt, TrainLogger
+    from mltu.tensorflow.callbacks import ReadingScore, ShowReadings, StopOnInterrupt, TrainLogger
 
     folder = Path(configs.model_path)
-    best = {"monitor": "val_CER", "mode": "min"}
+    best = {"monitor": "val_score", "mode": "min"}  # val_CER, with a beginning
     callbacks = [
         # Keras ends epochs of its data more often than it trains them, so the count is set
         LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(train, "epoch", epoch + 1)),
         TerminateOnNaN(),
+        ReadingScore(),
         ModelCheckpoint(str(folder / CHECKPOINT), save_best_only=True, verbose=1, **best),
         EarlyStopping(patience=configs.patience, verbose=1, **best),
         ReduceLROnPlateau(factor=configs.lr_factor, patience=configs.lr_patience, min_lr=1e-6, verbose=1, **best),
@@ -329,10 +339,10 @@ def fit(configs: ModelConfigs, model: keras.Model, providers: Mapping[str, DataP
             raise TrainingError(message)
         print(f"Warning: {message}. The best weights before that are kept.")
     elif ended == "all epochs done" and len(losses) < configs.train_epochs:
-        ended = f"no better val_CER in {configs.patience} epochs"
+        ended = f"no better validation in {configs.patience} epochs"
     result = {"epochs": len(losses), "seconds": round(time.monotonic() - start, 1), "ended": ended}
-    if history.get("val_CER"):
-        best = int(np.argmin(history["val_CER"]))
+    if history.get("val_score"):
+        best = int(np.argmin(history["val_score"]))
         result["best_epoch"] = best + 1
         result |= {name: float(values[best]) for name, values in history.items()}
     return result
@@ -367,12 +377,9 @@ def metadata(configs: ModelConfigs) -> dict[str, Any]:
     """What reading must know of training; stored in the ONNX file."""
     return {
         "vocab": configs.vocab,
-        "blank": len(configs.vocab),
         "height": configs.height,
         "width": configs.width,
-        "color": "BGR",
-        "preprocessing": {"keep_aspect_ratio": True, "padding_color": "paper", "align": "left", "range": [0, 255]},
-        "max_text_length": configs.max_text_length,
+        "preprocessing": LINE_PREPROCESSING,
     }
 
 
@@ -389,10 +396,14 @@ def export(configs: ModelConfigs, images: np.ndarray) -> float:
     Raises:
         TrainingError: the two differ; the ONNX file is renamed, so that nobody uses it.
     """
-    from mltu.tensorflow.callbacks import Model2onnx, float32_copy
+    from mltu.tensorflow.callbacks import Model2onnx
 
     converter = Model2onnx(Path(configs.model_path) / CHECKPOINT, metadata(configs))
-    model = float32_copy(converter.convert())
+    model = converter.convert()
+    if (model.input_shape[1:], model.output_shape[-1]) != (images.shape[1:], len(configs.vocab) + 1):
+        raise InputError(
+            f"{converter.saved_model_path}: does not belong to the image size and vocabulary in configs.yaml"
+        )
     path = converter.onnx_model_path
     onnx_model = OnnxInferenceModel(path, force_cpu=True)
     images = images.astype(np.float32)
@@ -401,7 +412,7 @@ def export(configs: ModelConfigs, images: np.ndarray) -> float:
     difference = float(np.abs(ours - theirs).max())
     same = ctc_decoder(ours, configs.vocab) == ctc_decoder(theirs, configs.vocab)
     if not (difference <= LARGEST_DIFFERENCE and same):
-        failed = path.with_name("model.failed.onnx")
+        failed = path.with_name(FAILED_EXPORT)
         path.replace(failed)
         raise TrainingError(
             f"EXPORT FAILED: on {len(images)} lines Keras and ONNX differ by {difference:.2g} "
@@ -527,14 +538,19 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
     action_names = {action.dest for action in actions._group_actions}
     ModelConfigs.add_arguments(parser)
     given = parser.parse_args(args)
+    if given.check_only and given.overwrite:
+        parser.error("--check_only trains nothing, so it does not go with --overwrite; choose another --model_path")
     flags = {name: value for name, value in vars(given).items() if name not in action_names}
     values: dict[str, Any] = {}
     if given.config:
         values = read_yaml(given.config)
+        ModelConfigs.check_names_and_types(values, given.config)
         values.pop("model_path", None)  # the earlier run keeps its folder
-        if flags.get("dataset", values.get("dataset")) != values.get("dataset"):
+        if flags.get("dataset") not in (None, values.get("dataset", "iam")):
             values.pop("data_path", None)  # it belongs to the other dataset
-        ModelConfigs.from_dict(values, given.config)  # mistakes in the file are told with its name
+        if not flags.keys().isdisjoint(DERIVING_FIELDS):
+            values.pop("vocab", None)
+            values.pop("max_text_length", None)
     return given, ModelConfigs.from_dict(values | flags)
 
 
@@ -553,8 +569,11 @@ def main(args: Sequence[str] | None = None) -> int:
     except TrainingError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # a full disk, a path that is too long, ...
+        print(f"train.py: {error.filename or 'writing'}: {error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("train.py: stopped", file=sys.stderr)
+        print("train.py: stopped; where a model.keras was saved, --export_only DIR exports it", file=sys.stderr)
         return 130
 
 

@@ -69,18 +69,18 @@ def convert(name: str, value: Any, kind: Any) -> Any:
         return value
     if kind in (int, float):
         wanted = "a whole number" if kind is int else "a number"
-        if isinstance(value, str):
-            try:
-                return kind(value)
-            except ValueError:
-                raise InputError(f"{name}: must be {wanted}, not {value!r}") from None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or (kind is int and value != int(value)):
-            raise InputError(f"{name}: must be {wanted}, not {value!r}")
-        return kind(value)
+        try:
+            if not isinstance(value, bool) and isinstance(value, (str, int, float)):
+                number = kind(value)
+                if isinstance(value, str) or number == value:
+                    return number
+        except (ValueError, OverflowError):
+            pass
+        raise InputError(f"{name}: must be {wanted}, not {str(value)[:40]!r}")
     if kind is str:
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise InputError(f"{name}: must be text, not {value!r}")
-        return str(value)
+        if not isinstance(value, str):  # YAML reads 007 and 12:30 as numbers, so there is no way back
+            raise InputError(f"{name}: must be text, not {value!r}; put it in quotes")
+        return value
     raise TypeError(f"{name}: fields of type {kind} are not supported")
 
 
@@ -151,15 +151,23 @@ class BaseModelConfigs:
         Raises:
             InputError: a name or value is wrong; the message has the nearest right name.
         """
-        known = cls.field_types()
-        before = f"{source}: " if source else ""
-        for name in values:
-            if name not in known:
-                raise InputError(f"{before}there is no setting {name!r}{nearest(name, known)}")
+        cls.check_names_and_types(values, source)
         try:
             return cls(**values)
         except InputError as error:
-            raise InputError(f"{before}{error}") from None
+            raise InputError(f"{source}: {error}" if source else str(error)) from None
+
+    @classmethod
+    def check_names_and_types(cls, values: typing.Mapping[str, Any], source: str = "") -> None:
+        """Check fields one by one, without their relation to others; arguments and errors as :meth:`from_dict`."""
+        known = cls.field_types()
+        try:
+            for name, value in values.items():
+                if name not in known:
+                    raise InputError(f"there is no setting {name!r}{nearest(name, known)}")
+                convert(name, value, known[name])
+        except InputError as error:
+            raise InputError(f"{source}: {error}" if source else str(error)) from None
 
     @classmethod
     def load(cls, configs_path: str | Path):

@@ -26,14 +26,14 @@ class _Cache:
 
     def __init__(self, megabytes: int) -> None:
         self._left = megabytes * 1_000_000
-        self._entries: dict[str, tuple[Any, Any]] = {}
+        self._entries: dict[tuple[str, str], tuple[Any, Any]] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> tuple[Any, Any] | None:
+    def get(self, key: tuple[str, str]) -> tuple[Any, Any] | None:
         found = self._entries.get(key)
         return copy.deepcopy(found) if found is not None else None  # augmentors may write into it
 
-    def put(self, key: str, data: Any, annotation: Any) -> None:
+    def put(self, key: tuple[str, str], data: Any, annotation: Any) -> None:
         size = getattr(data.numpy() if isinstance(data, Image) else data, "nbytes", 0)
         with self._lock:
             if key in self._entries or not 0 < size <= self._left:
@@ -117,7 +117,7 @@ class DataProvider:
     def _as_list(dataset: str | Sequence) -> list:
         if isinstance(dataset, (str, Path)):
             return read_table(dataset)[0]
-        return dataset.values.tolist() if hasattr(dataset, "iloc") else list(dataset)
+        return dataset.fillna("").values.tolist() if hasattr(dataset, "iloc") else list(dataset)
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
@@ -161,7 +161,7 @@ class DataProvider:
         Raises:
             InputError: the sample cannot be used.
         """
-        key = sample[0] if isinstance(sample[0], str) else None
+        key = (sample[0], sample[1]) if isinstance(sample[0], str) and isinstance(sample[1], str) else None
         cached = self._cache.get(key) if self._cache and key else None
         if cached:
             data, annotation = cached

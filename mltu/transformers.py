@@ -19,6 +19,16 @@ from .utils.image_utils import paper_color
 logger = logging.getLogger(__name__)
 
 
+# how a line becomes the network's input, as it is stored in an exported model; ImageResizer does it
+LINE_PREPROCESSING = {
+    "color": "BGR",
+    "values": [0, 255],
+    "keep_aspect_ratio": True,
+    "padding_color": "paper",
+    "align": ["left", "middle"],
+}
+
+
 class Transformer:
     """Maps (data, label) to (data, label), the same way every time."""
 

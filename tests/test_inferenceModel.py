@@ -1,6 +1,9 @@
 """Reading through the class and through the command line."""
 
 import csv
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 
@@ -78,6 +81,30 @@ def test_several_images_print_path_tab_text_and_bad_ones_do_not_stop_them(run, t
         assert [row["image"] for row in csv.DictReader(file)] == [samples[0].image, samples[1].image]
 
 
+def test_inputs_are_not_overwritten(run, tmp_path, capsys):
+    folder, samples = run
+    table = tmp_path / "t.csv"
+    table.write_text(f"{samples[0].image},some text\n")
+    for args in (["--csv", str(table)], ["--image", str(table)]):
+        assert main(["--model", str(folder), *args, "--output", str(tmp_path / "." / "t.csv")]) == 2
+        assert "is an input too" in capsys.readouterr().err
+    assert table.read_text().endswith("some text\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+def test_names_that_are_no_text_and_pipes_that_close(run, tmp_path):
+    folder, samples = run
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
+    shutil.copy(samples[0].image, odd)
+    command = [sys.executable, "inferenceModel.py", "--model", str(folder), "--image", odd, samples[0].image]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True)
+    assert done.returncode == 0
+    assert b"\\udcff.png\t" in done.stdout
+    pipe = f"{shlex.join([*command, *[samples[0].image] * 3])} | head -n 1"
+    done = subprocess.run(os.fsencode(pipe), cwd=ROOT, shell=True, capture_output=True)
+    assert b"Traceback" not in done.stderr
+
+
 def test_tables_give_rates_over_all_rows(run, tmp_path, capsys):
     folder, samples = run
     out = tmp_path / "out.csv"
@@ -133,17 +160,18 @@ def test_wrong_use_is_one_line_and_exit_code_2(args, message, run, capsys, monke
 
 
 def test_other_onnx_models_are_refused(tmp_path):
-    sys.path.insert(0, str(ROOT))
     from onnx import TensorProto, helper, save
 
-    def write(shape, classes, vocab):
+    def write(shape, classes, vocab, **metadata):
         x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
         y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4, classes])
         node = helper.make_node("RandomUniform", [], ["y"], shape=[1, 4, classes])
         graph = helper.make_graph([node], "g", [x], [y])
         proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         if vocab is not None:
-            proto.metadata_props.add(key="vocab", value=vocab)
+            metadata["vocab"] = vocab
+        for key, value in metadata.items():
+            proto.metadata_props.add(key=key, value=value)
         save(proto, tmp_path / "model.onnx")
 
     for shape, classes, vocab, message in (
@@ -156,6 +184,9 @@ def test_other_onnx_models_are_refused(tmp_path):
         write(shape, classes, vocab)
         with pytest.raises(InputError, match=message):
             ImageToWordModel(tmp_path)
+    write(["n", 8, 16, 3], 3, '"ab"', preprocessing='{"invert": true}')
+    with pytest.raises(InputError, match="other preprocessing"):
+        ImageToWordModel(tmp_path)
 
 
 def test_tensorflow_is_never_imported(run):

@@ -64,6 +64,6 @@ def test_blocks_shape_and_activations():
     assert residual_block(inputs, 4, strides=(2, 1), kernel_size=5).shape == (None, 5, 7, 4)
     assert residual_block(inputs, 3, strides=1, skip_conv=False, activation="gelu").shape == (None, 9, 7, 3)
     assert activation_layer(inputs, "elu").shape == inputs.shape
-    for wrong in ("reluu", "get", "__doc__"):
+    for wrong in ("reluu", "get", "glu", "__doc__"):
         with pytest.raises(InputError, match="activation"):
             activation_layer(inputs, wrong)

@@ -2,7 +2,7 @@
 
 from .base import Sample, Skipped, write_skipped
 from .iam import read_iam
-from .splits import PUBLISHED_SPLITS, list_split, published_split, random_split, shared_writers
+from .splits import PUBLISHED_SPLITS, left_out, list_split, published_split, random_split, shared_writers
 from .synthetic import generate_lines
 from .table import read_table, write_table
 
@@ -11,6 +11,7 @@ __all__ = [
     "Sample",
     "Skipped",
     "generate_lines",
+    "left_out",
     "list_split",
     "published_split",
     "random_split",

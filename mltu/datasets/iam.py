@@ -44,16 +44,23 @@ def _find_table(root: Path, name: str) -> Path | None:
 
 
 def _index_images(root: Path, unit: str) -> dict[str, Path]:
-    """Image name without its ending -> path, for any layout below the folder, else beside it."""
+    """Image name without its ending -> path: below the folder in any layout, and beside it.
+
+    The unit's own folder comes first, so that copies elsewhere do not stand in for it. Links are followed.
+    """
+    around = root.resolve().parent
     images: dict[str, Path] = {}
-    for start in (root, root.resolve().parent / unit):
-        for folder, _, names in os.walk(start):
-            for name in names:
-                stem, ending = os.path.splitext(name)
-                if ending.lower() in IMAGE_ENDINGS:
-                    images.setdefault(stem, Path(folder, name))
-        if images:
-            break
+    seen: set[str] = set()  # folders, by their real path: links may lead in circles
+    for start, deep in ((root / unit, True), (root, True), (around / unit, True), (around, False)):
+        for folder, inner, names in os.walk(start, followlinks=True):
+            real = os.path.realpath(folder)
+            inner[:] = sorted(inner) if deep and real not in seen else []
+            if real not in seen:
+                seen.add(real)
+                for name in sorted(names):
+                    stem, ending = os.path.splitext(name)
+                    if ending.lower() in IMAGE_ENDINGS:
+                        images.setdefault(stem, Path(folder, name))
     return images
 
 
@@ -129,7 +136,7 @@ def read_iam(root: str | Path, unit: str = "sentences", keep_err: bool = False) 
         elif not text:
             skipped.append(Skipped(source, "no text"))
         elif name not in images:
-            skipped.append(Skipped(source, f"no image {name}.png below {root}"))
+            skipped.append(Skipped(source, f"no image: {name}.png below {root}"))
         else:
             form = "-".join(name.split("-")[:2])
             samples.append(Sample(str(images[name]), text, writers.get(form, ""), form))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from ..utils.errors import InputError
-from .base import Sample
+from .base import Sample, Skipped
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,12 @@ PUBLISHED_SPLITS = {
         "test": ["official_test"],
     },
 }
+
+
+def _hands(samples: Iterable[Sample]) -> Callable[[Sample], str]:
+    """A function from sample to writer; to the form where the writer is unknown, to nothing where both are."""
+    writers = {sample.form: sample.writer for sample in samples if sample.form and sample.writer}
+    return lambda sample: sample.writer or writers.get(sample.form, sample.form)
 
 
 def random_split(samples: Sequence[Sample], train: float = 0.9, seed: int = 0) -> tuple[list[Sample], list[Sample]]:
@@ -49,8 +55,9 @@ def random_split(samples: Sequence[Sample], train: float = 0.9, seed: int = 0) -
         raise InputError(f"the training share must lie between 0 and 1, not {train}")
     if len(samples) < 2:
         raise InputError("one sample cannot be divided into training and validation data; add more lines")
+    hands = _hands(samples)
     keys = (
-        lambda sample: sample.writer or sample.form or sample.image,
+        lambda sample: hands(sample) or sample.image,
         lambda sample: sample.form or sample.image,
         lambda sample: sample.image,
     )
@@ -139,10 +146,12 @@ def list_split(samples: Sequence[Sample], lists: Mapping[str, str | Path]) -> di
 def _by_ids(samples: Sequence[Sample], ids: Mapping[str, set[str]], what: str) -> dict[str, list[Sample]]:
     parts: dict[str, list[Sample]] = {part: [] for part in ids}
     for sample in samples:
-        for part, members in ids.items():
-            if not members.isdisjoint((sample.form, sample.writer, Path(sample.image).stem)):
-                parts[part].append(sample)
-                break
+        names = (sample.form, sample.writer, Path(sample.image).stem, Path(sample.image).name)
+        found = [part for part, members in ids.items() if not members.isdisjoint(names)]
+        if len(found) > 1:
+            raise InputError(f"{sample.image} is on the {found[0]} and on the {found[1]} side of {what}")
+        for part in found:
+            parts[part].append(sample)
     empty = [part for part in ("train", "val") if not parts.get(part)]
     if empty:
         raise InputError(
@@ -152,10 +161,18 @@ def _by_ids(samples: Sequence[Sample], ids: Mapping[str, set[str]], what: str) -
     return parts
 
 
+def left_out(samples: Sequence[Sample], parts: Mapping[str, Sequence[Sample]]) -> list[Skipped]:
+    """The samples that a split by ids puts nowhere."""
+    used = {sample for part in parts.values() for sample in part}
+    return [Skipped(sample.image, "on no side of the split") for sample in samples if sample not in used]
+
+
 def shared_writers(parts: Mapping[str, Sequence[Sample]]) -> list[str]:
-    """Writers (forms, where the writer is unknown) that are in more than one part, sorted."""
+    """Writers (forms, where the writer is unknown) and images that are in more than one part, sorted."""
+    hands = _hands(sample for samples in parts.values() for sample in samples)
     sides: dict[str, set[str]] = defaultdict(set)
     for part, samples in parts.items():
         for sample in samples:
-            sides[sample.writer or sample.form].add(part)
-    return sorted(writer for writer, found in sides.items() if writer and len(found) > 1)
+            for name in (hands(sample), sample.image):
+                sides[name].add(part)
+    return sorted(name for name, found in sides.items() if name and len(found) > 1)

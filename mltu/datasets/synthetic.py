@@ -28,7 +28,7 @@ from ..utils.image_utils import write_png
 from .base import Sample, Skipped, normalize_text
 from .table import write_table
 
-VERSION = 1  # part of the folder's name; raise it when the pictures change
+VERSION = 1  # part of the pictures' names; raise it when the drawing changes
 LINES_PER_WRITER = 8
 FONT_ENDINGS = (".ttf", ".otf", ".woff", ".woff2", ".ttc")
 SUPERSAMPLE = 2  # strokes are drawn so many times larger, then shrunk
@@ -397,7 +397,7 @@ def generate_lines(
         workers: threads that draw.
 
     Returns:
-        (samples, sentences of the text file that cannot be drawn).
+        (samples, fonts and sentences that cannot be used).
 
     Raises:
         InputError: text file or fonts cannot be used, or no sentence can be drawn.
@@ -405,19 +405,21 @@ def generate_lines(
     if count < 1 or max_chars < 1:
         raise InputError("generated handwriting needs at least one line of at least one character")
     texts = _texts_of_file(Path(text_file)) if text_file else _generated_texts(count, seed)
-    files = find_fonts(fonts) if fonts else []
-    texts = [_shorten(text, max_chars) for text in texts]
+    files, skipped = _usable_fonts(fonts) if fonts else ([], [])
     order = np.random.default_rng([seed, 5]).permutation(len(texts)) if text_file else np.arange(len(texts))
-    skipped: list[Skipped] = []
-    jobs = []  # (number, text, hand, font)
-    drawable = [_drawable(texts[i], files) for i in order]
-    for i, possible in zip(order, drawable, strict=True):
-        if not possible:
-            what = "fonts in the folder have" if files else "pen strokes (ASCII; see --fonts) have"
-            skipped.append(Skipped(f"{text_file}: {texts[i][:60]}", f"no {what} all of its characters"))
-    usable = [(texts[i], possible) for i, possible in zip(order, drawable, strict=True) if possible]
+    usable: list[tuple[str, list[Path | None]]] = []  # text and the fonts that have its characters
+    for text in (_shorten(texts[i], max_chars) for i in order):
+        possible = _drawable(text, files)
+        if possible:
+            usable.append((text, possible))
+        else:
+            what = "no font has" if files else "pen strokes (ASCII; see --fonts) lack some of"
+            skipped.append(Skipped(f"{text_file}: {text[:60]}", f"{what} its characters"))
+        if len(usable) == count:
+            break
     if not usable:
-        raise InputError(f"{text_file}: no sentence can be drawn; {skipped[0].reason}")
+        raise InputError(f"{text_file}: no sentence can be drawn; {skipped[-1].reason}")
+    jobs = []  # (number, text, hand, font)
     for number in range(count):
         text, possible = usable[number % len(usable)]
         if files:  # pen, ink and paper change from line to line, the letters are the font's
@@ -426,10 +428,11 @@ def generate_lines(
         else:
             jobs.append((number, text, number // LINES_PER_WRITER, None))
 
-    settings = [VERSION, seed, max_chars, [path.name for path in files], None if text_file is None else texts]
-    key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
-    target = Path(folder) / key
-    target.mkdir(parents=True, exist_ok=True)
+    target = Path(folder) / _digest(seed, max_chars, [path.name for path in files], texts if text_file else None)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: generated lines cannot be put there ({error.strerror})") from None
     with ThreadPoolExecutor(max(1, workers)) as pool:
         drawn = pool.map(partial(_draw_job, target, seed), jobs)
         samples = list(tqdm(drawn, total=count, desc="Writing lines", unit="line"))
@@ -444,9 +447,34 @@ def _drawable(text: str, fonts: list[Path]) -> list[Path | None]:
     return [font for font in fonts if all(_font_has(font, character) for character in text)]
 
 
+def _digest(*values: object) -> str:
+    """A short name for some values."""
+    return hashlib.sha256(json.dumps(values, ensure_ascii=False).encode()).hexdigest()[:12]
+
+
+@cache
+def _font_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _usable_fonts(folder: str | Path) -> tuple[list[Path], list[Skipped]]:
+    """The fonts of a folder that can be opened, and those that cannot."""
+    usable, skipped = [], []
+    for path in find_fonts(folder):
+        try:
+            _font(path, 32)
+            usable.append(path)
+        except InputError as error:
+            skipped.append(Skipped(str(path), str(error).removeprefix(f"{path}: ")))
+    if not usable:
+        raise InputError(f"{folder}: none of its {len(skipped)} fonts can be opened; {skipped[0].reason}")
+    return usable, skipped
+
+
 def _draw_job(folder: Path, seed: int, job: tuple[int, str, int, Path | None]) -> Sample:
     number, text, hand, font = job
-    path = folder / f"{number:06d}.png"
+    # named after all that it depends on, so that a picture never stands for another text
+    path = folder / f"{number:06d}-{_digest(VERSION, text, seed, hand, font and _font_digest(font))}.png"
     if not path.exists():
         unfinished = path.with_suffix(".part")
         write_png(unfinished, draw_line(text, seed, number, hand, font))

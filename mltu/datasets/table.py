@@ -25,7 +25,7 @@ def _rows(path: Path) -> Iterable[tuple[int, list[str]]]:
             file.seek(0)
             tabs = path.suffix.lower() in (".tsv", ".tab") or ("\t" in first and path.suffix.lower() != ".csv")
             # in TSV files quotes are mostly plain text, so they are judged field by field
-            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(file)
+            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(file, strict=True)
             for row in reader:
                 if any(field.strip() for field in row):
                     yield reader.line_num, [_unquote(field) for field in row] if tabs else row
@@ -33,12 +33,12 @@ def _rows(path: Path) -> Iterable[tuple[int, list[str]]]:
         raise InputError(f"{path}: no such file; it should be a CSV or TSV table of image paths and texts") from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder; name the CSV or TSV file in it") from None
-    except PermissionError:
-        raise InputError(f"{path}: no permission to read it") from None
+    except OSError as error:
+        raise InputError(f"{path}: the table cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file in UTF-8; save it as UTF-8 CSV") from None
     except csv.Error as error:
-        raise InputError(f"{path}: not a CSV or TSV table ({error})") from None
+        raise InputError(f"{path}: not a CSV or TSV table ({error} in line {reader.line_num})") from None
 
 
 def _unquote(field: str) -> str:
@@ -58,8 +58,8 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
 
     With a header, columns are found by name (`image` or `file` or `path`, `text` or `label`,
     optional `writer` and `form`); without one they are image, text and, if there, writer and form.
-    An image path is looked for beside the table, then from the current folder. Whether the
-    images can be read is not checked here.
+    An image path is looked for beside the table, from the current folder, and from the folders
+    around the table. Whether the images can be read is not checked here.
 
     Args:
         path: a .csv file (commas) or .tsv file (tabs), UTF-8.
@@ -74,13 +74,18 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
     samples: list[Sample] = []
     skipped: list[Skipped] = []
     columns: list[int | None] | None = None
+    width = 0
     for number, row in _rows(path):
         if columns is None:
+            width = len(row)
             header = [field.strip().lower() for field in row]
             columns = [_column(header, names) for names in (IMAGE_NAMES, TEXT_NAMES, WRITER_NAMES, FORM_NAMES)]
             if columns[0] is not None and columns[1] is not None:
                 continue
             columns = [0, 1, 2, 3]
+        if len(row) > width or any("\n" in field for field in row):
+            skipped.append(Skipped(f"{path}:{number}", "more fields than the first row; put quotes round the text"))
+            continue
         image, text, writer, form = (row[i].strip() if i is not None and i < len(row) else "" for i in columns)
         text = normalize_text(text)
         if not image or not text:
@@ -92,11 +97,15 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
     return samples, skipped
 
 
-def _resolve(image: str, folder: Path) -> str:
-    beside = folder / image
-    if beside.exists() or not Path(image).exists():
-        return str(beside)
-    return image
+def _resolve(image: str, table_folder: Path) -> str:
+    here = Path()
+    for folder in (table_folder, here, *table_folder.absolute().parents):
+        try:
+            if (folder / image).exists():
+                return str(folder / image)
+        except (OSError, ValueError):  # no possible path: too long, or with a NUL
+            break
+    return str(table_folder / image)
 
 
 def write_table(path: str | Path, samples: Iterable[Sequence], index: bool = False) -> None:

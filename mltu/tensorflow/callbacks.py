@@ -86,6 +86,27 @@ class ShowReadings(keras.callbacks.Callback):
             file.write(block)
 
 
+class ReadingScore(keras.callbacks.Callback):
+    """Add `val_score` to the values of an epoch: `val_CER`, or 1 + `val_loss` while the network reads nothing.
+
+    CTC networks say nothing at first, at a CER of 1, while their loss falls. Judged by CER alone, the
+    first epoch would stay the best and patience would end before reading begins. Any epoch that
+    reads has a lower score than all that do not. Must come before callbacks that use the score.
+
+    Args:
+        reads_below: CER from which on the network reads; below 1.
+    """
+
+    def __init__(self, reads_below: float = 0.95) -> None:
+        super().__init__()
+        self.reads_below = reads_below
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if logs and "val_CER" in logs:
+            reads = logs["val_CER"] < self.reads_below
+            logs["val_score"] = logs["val_CER"] if reads else 1.0 + logs["val_loss"]
+
+
 class TrainingInterrupted(Exception):
     """Raised between two batches after Ctrl-C."""
 
@@ -203,10 +224,19 @@ class Model2onnx(keras.callbacks.Callback):
         return self.saved_model_path.with_suffix(".onnx")
 
     def convert(self) -> keras.Model:
-        """Convert the saved model now, and return it as it was loaded."""
+        """Convert the saved model now, and return what was converted, in float32.
+
+        Raises:
+            InputError: there is no saved model, or it cannot be loaded.
+        """
         if not self.saved_model_path.is_file():
             raise InputError(f"{self.saved_model_path}: no saved model to convert")
-        model = keras.models.load_model(self.saved_model_path, compile=False)
+        try:
+            model = keras.models.load_model(self.saved_model_path, compile=False)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{self.saved_model_path}: not a Keras model that can be loaded ({reason})") from None
+        model = float32_copy(model)
         self.model2onnx(model, self.onnx_model_path, self.metadata)
         return model
 

@@ -23,7 +23,7 @@ def activation_layer(layer: keras.KerasTensor, activation: str = "relu", alpha: 
     if activation == "leaky_relu":
         return layers.LeakyReLU(negative_slope=alpha)(layer)
     names = [name for name in dir(keras.activations) if not name.startswith("_")]
-    if activation not in names or activation in ("get", "serialize", "deserialize"):
+    if activation not in names or activation in ("get", "serialize", "deserialize", "glu"):  # glu halves the channels
         raise InputError(f"activation: Keras has none called {activation!r}{nearest(activation, names)}")
     return layers.Activation(activation)(layer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import warnings
 from pathlib import Path
 
@@ -13,7 +14,11 @@ from PIL import ImageOps, UnidentifiedImageError
 from .errors import InputError
 
 MIN_SIDE = 3  # pixels; a comma cut out of a page is larger
+MAX_SIDE = 32_000  # pixels; OpenCV's warps end at 32,767
 MAX_PIXELS = 64_000_000  # about 200 MB as colour in memory, well above any phone photograph of a line
+
+# no PostScript and the like, which Pillow hands to other programs
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM", "TGA")
 
 
 def read_image(path: str | Path, color: str = "BGR") -> np.ndarray:
@@ -29,20 +34,26 @@ def read_image(path: str | Path, color: str = "BGR") -> np.ndarray:
         uint8 array of shape (height, width, 3) for "BGR", (height, width) for "GRAY".
 
     Raises:
-        InputError: missing, empty, damaged, no image, smaller than 3 pixels a side or larger
-            than 64 megapixels. The message starts with the path.
+        InputError: missing, empty, damaged, no image, smaller than 3 or larger than 32,000 pixels a
+            side, or more than 64 megapixels. The message starts with the path.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.is_dir():
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{path}: is a folder, not an image; name the image files in it")
-    if path.is_file() and path.stat().st_size == 0:
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path}: is no ordinary file; save the image to one")
+    if status.st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy or export it again")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the size is judged below, by our own limit
-            with PillowImage.open(path) as picture:
+            with PillowImage.open(path, formats=FORMATS) as picture:
                 _check_size(path, picture.size)
                 picture = ImageOps.exif_transpose(picture)
                 picture.load()
@@ -65,6 +76,8 @@ def _check_size(path: Path, size: tuple[int, int]) -> None:
     width, height = size
     if min(size) < MIN_SIDE:
         raise InputError(f"{path}: {width} x {height} pixels is too small to hold a line of text")
+    if max(size) > MAX_SIDE:
+        raise InputError(f"{path}: {width} x {height} pixels; no side may exceed {MAX_SIDE}; cut the line out first")
     if width * height > MAX_PIXELS:
         raise InputError(
             f"{path}: {width} x {height} pixels is more than {MAX_PIXELS / 1e6:.0f} megapixels; cut the line out first"

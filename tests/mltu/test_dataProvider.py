@@ -81,6 +81,8 @@ def test_the_cache_saves_reading_and_respects_its_bound(samples):
 
     assert count(100) == 10
     assert count(0) == 20
+    twice = [[samples[0].image, "a"], [samples[0].image, "b"]]  # a table and its corrected copy
+    assert labels(make(twice, use_cache=True, shuffle=False)) == labels(make(twice, shuffle=False)) == [[0, 1]]
 
 
 def test_validation_drops_and_names_what_cannot_be_used(samples, tmp_path):
@@ -129,7 +131,8 @@ def test_to_csv_can_be_read_again(samples, tmp_path):
 
 
 def test_takes_data_frames_lists_and_a_limit(samples):
-    frame = pd.DataFrame([sample[:2] for sample in samples])
+    frame = pd.DataFrame([[*sample[:2], None] for sample in samples])
+    assert len(make(frame).split(0.5)[0].samples) == 5
     assert labels(make(frame, shuffle=False)) == labels(make([list(sample) for sample in samples], shuffle=False))
     assert len(make(samples, limit=3).samples) == 3
     with pytest.raises(InputError, match="no samples"):

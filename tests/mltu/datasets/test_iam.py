@@ -97,16 +97,47 @@ def images_at_the_top(root):
         path.rename(root / path.name)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [move_ascii_up, flatten, without_words_around, into_subfolder, images_at_the_top],
-    ids=lambda f: f.__name__,
-)
+def beside_the_folder(root):
+    """Words inside the folder that is named, lines beside it."""
+    (root / "lines").rename(root.parent / "lines")
+
+
+def flat_around_the_folder(root):
+    for path in list((root / "lines").rglob("*.png")):
+        path.rename(root.parent / path.name)
+
+
+def linked(root):
+    """On another disk, with a link that leads in a circle."""
+    (root / "lines").rename(root.parent / "elsewhere")
+    (root / "lines").symlink_to(root.parent / "elsewhere", target_is_directory=True)
+    (root.parent / "elsewhere" / "circle").symlink_to(root, target_is_directory=True)
+
+
+LAYOUTS = [
+    move_ascii_up,
+    flatten,
+    without_words_around,
+    into_subfolder,
+    images_at_the_top,
+    beside_the_folder,
+    flat_around_the_folder,
+    linked,
+]
+
+
+@pytest.mark.parametrize("change", LAYOUTS, ids=lambda change: change.__name__)
 def test_other_layouts(iam, change):
     change(iam)
     samples, _ = read_iam(iam, "lines", keep_err=True)
     assert [sample.text for sample in samples] == TEXTS["lines"]
     assert samples[0].writer == "000"
+
+
+def test_copies_elsewhere_do_not_stand_in(iam):
+    shutil.copytree(iam / "lines", iam / "a_backup")
+    for sample in read_iam(iam, "lines", True)[0]:
+        assert "a_backup" not in sample.image
 
 
 @pytest.mark.parametrize("inner", ["lines", "ascii"])
@@ -133,7 +164,7 @@ def test_bad_rows_and_missing_images_are_listed(iam):
     assert "malformed" in reasons[f"{path}:1"]
     assert "malformed" in reasons[f"{path}:2"]
     assert reasons[f"{path}:3"] == "no text"
-    assert "no image b02-010-00.png" in reasons[f"{path}:7"]
+    assert "no image: b02-010-00.png" in reasons[f"{path}:7"]
 
 
 def test_without_forms_the_writer_is_unknown(iam):

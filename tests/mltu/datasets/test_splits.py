@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mltu.datasets import Sample, list_split, published_split, random_split, shared_writers
+from mltu.datasets import Sample, left_out, list_split, published_split, random_split, shared_writers
 from mltu.utils.errors import InputError
 
 
@@ -91,7 +91,7 @@ def test_published_splits_leave_other_forms_out():
 def test_own_lists_name_writers_forms_or_images(tmp_path):
     samples = make(["w1", "w2", "w3", "w4"], ["f1", "f2", "f3", "f4"])
     lists = {}
-    for part, ids in {"train": "w1\n\nf2\r\n", "val": "2", "test": "w4"}.items():
+    for part, ids in {"train": "w1\n\nf2\r\n", "val": "2.png", "test": "w4"}.items():
         lists[part] = tmp_path / f"{part}.txt"
         lists[part].write_text(ids)
     parts = list_split(samples, lists)
@@ -102,6 +102,9 @@ def test_own_lists_name_writers_forms_or_images(tmp_path):
     }
     lists["val"].write_text("w1")
     with pytest.raises(InputError, match="both name w1"):
+        list_split(samples, lists)
+    lists["val"].write_text("0")  # the image of writer w1
+    with pytest.raises(InputError, match=r"0\.png is on the train and on the val side"):
         list_split(samples, lists)
     lists["val"].write_text("nobody")
     with pytest.raises(InputError, match="val side of the lists"):
@@ -115,4 +118,18 @@ def test_own_lists_name_writers_forms_or_images(tmp_path):
 
 def test_shared_writers_are_found():
     left, right = make(["a", "b", ""], ["", "", "f"]), make(["b", "c", ""], ["", "", "f"])
-    assert shared_writers({"train": left, "val": right}) == ["b", "f"]
+    assert shared_writers({"train": left, "val": right}) == ["0.png", "1.png", "2.png", "b", "f"]
+    assert shared_writers({"train": left, "val": [Sample("x.png", "t", "", "g")]}) == []
+
+
+def test_a_form_belongs_to_its_writer_even_where_that_is_not_written():
+    samples = [Sample(f"{i}.png", "t", *hand) for i, hand in enumerate([("w", "f"), ("", "f"), ("w", "g"), ("v", "h")])]
+    for seed in range(5):
+        train, val = random_split(samples, 0.5, seed)
+        assert {len(train), len(val)} == {1, 3}
+    assert shared_writers({"train": samples[:1], "val": samples[1:2]}) == ["w"]
+
+
+def test_what_is_on_no_list_is_told():
+    samples = make(["a", "b", "c"])
+    assert [one.source for one in left_out(samples, {"train": samples[:1], "val": samples[2:]})] == ["1.png"]

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mltu.datasets import generate_lines, random_split, read_table
+from mltu.datasets import generate_lines, random_split, read_table, synthetic
 from mltu.datasets.synthetic import _shorten, draw_line
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import paper_color, read_image
@@ -51,6 +52,14 @@ def test_generates_reads_again_and_continues(tmp_path):
     assert Path(other[0].image).parent != Path(samples[0].image).parent
     train, val = random_split(more, 0.5)
     assert not {sample.writer for sample in train} & {sample.writer for sample in val}
+
+
+def test_pictures_never_stand_for_another_text(tmp_path, monkeypatch):
+    before, _ = generate_lines(tmp_path, 3, seed=7)
+    monkeypatch.setattr(synthetic, "_generated_texts", lambda count, seed: [f"other {i}" for i in range(count)])
+    after, _ = generate_lines(tmp_path, 3, seed=7)
+    assert not {sample.image for sample in before} & {sample.image for sample in after}
+    assert [sample.text for sample in after] == ["other 0", "other 1", "other 2"]
 
 
 def test_writes_the_users_sentences(tmp_path):
@@ -117,6 +126,15 @@ def test_fonts_are_used_only_for_what_they_have(tmp_path, font_folder):
         assert image.min() < np.median(image) - 50
 
 
+def test_fonts_that_cannot_be_opened_are_listed(tmp_path, font_folder):
+    shutil.copytree(font_folder, tmp_path / "fonts")
+    (tmp_path / "fonts" / "bad.otf").write_bytes(b"no font")
+    (tmp_path / "t.txt").write_text("abba\n")
+    samples, skipped = generate_lines(tmp_path / "out", 4, text_file=tmp_path / "t.txt", fonts=tmp_path / "fonts")
+    assert len(samples) == 4
+    assert [(Path(one.source).name, "not a font" in one.reason) for one in skipped] == [("bad.otf", True)]
+
+
 def test_what_cannot_be_used_is_named(tmp_path, font_folder):
     def message(**options):
         with pytest.raises(InputError) as error:
@@ -135,6 +153,9 @@ def test_what_cannot_be_used_is_named(tmp_path, font_folder):
     assert "cannot be read" in message(text_file=tmp_path / "no.txt")
     assert "is empty" in message(text_file=tmp_path / "empty.txt")
     assert "UTF-8" in message(text_file=tmp_path / "latin.txt")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be put there"):
+        generate_lines(tmp_path / "file", 3)
     assert "no sentence can be drawn" in message(text_file=tmp_path / "cyrillic.txt")
     with pytest.raises(InputError, match="at least one"):
         generate_lines(tmp_path, 0)

@@ -59,6 +59,26 @@ def test_paths_are_found_beside_the_table_and_from_here(tmp_path, png, monkeypat
     assert [sample.image.replace("\\", "/") for sample in samples] == ["data/here.png", "there.png"]
 
 
+def test_paths_are_found_from_the_folders_around(tmp_path, png, monkeypatch):
+    png("project/Datasets/a.png")
+    (tmp_path / "project" / "Models" / "run").mkdir(parents=True)
+    table = tmp_path / "project" / "Models" / "run" / "val.csv"
+    table.write_text("Datasets/a.png,text\n" + "x" * 300 + ",long\n")
+    monkeypatch.chdir(tmp_path)
+    samples, _ = read_table(table)
+    assert samples[0].image == str(tmp_path / "project" / "Datasets" / "a.png")
+    assert samples[1].text == "long"
+
+
+def test_texts_are_not_cut_at_commas(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('image,text\na.png,Dear Anna, hello\nb.png,"Dear Anna, hello"\n')
+    samples, skipped = read_table(path)
+    assert [sample.text for sample in samples] == ["Dear Anna, hello"]
+    assert skipped[0].source == f"{path}:2"
+    assert "quotes" in skipped[0].reason
+
+
 def test_rows_without_text_or_image_are_listed(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("image,text\na.png,yes\nb.png,  \n,lost\nc.png\n\n")
@@ -78,6 +98,7 @@ def test_rows_without_text_or_image_are_listed(tmp_path):
         (b"image,text\n", "no row"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe", "UTF-8"),
         (b'a.png,"' + b"x" * 200_000 + b'"', "not a CSV"),
+        (b'a.png,"Hello\nb.png,ok\nc.png,fine\n', "not a CSV"),
     ],
 )
 def test_what_is_no_table_is_named(tmp_path, content, message):

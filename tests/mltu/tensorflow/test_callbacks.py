@@ -10,6 +10,7 @@ import pytest
 from mltu.inferenceModel import OnnxInferenceModel
 from mltu.tensorflow.callbacks import (
     Model2onnx,
+    ReadingScore,
     ShowReadings,
     StopOnInterrupt,
     TrainingInterrupted,
@@ -74,6 +75,9 @@ def test_conversion_happens_when_training_ends(tmp_path, model):
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="no saved model"):
         callback.convert()
+    (tmp_path / "model.keras").write_bytes(b"PK no model")
+    with pytest.raises(InputError, match="not a Keras model"):
+        callback.convert()
     model.save(tmp_path / "model.keras")
     callback.on_epoch_end(0)
     assert callback.onnx_model_path == tmp_path / "model.onnx"
@@ -102,6 +106,23 @@ def test_readings_are_shown_and_kept(tmp_path, model, capsys):
     shown = capsys.readouterr().out
     assert "epoch 5\n  true ab\n  read " in shown
     assert shown.strip() == (tmp_path / "readings.txt").read_text(encoding="utf-8").strip()
+
+
+def test_score_follows_the_loss_until_the_network_reads():
+    epochs = [
+        {"val_CER": 1.0, "val_loss": 50.0},
+        {"val_CER": 1.02, "val_loss": 40.0},
+        {"val_CER": 0.8, "val_loss": 45.0},
+        {"val_CER": 0.3, "val_loss": 60.0},
+    ]
+    for epoch, logs in enumerate(epochs):
+        ReadingScore().on_epoch_end(epoch, logs)
+    scores = [logs["val_score"] for logs in epochs]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[2:] == [0.8, 0.3]
+    logs = {"loss": 1.0}
+    ReadingScore().on_epoch_end(0, logs)
+    assert logs == {"loss": 1.0}
 
 
 def test_interrupts_wait_for_the_end_of_the_batch():

@@ -1,3 +1,5 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -69,8 +71,12 @@ def broken_files(folder, good):
     PillowImage.new("L", (1, 1)).save(folder / "dot.png")
     PillowImage.new("1", (10_000, 10_000)).save(folder / "huge.png")
     PillowImage.new("1", (20_000, 20_000)).save(folder / "bomb.png")
+    PillowImage.new("1", (40_000, 50)).save(folder / "ribbon.png")
     (folder / "folder.png").mkdir()
-    return [folder / name for name in [*files, "dot.png", "huge.png", "bomb.png", "folder.png"]]
+    os.mkfifo(folder / "pipe.png")
+    (folder / "vector.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\nshowpage\n")
+    made = ("dot.png", "huge.png", "bomb.png", "ribbon.png", "folder.png", "pipe.png", "vector.eps", "x" * 300, "a\0b")
+    return [folder / name for name in (*files, *made)]
 
 
 def test_unusable_files_are_named_in_one_line(tmp_path, png):
