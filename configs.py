@@ -62,10 +62,10 @@ class ModelConfigs(BaseModelConfigs):
 
     # the training
     batch_size: int = 32  # lines in a batch
-    train_epochs: int = 1000  # most epochs; training stops before if nothing improves
+    train_epochs: int = 1000  # most epochs; training stops earlier if nothing improves
     learning_rate: float = 0.0005  # of the Adam optimiser
-    patience: int = 20  # epochs without a better val_CER before training stops
-    lr_patience: int = 5  # epochs without a better val_CER before the learning rate falls
+    patience: int = 20  # epochs without a better val_score before training stops
+    lr_patience: int = 5  # epochs without a better val_score before the learning rate falls
     lr_factor: float = 0.9  # by which it falls
     augmentors: tuple[str, ...] = DEFAULT_AUGMENTORS  # of mltu.augmentors, in this order; none: no augmentation
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of the arithmetic in training
