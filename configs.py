@@ -31,7 +31,7 @@ class ModelConfigs(BaseModelConfigs):
     seed: int = 42  # of everything random: split, order, augmentation, weights
 
     # the data
-    dataset: Literal["iam", "table", "synthetic"] = "iam"  # format: iam, table (CSV or TSV) or synthetic
+    dataset: Literal["iam", "table", "alto", "synthetic"] = "iam"  # iam, table (CSV or TSV), alto (pages) or synthetic
     data_path: str = ""  # folder, or table file; empty: Datasets/IAM_Sentences or Datasets/Synthetic
     unit: Literal["sentences", "lines", "words"] = "sentences"  # of IAM: sentences, lines or words
     keep_err: Literal["auto", "yes", "no"] = "auto"  # use IAM rows marked err; auto: for published splits only
@@ -45,6 +45,11 @@ class ModelConfigs(BaseModelConfigs):
     test_list: str = ""  # split lists: the same for test; may stay empty
     val_path: str = ""  # dataset table: the table of validation lines, instead of a split
     allow_shared_writers: bool = False  # accept own lists or tables with one writer on two sides
+
+    # lines cut out of pages
+    lines_path: str = "Datasets/Alto_Lines"  # dataset alto: folder that the cut lines are put in
+    drop_text: str = ""  # dataset alto: regular expression of the lines to leave out
+    writer_pattern: str = ""  # dataset alto: regular expression that finds the writer in a page's file name
 
     # generated handwriting
     samples: int = 2000  # how many lines to generate
@@ -117,8 +122,9 @@ class ModelConfigs(BaseModelConfigs):
             raise InputError(f"learning_rate: must lie between 0 and 10, not {self.learning_rate}")
         if len(set(self.vocab)) != len(self.vocab):
             raise InputError("vocab: has a character twice")
-        if self.dataset == "table" and not self.data_path:
-            raise InputError("data_path: must name the CSV or TSV file for --dataset table")
+        needed = {"table": "the CSV or TSV file", "alto": "the folder of pages and ALTO files"}.get(self.dataset)
+        if needed and not self.data_path:
+            raise InputError(f"data_path: must name {needed} for --dataset {self.dataset}")
         if self.split == "lists" and not (self.train_list and self.val_list):
             raise InputError("train_list, val_list: must name the files of ids for --split lists")
         if self.split in ("aachen", "official") and self.dataset != "iam":

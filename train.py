@@ -4,6 +4,7 @@
     python train.py --unit lines --split aachen --data_path Datasets/IAM
     python train.py --dataset synthetic --samples 2000     generated handwriting, no download
     python train.py --dataset table --data_path lines.csv  your own lines: image,text[,writer]
+    python train.py --dataset alto --data_path FOLDER      lines cut out of pages, by ALTO XML
     python train.py --config Models/.../configs.yaml       the settings of an earlier run
     python train.py --check_only                           read, check and split the data, then stop
     python train.py --overfit_batch                        learn one batch by heart, to prove the set-up
@@ -45,6 +46,7 @@ from mltu.datasets import (
     list_split,
     published_split,
     random_split,
+    read_alto,
     read_iam,
     read_table,
     shared_writers,
@@ -78,7 +80,18 @@ PRODUCTS = (
     FAILED_EXPORT,
 )
 # settings from which vocabulary and text length follow, so that those of an earlier run no longer hold
-DERIVING_FIELDS = {"dataset", "data_path", "unit", "val_path", "samples", "text_file", "fonts", "max_chars", "width"}
+DERIVING_FIELDS = {
+    "dataset",
+    "data_path",
+    "unit",
+    "val_path",
+    "samples",
+    "text_file",
+    "fonts",
+    "max_chars",
+    "width",
+    "drop_text",
+}
 CHANNELS = 3
 LARGEST_DIFFERENCE = 1e-4  # between the probabilities of Keras and ONNX
 COMPARED_LINES = 32
@@ -113,6 +126,10 @@ def load_samples(configs: ModelConfigs) -> tuple[list[Sample], list[Skipped]]:
         )
     elif configs.dataset == "table":
         samples, skipped = read_table(configs.data_path)
+    elif configs.dataset == "alto":
+        samples, skipped = read_alto(
+            configs.data_path, configs.lines_path, configs.drop_text, configs.writer_pattern, configs.train_workers
+        )
     else:
         keep_err = configs.keep_err == "yes" or (configs.keep_err == "auto" and configs.split in PUBLISHED_SPLITS)
         samples, skipped = read_iam(configs.data_path, configs.unit, keep_err)

@@ -1,5 +1,6 @@
 """Readers of datasets: each takes a folder or file and returns samples and what it had to skip."""
 
+from .alto import read_alto
 from .base import Sample, Skipped, write_skipped
 from .iam import read_iam
 from .splits import PUBLISHED_SPLITS, left_out, list_split, published_split, random_split, shared_writers
@@ -15,6 +16,7 @@ __all__ = [
     "list_split",
     "published_split",
     "random_split",
+    "read_alto",
     "read_iam",
     "read_table",
     "shared_writers",

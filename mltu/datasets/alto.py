@@ -1,0 +1,252 @@
+"""Lines cut out of page images by ALTO XML, as eScriptorium, kraken and HTR-United publish them.
+
+ALTO 4 (https://www.loc.gov/standards/alto/): a page has text lines, each with a polygon and its text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree.ElementTree import Element, ParseError
+
+import cv2
+import numpy as np
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import parse
+from tqdm import tqdm
+
+from ..utils.errors import InputError
+from ..utils.image_utils import paper_color, read_image
+from .base import Sample, Skipped, normalize_text
+
+VERSION = 1  # part of the names of the cut lines; raise it when the cutting changes
+LINE_HEIGHT = 128  # pixels; higher lines are shrunk to save space, lower ones stay
+QUALITY = 90  # of WebP
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
+
+
+class PageLine(NamedTuple):
+    """A text line of a page: text, and polygon of shape (points, 2) as shares of the page's width and height."""
+
+    text: str
+    polygon: np.ndarray
+
+
+def _local(element: Element) -> str:
+    """An element's name without its namespace, which differs between versions of ALTO."""
+    return element.tag.rsplit("}", 1)[-1] if isinstance(element.tag, str) else ""
+
+
+def _find_all(element: Element, name: str) -> Iterator[Element]:
+    return (one for one in element.iter() if _local(one) == name)
+
+
+def _number(element: Element, name: str) -> float:
+    value = float(element.get(name, "nan"))
+    if not np.isfinite(value):
+        raise ValueError(f"{_local(element)} has no {name}")
+    return value
+
+
+def _text(line: Element) -> str:
+    parts = []
+    for one in line:
+        if _local(one) in ("String", "HYP"):
+            parts.append(one.get("CONTENT", ""))
+        elif _local(one) == "SP":
+            parts.append(" ")
+    # some writers leave the spaces between words out
+    return normalize_text("".join(parts) if " " in parts else " ".join(parts))
+
+
+def _polygon(line: Element, page_size: np.ndarray) -> np.ndarray:
+    shape = next((one for one in _find_all(line, "Polygon")), None)
+    if shape is not None:
+        numbers = [float(one) for one in re.split(r"[\s,]+", shape.get("POINTS", "").strip()) if one]
+        if len(numbers) < 6 or len(numbers) % 2 or not np.isfinite(numbers).all():
+            raise ValueError("the polygon is no list of three or more points")
+        return np.array(numbers).reshape(-1, 2) / page_size
+    x, y, width, height = (_number(line, name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
+    return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]) / page_size
+
+
+def read_page(path: str | Path) -> tuple[str, list[PageLine], list[Skipped]]:
+    """Read one ALTO file.
+
+    Entities and document type definitions are refused, so that a file can name no other.
+
+    Returns:
+        (file name of the page's image, lines in the file's order, lines without text or place).
+
+    Raises:
+        InputError: not an ALTO file, or without a page.
+    """
+    path = Path(path)
+    try:
+        root = parse(path, forbid_dtd=True).getroot()
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise InputError(f"{path}: not a plain XML file ({' '.join(str(error).split())[:200]})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    page = next(_find_all(root, "Page"), None)
+    if _local(root) != "alto" or page is None:
+        raise InputError(f"{path}: not an ALTO file with a page")
+    try:
+        size = np.array([_number(page, "WIDTH"), _number(page, "HEIGHT")])
+        if size.min() <= 0:
+            raise ValueError("the page has no size")
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
+    name = next((one.text or "" for one in _find_all(root, "fileName")), "").strip().replace("\\", "/")
+    lines, skipped = [], []
+    for number, element in enumerate(_find_all(page, "TextLine"), start=1):
+        source = f"{path}:{element.get('ID', f'line {number}')}"
+        try:
+            text = _text(element)
+            if text:
+                lines.append(PageLine(text, _polygon(element, size)))
+            else:
+                skipped.append(Skipped(source, "no text"))
+        except ValueError as error:
+            skipped.append(Skipped(source, f"no place: {error}"))
+    # only the last part of the name counts, so that a file cannot point out of the dataset
+    return name.rsplit("/", 1)[-1], lines, skipped
+
+
+def cut_line(page: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Cut a polygon out of a page, on ground of the paper's colour, with a soft edge.
+
+    Args:
+        page: uint8 image, shape (height, width, 3).
+        polygon: shape (points, 2), as shares of width and height.
+
+    Returns:
+        uint8 image of the polygon's bounding box, at most `LINE_HEIGHT` pixels high.
+
+    Raises:
+        InputError: the polygon is outside the page, or too small to hold writing.
+    """
+    height, width = page.shape[:2]
+    points = polygon * (width, height)
+    low = np.clip(np.floor(points.min(axis=0)), 0, (width, height)).astype(int)
+    high = np.clip(np.ceil(points.max(axis=0)) + 1, 0, (width, height)).astype(int)
+    if (high - low).min() < 4:
+        raise InputError("the polygon is outside the page or too small")
+    line = page[low[1] : high[1], low[0] : high[0]]
+    mask = np.zeros(line.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.rint((points - low) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    inside = line[mask > 127]
+    if not len(inside):
+        raise InputError("the polygon is outside the page or too small")
+    edge = max(1.0, line.shape[0] / 40)
+    part = cv2.GaussianBlur(mask, (0, 0), edge).astype(np.float32)[..., None] / 255
+    # outwards only: what the polygon holds stays as it is
+    part = np.maximum(part, (mask > 127)[..., None])
+    ground = np.array(paper_color(inside[:, None]), np.float32)
+    cut = np.rint(line * part + ground * (1 - part)).astype(np.uint8)
+    if cut.shape[0] > LINE_HEIGHT:
+        scale = LINE_HEIGHT / cut.shape[0]
+        cut = cv2.resize(cut, (max(1, round(cut.shape[1] * scale)), LINE_HEIGHT), interpolation=cv2.INTER_AREA)
+    return cut
+
+
+def _cut_page(
+    target: Path, images: dict[str, Path], drop: re.Pattern | None, writer: re.Pattern | None, path: Path
+) -> tuple[list[Sample], list[Skipped]]:
+    try:
+        name, lines, skipped = read_page(path)
+        picture = images.get(name) or images.get(path.stem)
+        if picture is None:
+            raise InputError(f"{path}: no image: {name or path.stem}")
+    except InputError as error:
+        return [], [Skipped(str(path), str(error).removeprefix(f"{path}: "))]
+    found = writer.search(path.stem) if writer else None
+    page: np.ndarray | None = None
+    samples = []
+    for number, line in enumerate(lines):
+        if drop and drop.search(line.text):
+            skipped.append(Skipped(f"{path}: {line.text[:60]}", "left out by drop_text"))
+            continue
+        # named after all that it depends on, so that a cut line never stands for another
+        content = f"{VERSION} {picture.resolve()} {picture.stat().st_mtime_ns} {line.polygon.tolist()}"
+        digest = hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        cut_path = target / f"{path.stem}-{number:03d}-{digest}.webp"
+        if not cut_path.exists():
+            try:
+                page = read_image(picture) if page is None else page
+                content = cv2.imencode(".webp", cut_line(page, line.polygon), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1]
+            except InputError as error:
+                skipped.append(Skipped(f"{path}: {line.text[:60]}", str(error).removeprefix(f"{picture}: ")))
+                continue
+            unfinished = cut_path.with_suffix(".part")
+            unfinished.write_bytes(content.tobytes())
+            os.replace(unfinished, cut_path)
+        samples.append(Sample(str(cut_path), line.text, found[0] if found else "", path.stem))
+    return samples, skipped
+
+
+def _pattern(text: str, name: str) -> re.Pattern | None:
+    try:
+        return re.compile(text) if text else None
+    except re.error as error:
+        raise InputError(f"{name}: {text!r} is no regular expression ({error})") from None
+
+
+def read_alto(
+    root: str | Path, cut_folder: str | Path, drop_text: str = "", writer_pattern: str = "", workers: int = 1
+) -> tuple[list[Sample], list[Skipped]]:
+    """Cut the lines of all pages below a folder, or take them from an earlier call. Shows a progress bar.
+
+    An ALTO file's page image is found by the file name that it gives, else by its own name, anywhere
+    below the folder.
+
+    Args:
+        root: folder with ALTO files (.xml) and page images.
+        cut_folder: where the cut lines go, as WebP.
+        drop_text: regular expression; lines whose text matches are left out.
+        writer_pattern: regular expression that finds the writer in the name of a page's ALTO file;
+            empty: the writer is unknown, and a page counts as one.
+        workers: threads that cut.
+
+    Returns:
+        (samples with the page as form, pages and lines that cannot be used).
+
+    Raises:
+        InputError: no such folder, no ALTO file in it, nothing usable, or a pattern is malformed.
+    """
+    root, target = Path(root), Path(cut_folder)
+    drop, writer = _pattern(drop_text, "drop_text"), _pattern(writer_pattern, "writer_pattern")
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; it should hold ALTO files (.xml) and the images of their pages")
+    pages, images = [], {}
+    for path in sorted(root.rglob("*")):
+        if path.suffix.lower() == ".xml":
+            pages.append(path)
+        elif path.suffix.lower() in IMAGE_ENDINGS:
+            images.setdefault(path.name, path)
+            images.setdefault(path.stem, path)
+    if not pages:
+        raise InputError(f"{root}: no ALTO file (.xml) in it or below")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{target}: cut lines cannot be put there ({error.strerror})") from None
+    samples: list[Sample] = []
+    skipped: list[Skipped] = []
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        cut = pool.map(partial(_cut_page, target, images, drop, writer), pages)
+        for page_samples, page_skipped in tqdm(cut, total=len(pages), desc="Cutting lines", unit="page"):
+            samples += page_samples
+            skipped += page_skipped
+    if not samples:
+        first = skipped[0] if skipped else Skipped(str(pages[0]), "has no lines")
+        raise InputError(
+            f"{root}: no line in {len(pages)} pages can be used; the first, {first.source}: {first.reason}"
+        )
+    return samples, skipped

@@ -1,0 +1,169 @@
+"""The ALTO reader, on generated pages in the format that eScriptorium exports."""
+
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+import pytest
+
+from mltu.datasets import read_alto
+from mltu.datasets.alto import LINE_HEIGHT, cut_line, read_page
+from mltu.datasets.synthetic import draw_line
+from mltu.utils.errors import InputError
+from mltu.utils.image_utils import paper_color, read_image
+
+TEXTS = ["first line", 'l\'été <&> "x"', "third"]
+
+
+def alto(name, lines, size=(800, 600), namespace="http://www.loc.gov/standards/alto/ns-v4#"):
+    """An ALTO file; lines are (text or list of words, polygon points or None)."""
+    rows = []
+    for number, (words, points) in enumerate(lines):
+        shape = f"<Shape><Polygon POINTS={quoteattr(points)}/></Shape>" if points else ""
+        words = [words] if isinstance(words, str) else words
+        strings = "<SP/>".join(f"<String CONTENT={quoteattr(word)}></String>" for word in words)
+        box = f'HPOS="20" VPOS="{20 + 150 * number}" WIDTH="700" HEIGHT="100"'
+        rows.append(f'<TextLine ID="l{number}" BASELINE="20 90 700 90" {box}>{shape}{strings}</TextLine>')
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><alto xmlns="{namespace}"><Description>'
+        f"<MeasurementUnit>pixel</MeasurementUnit><sourceImageInformation><fileName>{name}</fileName>"
+        f"</sourceImageInformation></Description><Layout>"
+        f'<Page WIDTH="{size[0]}" HEIGHT="{size[1]}"><PrintSpace><TextBlock>{"".join(rows)}</TextBlock></PrintSpace>'
+        f"</Page></Layout></alto>"
+    )
+
+
+@pytest.fixture
+def page():
+    """Three written lines on light paper; 800 x 600."""
+    picture = np.full((600, 800, 3), 240, np.uint8)
+    for number in range(3):
+        line = draw_line("writing", number=number)
+        top = 30 + 150 * number
+        picture[top : top + line.shape[0], 40 : 40 + line.shape[1]] = np.minimum(line, 240)
+    return picture
+
+
+POLYGONS = ["20 20 720 20 720 120 20 120", "20,170 720,170 720,270 20,270", None]
+
+
+@pytest.fixture
+def collection(tmp_path, png, page):
+    """Two pages, as `jpg/` and `alto/`."""
+    (tmp_path / "set" / "alto").mkdir(parents=True)
+    for name in ("page_0007_1", "page_0007_2"):
+        png(f"set/jpg/{name}.png", page)
+        content = alto(f"{name}.png", list(zip(TEXTS, POLYGONS, strict=True)))
+        (tmp_path / "set" / "alto" / f"{name}.xml").write_text(content, encoding="utf-8")
+    return tmp_path / "set"
+
+
+def test_cuts_every_line_with_its_text(collection, tmp_path, page):
+    samples, skipped = read_alto(collection, tmp_path / "cut", writer_pattern=r"\d{4}", workers=2)
+    assert [sample.text for sample in samples] == TEXTS * 2
+    assert {sample.writer for sample in samples} == {"0007"}
+    assert [sample.form for sample in samples] == ["page_0007_1"] * 3 + ["page_0007_2"] * 3
+    assert skipped == []
+    for number, sample in enumerate(samples[:3]):
+        image = read_image(sample.image)
+        expected = page[20 + 150 * number : 121 + 150 * number, 20:721]
+        assert image.shape == expected.shape
+        assert np.abs(image.astype(int) - expected).mean() < 3  # WebP loses a little
+    again, _ = read_alto(collection, tmp_path / "cut")
+    assert [sample.image for sample in again] == [sample.image for sample in samples]
+    assert {sample.writer for sample in again} == {""}
+
+
+def test_changed_polygons_are_cut_anew(collection, tmp_path):
+    before, _ = read_alto(collection, tmp_path / "cut")
+    path = collection / "alto" / "page_0007_1.xml"
+    path.write_text(path.read_text(encoding="utf-8").replace("20 20 720 20", "20 10 720 10"), encoding="utf-8")
+    after, _ = read_alto(collection, tmp_path / "cut")
+    assert [a.image == b.image for a, b in zip(after, before, strict=True)] == [False] + [True] * 5
+
+
+def test_outside_the_polygon_there_is_paper(page):
+    triangle = np.array([[20, 20], [720, 20], [20, 120]]) / (800, 600)
+    page[100:120, 600:700] = 0  # another line's ink, inside the box but outside the polygon
+    cut = cut_line(page, triangle)
+    assert cut[-5, -50].tolist() == [240, 240, 240]
+    assert np.array_equal(cut[5:60, 10:200], page[25:80, 30:220])
+    assert paper_color(cut) == (240, 240, 240)
+
+
+def test_high_lines_are_shrunk_and_other_resolutions_fit(page, tmp_path):
+    whole = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+    assert cut_line(page, whole).shape == (LINE_HEIGHT, round(800 * LINE_HEIGHT / 600), 3)
+    (tmp_path / "half.xml").write_text(alto("x", [("a", "10 10 360 10 360 60 10 60")], size=(400, 300)))
+    polygon = read_page(tmp_path / "half.xml")[1][0].polygon
+    assert np.allclose(polygon[0] * (800, 600), (20, 20))
+    assert cut_line(page, polygon).shape[0] == 101
+
+
+def test_words_become_a_text(tmp_path):
+    path = tmp_path / "a.xml"
+    path.write_text(
+        alto("x.png", [(["two", "words"], None)], namespace="http://www.loc.gov/standards/alto/v3/alto.xsd")
+    )
+    assert read_page(path)[1][0].text == "two words"
+    path.write_text(path.read_text().replace("<SP/>", ""))
+    assert read_page(path)[1][0].text == "two words"
+
+
+def test_lines_can_be_left_out(collection, tmp_path):
+    samples, skipped = read_alto(collection, tmp_path / "cut", drop_text="first|<.*>")
+    assert [sample.text for sample in samples] == ["third"] * 2
+    assert [one.reason for one in skipped] == ["left out by drop_text"] * 4
+
+
+def test_what_cannot_be_used_is_listed(collection, tmp_path):
+    lines = [
+        ("", None),
+        ("a", "1 2 3"),
+        ("b", "x y z 1 2 3"),
+        ("c", "9000 9000 9100 9000 9100 9100"),
+        ("good", POLYGONS[0]),
+    ]
+    folder = collection / "alto"
+    (folder / "odd.xml").write_text(alto("page_0007_1.png", lines))
+    (folder / "no_image.xml").write_text(alto("nothing.png", lines))
+    (folder / "../escape.xml").write_text(alto("../../secret.png", lines))
+    (collection.parent / "secret.png").write_bytes((collection / "jpg" / "page_0007_1.png").read_bytes())
+    (folder / "other.xml").write_text("<html><body/></html>")
+    (folder / "broken.xml").write_text("<alto>")
+    (folder / "empty.xml").write_text("")
+    (folder / "bomb.xml").write_text(
+        '<!DOCTYPE alto [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><alto><Page WIDTH="1" HEIGHT="1">&b;</Page></alto>'
+    )
+    (folder / "outside.xml").write_text(
+        '<!DOCTYPE alto [<!ENTITY a SYSTEM "file:///etc/passwd">]><alto><Page WIDTH="1" HEIGHT="1">&a;</Page></alto>'
+    )
+    (folder / "flat.xml").write_text(alto("page_0007_1.png", lines, size=(0, 600)))
+    samples, skipped = read_alto(collection, tmp_path / "cut")
+    assert [sample.text for sample in samples if sample.form == "odd"] == ["good"]
+    assert len(samples) == 7
+    reasons = {Path(one.source.split(":")[0]).name: one.reason for one in skipped}
+    assert len(skipped) == 4 + 8
+    assert "no image" in reasons["no_image.xml"]
+    assert "no image" in reasons["escape.xml"]
+    assert "not an ALTO" in reasons["other.xml"]
+    assert "no size" in reasons["flat.xml"]
+    for name in ("broken.xml", "empty.xml", "bomb.xml", "outside.xml"):
+        assert "not a plain XML" in reasons[name]
+
+
+def test_nothing_usable_is_one_line(collection, tmp_path):
+    def message(root, **options):
+        with pytest.raises(InputError) as error:
+            read_alto(root, tmp_path / "cut", **options)
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    assert "no such folder" in message(tmp_path / "nowhere")
+    assert "no ALTO file" in message(tmp_path / "empty")
+    assert "no line in 2 pages" in message(collection, drop_text=".")
+    assert "drop_text" in message(collection, drop_text="(")
+    with pytest.raises(InputError, match="cannot be put there"):
+        read_alto(collection, tmp_path / "file" / "cut")
