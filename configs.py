@@ -58,8 +58,10 @@ class ModelConfigs(BaseModelConfigs):
     max_chars: int = 60  # longest generated line, characters
 
     # the network
+    architecture: Literal["reference", "line"] = "reference"  # reference, or line: grey lines of any width
     height: int = 96  # image height, pixels
     width: int = 1408  # image width, pixels; shorter lines are padded, longer ones shrunk
+    width_step: int = 128  # architecture line: widths are multiples of this, pixels, and `width` the largest
     activation: str = "leaky_relu"  # leaky_relu (slope 0.1) or the name of a Keras activation
     dropout: float = 0.2  # share of units dropped in training
     vocab: str = ""  # the characters to learn; empty: all that the data has
@@ -97,6 +99,7 @@ class ModelConfigs(BaseModelConfigs):
             "max_chars": 1,
             "height": 16,
             "width": 16,
+            "width_step": 16,
             "batch_size": 1,
             "train_epochs": 1,
             "patience": 1,
@@ -120,6 +123,8 @@ class ModelConfigs(BaseModelConfigs):
                 raise InputError(f"{name}: must lie between 0 and 1, not {getattr(self, name)}")
         if not 0 < self.learning_rate < 10:
             raise InputError(f"learning_rate: must lie between 0 and 10, not {self.learning_rate}")
+        if self.architecture == "line" and self.width % self.width_step:
+            raise InputError(f"width: must be a multiple of width_step = {self.width_step}, not {self.width}")
         if len(set(self.vocab)) != len(self.vocab):
             raise InputError("vocab: has a character twice")
         needed = {"table": "the CSV or TSV file", "alto": "the folder of pages and ALTO files"}.get(self.dataset)

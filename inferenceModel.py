@@ -26,9 +26,9 @@ from tqdm import tqdm
 from mltu.configs import ArgumentParser
 from mltu.datasets.table import read_table
 from mltu.inferenceModel import OnnxInferenceModel
-from mltu.transformers import LINE_PREPROCESSING, ImageResizer
+from mltu.transformers import LINE_PREPROCESSING, ImageResizer, LineResizer
 from mltu.utils.errors import InputError
-from mltu.utils.image_utils import read_image, to_bgr
+from mltu.utils.image_utils import read_image, to_bgr, to_gray
 from mltu.utils.text_utils import count_errors, ctc_decoder, get_cer, get_wer
 
 PRETRAINED = "Models/pretrained"
@@ -59,20 +59,31 @@ class ImageToWordModel(OnnxInferenceModel):
         if not self.char_list or not isinstance(self.char_list, (str, list, tuple)):
             raise InputError(f"{self.model_path}: the model does not name its characters; export it with train.py")
         shape, classes = self.input_shapes[0], self.output_shapes[0][-1]
-        if len(shape) != 4 or not all(isinstance(side, int) for side in shape[1:3]) or shape[3] != 3:
-            raise InputError(f"{self.model_path}: takes input of shape {shape}, not (batch, height, width, 3)")
+        self.color = self.metadata.get("color", "BGR")
+        width_step = self.metadata.get("width_step")  # of networks that take any width
+        channels = {"BGR": 3, "GRAY": 1}.get(self.color)
+        sides = shape[1:2] if width_step else shape[1:3]
+        if len(shape) != 4 or not all(isinstance(side, int) for side in sides) or shape[3] != channels:
+            raise InputError(
+                f"{self.model_path}: takes input of shape {shape}, not (batch, height, width, {channels}) as a "
+                f"{self.color} line reader"
+            )
         if classes != len(self.char_list) + 1:
             raise InputError(
                 f"{self.model_path}: has {classes} classes for {len(self.char_list)} characters and the blank"
             )
         if self.metadata.get("preprocessing", LINE_PREPROCESSING) != LINE_PREPROCESSING:
             raise InputError(f"{self.model_path}: was trained with other preprocessing; export it with this version")
-        self.height, self.width = shape[1:3]
+        self.resizer: LineResizer | ImageResizer
+        if width_step:
+            self.resizer = LineResizer(shape[1], self.metadata["width"], width_step)
+        else:
+            self.resizer = ImageResizer(shape[2], shape[1], keep_aspect_ratio=True)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """An image as the network takes it: float32, shape (height, width, 3), values 0 to 255."""
-        image = ImageResizer.resize_maintaining_aspect_ratio(to_bgr(image), self.width, self.height)
-        return image.astype(np.float32)
+        """An image as the network takes it: float32, shape (height, width, channels), values 0 to 255."""
+        image = to_gray(image) if self.color == "GRAY" else to_bgr(image)
+        return self.resizer(image, None)[0].astype(np.float32)
 
     def predict(self, image: np.ndarray) -> str:
         """Read one line.
@@ -89,12 +100,16 @@ class ImageToWordModel(OnnxInferenceModel):
         return self.predict_batch([image])[0]
 
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[str]:
-        """Read several lines at once; each as :meth:`predict` takes it."""
-        if not len(images):
-            return []
-        batch = np.stack([self.prepare(image) for image in images])
-        predictions = self.model.run(self.output_names[:1], {self.input_names[0]: batch})[0]
-        return ctc_decoder(predictions, self.char_list)
+        """Read several lines at once; each as :meth:`predict` takes it, and each reads as it does alone."""
+        prepared = [self.prepare(image) for image in images]
+        texts = [""] * len(prepared)
+        for width in {image.shape[1] for image in prepared}:
+            chosen = [i for i, image in enumerate(prepared) if image.shape[1] == width]
+            batch = np.stack([prepared[i] for i in chosen])
+            predictions = self.model.run(self.output_names[:1], {self.input_names[0]: batch})[0]
+            for i, text in zip(chosen, ctc_decoder(predictions, self.char_list), strict=True):
+                texts[i] = text
+        return texts
 
 
 def complain(message: object) -> None:

@@ -31,6 +31,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from configs import ModelConfigs
@@ -54,7 +55,15 @@ from mltu.datasets import (
 )
 from mltu.inferenceModel import OnnxInferenceModel
 from mltu.preprocessors import ImageReader
-from mltu.transformers import LINE_PREPROCESSING, ImageResizer, LabelIndexer, LabelPadding, LabelStepCheck
+from mltu.transformers import (
+    LINE_PREPROCESSING,
+    ImagePadding,
+    ImageResizer,
+    LabelIndexer,
+    LabelPadding,
+    LabelStepCheck,
+    LineResizer,
+)
 from mltu.utils.errors import InputError
 from mltu.utils.text_utils import ctc_decoder
 
@@ -92,7 +101,6 @@ DERIVING_FIELDS = {
     "width",
     "drop_text",
 }
-CHANNELS = 3
 LARGEST_DIFFERENCE = 1e-4  # between the probabilities of Keras and ONNX
 COMPARED_LINES = 32
 OVERFIT_STEPS, OVERFIT_EPOCHS, OVERFIT_CER = 20, 60, 0.05
@@ -181,30 +189,43 @@ def describe_skipped(skipped: Sequence[Skipped]) -> str:
     return f"{len(skipped)} skipped: {shown}" + (f"; {more} other reasons" if more > 0 else "")
 
 
-def transformers(configs: ModelConfigs, time_steps: int) -> list:
-    """From image and text to what the network takes."""
-    return [
-        ImageResizer(configs.width, configs.height, keep_aspect_ratio=True),
-        LabelIndexer(configs.vocab),
-        LabelStepCheck(time_steps),
-        LabelPadding(max_word_length=configs.max_text_length, padding_value=len(configs.vocab)),
-    ]
+def image_steps(configs: ModelConfigs) -> tuple[ImageReader, ImageResizer | LineResizer]:
+    """How an image is read and brought to size for the network."""
+    if configs.architecture == "line":
+        reader = ImageReader(CVImage, cv2.IMREAD_GRAYSCALE)
+        return reader, LineResizer(configs.height, configs.width, configs.width_step)
+    return ImageReader(CVImage), ImageResizer(configs.width, configs.height, keep_aspect_ratio=True)
 
 
 def make_providers(
-    configs: ModelConfigs, parts: Mapping[str, Sequence[Sample]], time_steps: int
+    configs: ModelConfigs, parts: Mapping[str, Sequence[Sample]], time_steps: int | None, pixels_per_step: int
 ) -> tuple[dict[str, DataProvider], list[Skipped]]:
     """Providers of the parts, every sample tried once; only "train" is shuffled and augmented.
+
+    Args:
+        configs: of the run, with vocabulary and text length.
+        parts: samples of "train" and others.
+        time_steps: of the network; None if they depend on the image.
+        pixels_per_step: in that case, pixels of width that make a step.
 
     Returns:
         (part -> provider, samples that were dropped).
     """
     from mltu.tensorflow.dataProvider import DataProvider
 
+    reader, resizer = image_steps(configs)
+    any_width = time_steps is None
     first = DataProvider(
         parts["train"],
-        data_preprocessors=[ImageReader(CVImage)],
-        transformers=transformers(configs, time_steps),
+        data_preprocessors=[reader],
+        transformers=[
+            resizer,
+            LabelIndexer(configs.vocab),
+            LabelStepCheck(time_steps, pixels_per_step),
+            LabelPadding(max_word_length=configs.max_text_length, padding_value=len(configs.vocab)),
+        ],
+        batch_postprocessors=[ImagePadding()] if any_width else [],
+        same_shape=any_width,
         batch_size=configs.batch_size,
         use_cache=configs.cache_mb > 0,
         cache_mb=configs.cache_mb,
@@ -252,15 +273,17 @@ def build(configs: ModelConfigs) -> keras.Model:
 
     from mltu.tensorflow.losses import CTCloss
     from mltu.tensorflow.metrics import CERMetric, WERMetric
-    from model import train_model
+    from model import ARCHITECTURES, train_model
 
     keras.utils.set_random_seed(configs.seed)
     keras.config.set_dtype_policy(configs.precision)
+    network = ARCHITECTURES[configs.architecture]
     model = train_model(
-        input_dim=(configs.height, configs.width, CHANNELS),
+        input_dim=(configs.height, None if network.by_column else configs.width, network.channels),
         output_dim=len(configs.vocab),
         activation=configs.activation,
         dropout=configs.dropout,
+        architecture=configs.architecture,
     )
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=configs.learning_rate),
@@ -305,7 +328,7 @@ def make_callbacks(configs: ModelConfigs, train: DataProvider, val: DataProvider
     if configs.log_lines:
         step = max(1, len(val.samples) // configs.log_lines)
         shown = val.samples[::step][: configs.log_lines]
-        images = np.stack([val.process_data(sample)[0] for sample in shown])
+        images = [val.process_data(sample)[0] for sample in shown]
         texts = [sample.text for sample in shown]
         callbacks.append(ShowReadings(images, texts, configs.vocab, folder / "readings.txt"))
     return callbacks
@@ -329,8 +352,8 @@ def fit(configs: ModelConfigs, model: keras.Model, providers: Mapping[str, DataP
     start = time.monotonic()
     try:
         model.fit(
-            providers["train"],
-            validation_data=providers["val"],
+            providers["train"].for_keras(),
+            validation_data=providers["val"].for_keras(),
             epochs=configs.train_epochs,
             callbacks=callbacks,
             shuffle=False,  # the provider does that itself, by its seed
@@ -379,7 +402,7 @@ def overfit_batch(configs: ModelConfigs, model: keras.Model, train: DataProvider
     watch = keras.callbacks.LambdaCallback(on_epoch_end=stop_when_learnt)
     epochs = min(configs.train_epochs, OVERFIT_EPOCHS)
     verbose = 1 if sys.stdout.isatty() else 2
-    history = model.fit(repeated, epochs=epochs, callbacks=[watch], shuffle=False, verbose=verbose).history
+    history = model.fit(repeated.for_keras(), epochs=epochs, callbacks=[watch], shuffle=False, verbose=verbose).history
     steps = len(history["CER"]) * len(repeated)
     learnt = history["CER"][-1] < OVERFIT_CER
     verdict = "the set-up works" if learnt else "not learnt; check texts, image size and learning rate"
@@ -392,42 +415,48 @@ def overfit_batch(configs: ModelConfigs, model: keras.Model, train: DataProvider
 
 def metadata(configs: ModelConfigs) -> dict[str, Any]:
     """What reading must know of training; stored in the ONNX file."""
+    line = configs.architecture == "line"
     return {
         "vocab": configs.vocab,
         "height": configs.height,
         "width": configs.width,
+        "width_step": configs.width_step if line else None,
+        "color": "GRAY" if line else "BGR",
         "preprocessing": LINE_PREPROCESSING,
     }
 
 
-def export(configs: ModelConfigs, images: np.ndarray) -> float:
+def export(configs: ModelConfigs, images: Sequence[np.ndarray]) -> float:
     """Convert the best weights to ONNX and compare both on images.
 
     Args:
         configs: of the run.
-        images: shape (lines, height, width, channels), as the network takes them.
+        images: as the network takes them, shape (height, width, channels); widths may differ.
 
     Returns:
         Largest difference between the probabilities of Keras and ONNX.
 
     Raises:
+        InputError: the saved model does not fit the settings.
         TrainingError: the two differ; the ONNX file is renamed, so that nobody uses it.
     """
     from mltu.tensorflow.callbacks import Model2onnx
 
     converter = Model2onnx(Path(configs.model_path) / CHECKPOINT, metadata(configs))
     model = converter.convert()
-    if (model.input_shape[1:], model.output_shape[-1]) != (images.shape[1:], len(configs.vocab) + 1):
-        raise InputError(
-            f"{converter.saved_model_path}: does not belong to the image size and vocabulary in configs.yaml"
-        )
+    size = model.input_shape[1:]
+    fits = size[0] == configs.height and size[1] in (None, configs.width) and size[2] == images[0].shape[2]
+    if not fits or model.output_shape[-1] != len(configs.vocab) + 1:
+        raise InputError(f"{converter.saved_model_path}: does not fit the image size and vocabulary of configs.yaml")
     path = converter.onnx_model_path
     onnx_model = OnnxInferenceModel(path, force_cpu=True)
-    images = images.astype(np.float32)
-    ours = model.predict_on_batch(images)
-    theirs = onnx_model.model.run(None, {onnx_model.input_names[0]: images})[0]
-    difference = float(np.abs(ours - theirs).max())
-    same = ctc_decoder(ours, configs.vocab) == ctc_decoder(theirs, configs.vocab)
+    difference, same = 0.0, True
+    for shape in {image.shape for image in images}:
+        batch = np.stack([image for image in images if image.shape == shape]).astype(np.float32)
+        ours = model.predict_on_batch(batch)
+        theirs = onnx_model.model.run(None, {onnx_model.input_names[0]: batch})[0]
+        difference = max(difference, float(np.abs(ours - theirs).max()))
+        same = same and ctc_decoder(ours, configs.vocab) == ctc_decoder(theirs, configs.vocab)
     if not (difference <= LARGEST_DIFFERENCE and same):
         failed = path.with_name(FAILED_EXPORT)
         path.replace(failed)
@@ -450,17 +479,18 @@ def export_run(folder: Path) -> float:
         TrainingError: as :func:`export`.
     """
     configs = ModelConfigs.from_dict({**read_yaml(folder / "configs.yaml"), "model_path": str(folder)})
-    resizer = ImageResizer(configs.width, configs.height, keep_aspect_ratio=True)
+    reader, resizer = image_steps(configs)
     images = []
     problem = "none is listed"
     for sample in read_table(folder / "val.csv")[0][:COMPARED_LINES]:
         try:
-            images.append(resizer(CVImage(sample.image).numpy(), sample.text)[0])
+            image, _ = resizer(*reader(sample.image, sample.text))
+            images.append(image if isinstance(image, np.ndarray) else image.numpy())
         except InputError as error:
             problem = str(error)
     if not images:
         raise InputError(f"{folder / 'val.csv'}: no validation line can be read to compare with ({problem})")
-    return export(configs, np.stack(images))
+    return export(configs, images)
 
 
 def export_elsewhere(folder: Path) -> None:
@@ -496,15 +526,19 @@ def run(configs: ModelConfigs, check_only: bool = False, only_overfit: bool = Fa
         configs.dropout = 0.0
         configs.augmentors = ()
         parts = {"train": parts["train"][: configs.batch_size]}
+    from model import ARCHITECTURES
+
     model = build(configs)
     time_steps = model.output_shape[1]
+    pixels_per_step = ARCHITECTURES[configs.architecture].pixels_per_step
+    most_steps = time_steps or configs.width // pixels_per_step
     # longer texts are dropped in any case, for want of time steps
-    longest = min(time_steps, max(len(sample.text) for sample in everyone))
+    longest = min(most_steps, max(len(sample.text) for sample in everyone))
     configs.max_text_length = configs.max_text_length or longest
-    providers, dropped = make_providers(configs, parts, time_steps)
+    providers, dropped = make_providers(configs, parts, time_steps, pixels_per_step)
     skipped = [*skipped, *skipped_val, *dropped]
     counts = ", ".join(f"{len(provider.samples)} {part}" for part, provider in providers.items())
-    print(f"Lines: {counts}. {len(configs.vocab)} characters, {time_steps} time steps.")
+    print(f"Lines: {counts}. {len(configs.vocab)} characters, {most_steps} time steps.")
     if skipped:
         print(describe_skipped(skipped) + ("" if only_overfit else f". Listed in {folder / 'skipped.csv'}"))
     if only_overfit:
@@ -527,15 +561,14 @@ def run(configs: ModelConfigs, check_only: bool = False, only_overfit: bool = Fa
 
     if "test" in providers:
         model.load_weights(folder / CHECKPOINT)
-        scores = model.evaluate(providers["test"], verbose=0, return_dict=True)
+        scores = model.evaluate(providers["test"].for_keras(), verbose=0, return_dict=True)
         result |= {f"test_{name}": float(value) for name, value in scores.items()}
         print(f"Test: CER {scores['CER']:.2%}, WER {scores['WER']:.2%}")
     (folder / "results.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     if keras.backend.backend() != "tensorflow":
         export_elsewhere(folder)
     else:
-        images = [providers["val"].process_data(sample)[0] for sample in providers["val"].samples[:COMPARED_LINES]]
-        export(configs, np.stack(images))
+        export(configs, [providers["val"].process_data(one)[0] for one in providers["val"].samples[:COMPARED_LINES]])
     if "val_CER" in result:
         print(f"Best: CER {result['val_CER']:.2%}, WER {result['val_WER']:.2%} in epoch {result['best_epoch']}.")
     if (folder / "model.onnx").exists():

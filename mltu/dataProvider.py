@@ -65,6 +65,8 @@ class DataProvider:
         log_level: level of this provider's own logger.
         numpy: stack a batch into arrays.
         seed: of the order and the augmentation.
+        same_shape: put into a batch only samples whose data have one shape before augmentation, as
+            images of any width have; batches then hold fewer samples at the end of each shape.
         workers: threads that load ahead while iterating and that validate.
         cache_mb: bound of the cache, in megabytes.
 
@@ -88,6 +90,7 @@ class DataProvider:
         log_level: int = logging.INFO,
         numpy: bool = True,
         seed: int = 0,
+        same_shape: bool = False,
         workers: int = 1,
         cache_mb: int = 2048,
     ) -> None:
@@ -107,6 +110,9 @@ class DataProvider:
         self._cache = _Cache(cache_mb) if use_cache else None
         self._numpy = numpy
         self._seed = seed
+        self._same_shape = same_shape
+        self._shapes: list[tuple[int, ...]] | None = None  # of each sample's data, where they matter
+        self._plan: tuple[int, list[np.ndarray]] | None = None  # epoch, and the indices of its batches
         self._threads = max(1, workers)
         self.logger = logging.getLogger(f"{__name__}.{type(self).__name__}")
         self.logger.setLevel(log_level)
@@ -121,7 +127,7 @@ class DataProvider:
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
-        return -(-len(self._dataset) // self._batch_size)
+        return len(self._batches())
 
     @property
     def samples(self) -> list:
@@ -146,10 +152,32 @@ class DataProvider:
         """Go on to the next epoch, with its own order and augmentation."""
         self._epoch += 1
 
-    def _order(self) -> np.ndarray:
-        if not self._shuffle:
-            return np.arange(len(self._dataset))
-        return np.random.default_rng([self._seed, self._epoch]).permutation(len(self._dataset))
+    def _batches(self) -> list[np.ndarray]:
+        """The indices of the samples of every batch of this epoch."""
+        if self._plan is None or self._plan[0] != self._epoch:
+            self._plan = (self._epoch, self._make_batches())
+        return self._plan[1]
+
+    def _make_batches(self) -> list[np.ndarray]:
+        rng = np.random.default_rng([self._seed, self._epoch])
+        count = len(self._dataset)
+        order = rng.permutation(count) if self._shuffle else np.arange(count)
+        groups = [order]
+        if self._same_shape:
+            if self._shapes is None:
+                self._shapes = [np.shape(self.process_data(sample)[0]) for sample in self._dataset]
+            by_shape: dict[tuple[int, ...], list[int]] = {}
+            for index in order:
+                by_shape.setdefault(self._shapes[index], []).append(index)
+            groups = [np.array(group) for group in by_shape.values()]
+        batches = [
+            group[start : start + self._batch_size]
+            for group in groups
+            for start in range(0, len(group), self._batch_size)
+        ]
+        if self._same_shape and self._shuffle:
+            batches = [batches[i] for i in rng.permutation(len(batches))]
+        return batches
 
     def process_data(self, sample: Sequence, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
         """Preprocess, augment and transform one sample.
@@ -190,23 +218,23 @@ class DataProvider:
             InputError: none is left.
         """
 
-        def reason(sample: Sequence) -> str | None:
+        def attempt(sample: Sequence) -> tuple[tuple[int, ...] | None, str]:
             try:
-                self.process_data(sample)
+                return np.shape(self.process_data(sample)[0]), ""
             except InputError as error:
-                return str(error)
-            return None
+                return None, str(error)
 
         with ThreadPoolExecutor(self._threads) as pool:
-            reasons = list(
-                tqdm(pool.map(reason, self._dataset), total=len(self._dataset), desc="Checking lines", unit="line")
-            )
+            attempts = pool.map(attempt, self._dataset)
+            results = list(tqdm(attempts, total=len(self._dataset), desc="Checking lines", unit="line"))
         dropped = [
             Skipped(str(sample[0]), why.removeprefix(f"{sample[0]}: "))
-            for sample, why in zip(self._dataset, reasons, strict=True)
+            for sample, (_, why) in zip(self._dataset, results, strict=True)
             if why
         ]
-        self._dataset = [sample for sample, why in zip(self._dataset, reasons, strict=True) if not why]
+        self._dataset = [sample for sample, (_, why) in zip(self._dataset, results, strict=True) if not why]
+        self._shapes = [shape for shape, why in results if not why]
+        self._plan = None
         if not self._dataset:
             first = dropped[0]
             raise InputError(f"none of {len(dropped)} samples can be used; the first, {first.source}: {first.reason}")
@@ -218,6 +246,7 @@ class DataProvider:
             raise InputError("the dataset holds no samples")
         other = copy.copy(self)
         other._dataset = list(samples)
+        other._shapes = other._plan = None
         other.augmentors = list(augmentors)
         other._shuffle = shuffle
         return other
@@ -249,8 +278,7 @@ class DataProvider:
 
     def get_batch_annotations(self, index: int) -> list:
         """The samples of one batch of this epoch, before processing."""
-        chosen = self._order()[index * self._batch_size : (index + 1) * self._batch_size]
-        return [self._dataset[i] for i in chosen]
+        return [self._dataset[i] for i in self._batches()[index]]
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """One batch of this epoch.
@@ -265,11 +293,10 @@ class DataProvider:
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
         self._step = index
-        start = index * self._batch_size
         batch = []
         reason = ""
-        for position, i in enumerate(self._order()[start : start + self._batch_size]):
-            rng = np.random.default_rng([self._seed, self._epoch, start + position])
+        for i in self._batches()[index]:
+            rng = np.random.default_rng([self._seed, self._epoch, i])
             try:
                 batch.append(self.process_data(self._dataset[i], rng))
             except InputError as error:

@@ -19,9 +19,8 @@ from .utils.image_utils import paper_color
 logger = logging.getLogger(__name__)
 
 
-# how a line becomes the network's input, as it is stored in an exported model; ImageResizer does it
+# how a line becomes a network's input, as it is stored in an exported model beside its colour and size
 LINE_PREPROCESSING = {
-    "color": "BGR",
     "values": [0, 255],
     "keep_aspect_ratio": True,
     "padding_color": "paper",
@@ -83,9 +82,16 @@ class ImageResizer(Transformer):
             # area averaging keeps thin strokes when shrinking
             method = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
             image = cv2.resize(image, (new_width, new_height), interpolation=method)
-        top = (height_target - new_height) // 2
-        bottom = height_target - new_height - top
-        return cv2.copyMakeBorder(image, top, bottom, 0, width_target - new_width, cv2.BORDER_CONSTANT, value=color)
+        return ImageResizer.pad(image, height_target, width_target, color)
+
+    @staticmethod
+    def pad(image: np.ndarray, height: int, width: int, color: Sequence[int]) -> np.ndarray:
+        """Pad an image to a size: on the right, and above and below in equal parts; the number of axes stays."""
+        above = (height - image.shape[0]) // 2
+        below = height - image.shape[0] - above
+        right = width - image.shape[1]
+        padded = cv2.copyMakeBorder(image, above, below, 0, right, cv2.BORDER_CONSTANT, value=tuple(color))
+        return padded.reshape(height, width, *image.shape[2:])
 
     def __call__(self, image: Image | np.ndarray, label: Any) -> tuple[Image | np.ndarray, Any]:
         """Resize an image, in the type it comes in: an :class:`Image` or an array."""
@@ -95,6 +101,41 @@ class ImageResizer(Transformer):
         else:
             pixels = cv2.resize(pixels, (self.width, self.height))
         return (image.update(pixels) if isinstance(image, Image) else pixels), label
+
+
+class LineResizer(Transformer):
+    """Bring a line to one height and to the next of a few widths, as networks that take any width want it.
+
+    What comes out depends on the line alone, so a line reads the same in any company.
+
+    Args:
+        height: pixels.
+        max_width: pixels; longer lines are shrunk to it.
+        width_step: widths are multiples of this many pixels; `max_width` should be one.
+    """
+
+    def __init__(self, height: int, max_width: int, width_step: int) -> None:
+        self.height = height
+        self.max_width = max_width
+        self.width_step = width_step
+
+    def __call__(self, image: Image | np.ndarray, label: Any) -> tuple[np.ndarray, Any]:
+        """Return (array of shape (height, multiple of width_step, channels), label)."""
+        pixels = image.numpy() if isinstance(image, Image) else image
+        natural = pixels.shape[1] * self.height / pixels.shape[0]
+        width = min(self.max_width, self.width_step * max(1, int(np.ceil(natural / self.width_step))))
+        pixels = ImageResizer.resize_maintaining_aspect_ratio(pixels, width, self.height)
+        return (pixels if pixels.ndim == 3 else pixels[..., None]), label
+
+
+class ImagePadding:
+    """Batch postprocessor: pad images on the right, in their paper's colour, to the widest of the batch."""
+
+    def __call__(self, data: list[np.ndarray], label: Any) -> tuple[np.ndarray, Any]:
+        """Return (images of shape (batch, height, width, channels), label)."""
+        width = max(image.shape[1] for image in data)
+        padded = [ImageResizer.pad(image, image.shape[0], width, paper_color(image)) for image in data]
+        return np.stack(padded), label
 
 
 class LabelIndexer(Transformer):
@@ -127,11 +168,13 @@ class LabelStepCheck(Transformer):
     (Graves et al., 2006, sec. 3.1); with fewer steps the loss is infinite.
 
     Args:
-        time_steps: length of the network's output sequence.
+        time_steps: length of the network's output sequence; None if it depends on the image.
+        pixels_per_step: in that case, how many pixels of width make a step.
     """
 
-    def __init__(self, time_steps: int) -> None:
+    def __init__(self, time_steps: int | None, pixels_per_step: int = 1) -> None:
         self.time_steps = time_steps
+        self.pixels_per_step = pixels_per_step
 
     def __call__(self, data: Any, label: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return both unchanged.
@@ -140,8 +183,9 @@ class LabelStepCheck(Transformer):
             InputError: the label needs more steps than there are.
         """
         needed = len(label) + int(np.count_nonzero(label[1:] == label[:-1]))
-        if needed > self.time_steps:
-            raise InputError(f"the text needs {needed} time steps and the network has {self.time_steps}; raise --width")
+        steps = self.time_steps or data.shape[1] // self.pixels_per_step
+        if needed > steps:
+            raise InputError(f"the text needs {needed} time steps and the network has {steps}; raise --width")
         return data, label
 
 

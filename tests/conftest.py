@@ -29,6 +29,20 @@ def png(tmp_path, line_image):
 
 
 @pytest.fixture(scope="session")
+def line_run(tmp_path_factory):
+    """A run of the line network, as `trained_run`: folder."""
+    folder = tmp_path_factory.mktemp("line")
+    process = run_script(
+        "train.py",
+        *TINY_RUN,
+        *("--architecture", "line", "--width_step", "32", "--dataset", "synthetic", "--samples", "40"),
+        *("--train_epochs", "2", "--data_path", folder / "data", "--model_path", folder / "model"),
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
 def trained_run(tmp_path_factory):
     """A run of two epochs on a few dozen generated lines, through the command line: (folder, process)."""
     folder = tmp_path_factory.mktemp("run")

@@ -44,6 +44,7 @@ def test_a_saved_configuration_is_the_same(tmp_path):
         ({"split": "lists"}, "train_list"),
         ({"val_path": "x.csv"}, "val_path"),
         ({"vocab": "aa"}, "vocab"),
+        ({"architecture": "line", "width": 200}, "width: must be a multiple"),
         ({"seed": 2**32}, "seed"),
         ({"name": 7}, "quotes"),
         ({"precision": "float64"}, "precision: must be one of"),

@@ -52,6 +52,15 @@ def test_a_line_reads_the_same_alone_and_in_a_batch(run):
     assert model.predict_batch([]) == []
 
 
+def test_lines_of_any_width_read_the_same_alone_and_in_a_batch(line_run):
+    model = ImageToWordModel(line_run)
+    images = [read_image(sample.image) for sample in read_table(line_run / "train.csv")[0]]
+    widths = [model.prepare(image).shape for image in images]
+    assert {shape[0::2] for shape in widths} == {(32, 1)}
+    assert len(set(widths)) > 1
+    assert model.predict_batch(images) == [model.predict(image) for image in images]
+
+
 def test_characters_may_be_given(run):
     known = ImageToWordModel(run[0]).char_list
     assert ImageToWordModel(model_path=run[0], char_list=list(known)).char_list == list(known)
@@ -179,6 +188,7 @@ def test_other_onnx_models_are_refused(tmp_path):
         (["n", 8, 16, 3], 3, "7", "does not name its characters"),
         (["n", 8, 16, 3], 9, '"ab"', "9 classes for 2 characters"),
         (["n", 8, 16, 1], 3, '"ab"', "takes input of shape"),
+        (["n", 8, "w", 3], 3, '"ab"', "takes input of shape"),
         (["n", 8], 3, '"ab"', "takes input of shape"),
     ):
         write(shape, classes, vocab)

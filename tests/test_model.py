@@ -2,9 +2,10 @@ import keras
 import numpy as np
 import pytest
 
+from mltu.tensorflow.losses import CTCloss
 from mltu.tensorflow.model_utils import activation_layer, residual_block
 from mltu.utils.errors import InputError
-from model import REFERENCE_BLOCKS, train_model
+from model import ARCHITECTURES, REFERENCE_BLOCKS, train_model
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,26 @@ def test_its_settings(reference):
     assert layers[1].scale == pytest.approx(1 / 255)
 
 
+def test_the_line_network_takes_any_width_and_reads_from_left_to_right():
+    keras.utils.set_random_seed(0)
+    model = train_model((32, None, 1), 5, architecture="line")
+    assert model.output_shape == (None, None, 6)
+    assert ARCHITECTURES["line"].pixels_per_step == 4
+    assert ARCHITECTURES["reference"].pixels_per_step == 16
+    for width in (64, 96):
+        assert model.predict(np.zeros((2, 32, width, 1)), verbose=0).shape == (2, width // 4, 6)
+    assert train_model((64, None, 1), 120, architecture="line").count_params() < 8_000_000
+
+
+def test_the_line_network_trains_without_harm():
+    model = train_model((32, None, 1), 5, architecture="line")
+    jit = False if keras.backend.backend() == "tensorflow" else "auto"
+    model.compile("adam", loss=CTCloss(), jit_compile=jit)
+    for width in (64, 96, 64):
+        images = np.random.default_rng(width).integers(0, 256, (4, 32, width, 1)).astype(np.uint8)
+        assert np.isfinite(model.train_on_batch(images, np.array([[0, 1, 5]] * 4)))
+
+
 def test_probabilities_that_do_not_depend_on_the_batch():
     keras.utils.set_random_seed(0)
     model = train_model((32, 64, 3), 5)
@@ -51,10 +72,10 @@ def test_probabilities_that_do_not_depend_on_the_batch():
 
 
 def test_saved_models_load_without_custom_code(tmp_path):
-    model = train_model((32, 32, 3), 3)
+    model = train_model((32, 32, 1), 3, architecture="line")
     model.save(tmp_path / "m.keras")
     again = keras.models.load_model(tmp_path / "m.keras")
-    images = np.random.default_rng(0).random((2, 32, 32, 3), np.float32) * 255
+    images = np.random.default_rng(0).random((2, 32, 32, 1), np.float32) * 255
     assert again.predict(images, verbose=0) == pytest.approx(model.predict(images, verbose=0), abs=1e-6)
 
 

@@ -76,6 +76,14 @@ def test_onnx_reads_what_keras_reads(trained_run):
     assert metadata["preprocessing"] == LINE_PREPROCESSING
 
 
+def test_the_line_network_takes_the_same_way(line_run):
+    configs = ModelConfigs.load(line_run / "configs.yaml")
+    metadata = OnnxInferenceModel(line_run).metadata
+    assert (configs.architecture, metadata["color"], metadata["width_step"]) == ("line", "GRAY", 32)
+    assert len(rows(line_run / "training.csv")) == 2
+    assert main(["--export_only", str(line_run)]) == 0
+
+
 def test_export_again(trained_run):
     folder, _ = trained_run
     before = (folder / "model.onnx").stat().st_mtime_ns

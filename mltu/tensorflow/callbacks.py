@@ -16,6 +16,7 @@ import numpy as np
 
 from ..utils.errors import InputError
 from ..utils.text_utils import ctc_decoder
+from . import model_utils  # noqa: F401 - registers the layers of saved models
 
 ONNX_OPSET = 17
 NO_TENSORFLOW = "ONNX export needs TensorFlow: run `python train.py --export_only DIR` where it is installed"
@@ -63,13 +64,13 @@ class ShowReadings(keras.callbacks.Callback):
     """After each epoch, show how a few validation lines are read.
 
     Args:
-        images: shape (lines, height, width, channels).
+        images: one for each line, shape (height, width, channels); widths may differ.
         texts: what stands on them.
         vocab: the characters, in the order of the classes.
         log_file: the same is appended here.
     """
 
-    def __init__(self, images: np.ndarray, texts: Sequence[str], vocab: str, log_file: str | Path) -> None:
+    def __init__(self, images: Sequence[np.ndarray], texts: Sequence[str], vocab: str, log_file: str | Path) -> None:
         super().__init__()
         self.images = images
         self.texts = texts
@@ -77,8 +78,8 @@ class ShowReadings(keras.callbacks.Callback):
         self.log_file = Path(log_file)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        predictions = keras.ops.convert_to_numpy(self.model(self.images, training=False))
-        readings = ctc_decoder(predictions, self.vocab)
+        predictions = [self.model(image[None], training=False) for image in self.images]
+        readings = [ctc_decoder(keras.ops.convert_to_numpy(one), self.vocab)[0] for one in predictions]
         rows = [f"  true {true}\n  read {read}" for true, read in zip(self.texts, readings, strict=True)]
         block = f"epoch {epoch + 1}\n" + "\n".join(rows) + "\n"
         print("\n" + block, end="", flush=True)
@@ -206,7 +207,7 @@ class Model2onnx(keras.callbacks.Callback):
         source = model.inputs[0]
         signature = [tf.TensorSpec((None, *source.shape[1:]), tf.float32, name=source.name)]
 
-        @tf.function(input_signature=signature)
+        @tf.function(input_signature=signature, autograph=False)
         def forward(images):
             return {model.output_names[0]: model(images, training=False)}
 

@@ -28,6 +28,17 @@ def activation_layer(layer: keras.KerasTensor, activation: str = "relu", alpha: 
     return layers.Activation(activation)(layer)
 
 
+@keras.saving.register_keras_serializable(package="mltu")
+class ColumnMax(layers.Layer):
+    """The maximum of each column: from shape (batch, height, width, channels) to (batch, width, channels)."""
+
+    def call(self, x):
+        return keras.ops.max(x, axis=1)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *input_shape[2:])
+
+
 def residual_block(
     x: keras.KerasTensor,
     filter_num: int,

@@ -6,7 +6,7 @@ from mltu.augmentors import RandomBrightness, RandomSlant
 from mltu.dataProvider import DataProvider
 from mltu.datasets import Sample, read_table
 from mltu.preprocessors import ImageReader
-from mltu.transformers import ImageResizer, LabelIndexer, LabelPadding
+from mltu.transformers import ImageResizer, LabelIndexer, LabelPadding, LineResizer
 from mltu.utils.errors import InputError
 
 TRANSFORMERS = [ImageResizer(80, 16), LabelIndexer("abcdefghij"), LabelPadding(10, 3)]
@@ -137,6 +137,23 @@ def test_takes_data_frames_lists_and_a_limit(samples):
     assert len(make(samples, limit=3).samples) == 3
     with pytest.raises(InputError, match="no samples"):
         make([])
+
+
+def test_batches_of_one_shape(png):
+    samples = [[str(png(f"{i}.png", np.full((16, 40 + 40 * (i % 3)), 200, np.uint8))), "a"] for i in range(11)]
+    options = {"transformers": [LineResizer(16, 128, 32)], "same_shape": True, "batch_size": 2}
+    provider = DataProvider(samples, [ImageReader()], seed=4, **options)
+    provider.validate()
+    for _ in range(2):
+        batches = list(provider)
+        assert len(provider) == len(batches) == 6  # of 4, 4 and 3 lines
+        assert sorted(len(images) for images, _ in batches) == [1, 2, 2, 2, 2, 2]
+        assert {images.shape[2] for images, _ in batches} == {64, 96, 128}
+        provider.on_epoch_end()
+    again = DataProvider(samples, [ImageReader()], seed=4, initial_epoch=3, workers=2, **options)
+    assert [images.shape for images, _ in again] == [images.shape for images, _ in provider]
+    in_order = provider.with_samples(samples)
+    assert [images.shape[2] for images, _ in in_order] == [64, 64, 96, 96, 128, 128]
 
 
 def test_batches_can_be_postprocessed_and_stay_lists(samples):

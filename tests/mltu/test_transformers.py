@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mltu.annotations.images import Image
-from mltu.transformers import ImageResizer, ImageShowCV2, LabelIndexer, LabelPadding, LabelStepCheck
+from mltu.transformers import (
+    ImagePadding,
+    ImageResizer,
+    ImageShowCV2,
+    LabelIndexer,
+    LabelPadding,
+    LabelStepCheck,
+    LineResizer,
+)
 from mltu.utils.errors import InputError
 
 sizes = st.integers(1, 300)
@@ -44,6 +52,33 @@ def test_images_stay_images(line_image):
     image, label = ImageResizer(64, 32)(Image(line_image), "x")
     assert isinstance(image, Image)
     assert (image.shape, label) == ((32, 64, 3), "x")
+
+
+@given(height=sizes, width=sizes)
+def test_lines_get_one_height_and_a_width_of_their_own(height, width):
+    resizer = LineResizer(32, 256, 64)
+    image, label = resizer(np.full((height, width), 7, np.uint8), "x")
+    assert label == "x"
+    assert (image.shape[0], image.shape[2]) == (32, 1)
+    assert image.shape[1] in (64, 128, 192, 256)
+    natural = width * 32 / height
+    assert image.shape[1] - 64 < natural <= image.shape[1] or natural > 256 == image.shape[1]
+    assert (image == 7).all()
+
+
+def test_images_of_a_batch_are_padded_to_the_widest(line_image):
+    narrow, wide = np.full((8, 10, 1), 200, np.uint8), np.full((8, 30, 1), 100, np.uint8)
+    images, label = ImagePadding()([narrow, wide], "labels")
+    assert (images.shape, images.dtype, label) == ((2, 8, 30, 1), np.uint8, "labels")
+    assert (images[0] == 200).all()
+    assert (images[1] == 100).all()
+
+
+def test_steps_may_depend_on_the_image():
+    check = LabelStepCheck(None, pixels_per_step=4)
+    check(np.zeros((8, 12, 1)), np.array([0, 1, 2]))
+    with pytest.raises(InputError, match="needs 3 time steps and the network has 2"):
+        check(np.zeros((8, 11, 1)), np.array([0, 1, 2]))
 
 
 def test_indices_follow_the_vocabulary():
