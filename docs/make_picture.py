@@ -1,5 +1,6 @@
-"""Make lines.png: generated handwriting, and below each line its reading by a model.
+"""Make lines.png: generated handwriting, and below each line its text, or its reading by a model.
 
+python docs/make_picture.py
 python docs/make_picture.py --model Models/first
 """
 
@@ -19,6 +20,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from inferenceModel import ImageToWordModel  # noqa: E402
 from mltu.datasets.synthetic import draw_line  # noqa: E402
+from mltu.utils.image_utils import write_png  # noqa: E402
 
 SEED = 2024  # another one than that of training, so that the hands are new
 TEXTS = ("Dear Anna,", "the train left at 9:30", "and I forgot my hat.", "Yours, William")
@@ -35,19 +37,18 @@ def caption(text: str) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="Models/pretrained", help="folder of a run")
-    model = ImageToWordModel(parser.parse_args().model)
+    parser.add_argument("--model", help="folder of a run that reads the lines")
+    folder = parser.parse_args().model
+    model = ImageToWordModel(folder) if folder else None
     rows = []
     for number, text in enumerate(TEXTS):
         image = draw_line(text, SEED, number, writer=number)
-        reading = model.predict(image)
         scale = min(LINE / image.shape[0], (WIDTH - 2 * MARGIN) / image.shape[1])
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         row = np.full((LINE + 8, WIDTH, 3), 255, np.uint8)
         row[8 : 8 + small.shape[0], MARGIN : MARGIN + small.shape[1]] = small
-        rows += [row, caption(reading)]
-        print(f"{text}\t{reading}")
-    cv2.imwrite(str(HERE / "lines.png"), np.vstack(rows))
+        rows += [row, caption(model.predict(image) if model else text)]
+    write_png(HERE / "lines.png", np.vstack(rows))
 
 
 if __name__ == "__main__":
