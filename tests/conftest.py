@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers import TINY_RUN, run_script
+from helpers import train_tiny
 
 
 @pytest.fixture
@@ -31,26 +31,10 @@ def png(tmp_path, line_image):
 @pytest.fixture(scope="session")
 def line_run(tmp_path_factory):
     """A run of the line network, as `trained_run`: folder."""
-    folder = tmp_path_factory.mktemp("line")
-    process = run_script(
-        "train.py",
-        *TINY_RUN,
-        *("--architecture", "line", "--width_step", "32", "--dataset", "synthetic", "--samples", "40"),
-        *("--train_epochs", "2", "--data_path", folder / "data", "--model_path", folder / "model"),
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return folder / "model"
+    return train_tiny(tmp_path_factory.mktemp("line"), "--architecture", "line", "--width_step", "32")[0]
 
 
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory):
     """A run of two epochs on a few dozen generated lines, through the command line: (folder, process)."""
-    folder = tmp_path_factory.mktemp("run")
-    process = run_script(
-        "train.py",
-        *TINY_RUN,
-        *("--dataset", "synthetic", "--samples", "40", "--train_epochs", "2", "--patience", "5"),
-        *("--data_path", folder / "data", "--model_path", folder / "model"),
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return folder / "model", process
+    return train_tiny(tmp_path_factory.mktemp("run"))

@@ -21,3 +21,15 @@ def run_script(script, *args, cwd=ROOT, timeout=500, **env):
         timeout=timeout,
         env={**os.environ, "PYTHONUTF8": "1", **env},
     )
+
+
+def train_tiny(folder, *args):
+    """Train two epochs on 40 generated lines below a folder; returns (folder of the run, finished process)."""
+    process = run_script(
+        "train.py",
+        *TINY_RUN,
+        *("--dataset", "synthetic", "--samples", "40", "--train_epochs", "2"),
+        *("--data_path", folder / "data", "--model_path", folder / "model", *args),
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    return folder / "model", process
