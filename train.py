@@ -334,6 +334,11 @@ def make_callbacks(configs: ModelConfigs, train: DataProvider, val: DataProvider
     return callbacks
 
 
+def verbosity() -> int:
+    """Of Keras: a progress bar on a terminal, else a line an epoch."""
+    return 1 if sys.stdout.isatty() else 2
+
+
 def fit(configs: ModelConfigs, model: keras.Model, providers: Mapping[str, DataProvider]) -> dict[str, Any]:
     """Train until nothing improves, the epochs are over, or Ctrl-C; the best weights are on disk then.
 
@@ -342,7 +347,7 @@ def fit(configs: ModelConfigs, model: keras.Model, providers: Mapping[str, DataP
 
     Raises:
         TrainingError: the loss is no number and there are no weights to keep.
-        KeyboardInterrupt: Ctrl-C before anything was worth keeping.
+        KeyboardInterrupt: a second Ctrl-C.
     """
     from mltu.tensorflow.callbacks import StopOnInterrupt, TrainingInterrupted
 
@@ -357,7 +362,7 @@ def fit(configs: ModelConfigs, model: keras.Model, providers: Mapping[str, DataP
             epochs=configs.train_epochs,
             callbacks=callbacks,
             shuffle=False,  # the provider does that itself, by its seed
-            verbose=1 if sys.stdout.isatty() else 2,
+            verbose=verbosity(),
         )
     except TrainingInterrupted:
         ended = "stopped by Ctrl-C"
@@ -401,8 +406,9 @@ def overfit_batch(configs: ModelConfigs, model: keras.Model, train: DataProvider
 
     watch = keras.callbacks.LambdaCallback(on_epoch_end=stop_when_learnt)
     epochs = min(configs.train_epochs, OVERFIT_EPOCHS)
-    verbose = 1 if sys.stdout.isatty() else 2
-    history = model.fit(repeated.for_keras(), epochs=epochs, callbacks=[watch], shuffle=False, verbose=verbose).history
+    history = model.fit(
+        repeated.for_keras(), epochs=epochs, callbacks=[watch], shuffle=False, verbose=verbosity()
+    ).history
     steps = len(history["CER"]) * len(repeated)
     learnt = history["CER"][-1] < OVERFIT_CER
     verdict = "the set-up works" if learnt else "not learnt; check texts, image size and learning rate"

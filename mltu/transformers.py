@@ -134,7 +134,10 @@ class ImagePadding:
     def __call__(self, data: list[np.ndarray], label: Any) -> tuple[np.ndarray, Any]:
         """Return (images of shape (batch, height, width, channels), label)."""
         width = max(image.shape[1] for image in data)
-        padded = [ImageResizer.pad(image, image.shape[0], width, paper_color(image)) for image in data]
+        padded = [
+            image if image.shape[1] == width else ImageResizer.pad(image, image.shape[0], width, paper_color(image))
+            for image in data
+        ]
         return np.stack(padded), label
 
 

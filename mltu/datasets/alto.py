@@ -6,7 +6,6 @@ ALTO 4 (https://www.loc.gov/standards/alto/): a page has text lines, each with a
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,13 +21,13 @@ from defusedxml.ElementTree import parse
 from tqdm import tqdm
 
 from ..utils.errors import InputError
-from ..utils.image_utils import paper_color, read_image
+from ..utils.files import write_whole
+from ..utils.image_utils import IMAGE_ENDINGS, paper_color, read_image
 from .base import Sample, Skipped, normalize_text
 
 VERSION = 1  # part of the names of the cut lines; raise it when the cutting changes
 LINE_HEIGHT = 128  # pixels; higher lines are shrunk to save space, lower ones stay
 QUALITY = 90  # of WebP
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 
 
 class PageLine(NamedTuple):
@@ -184,9 +183,7 @@ def _cut_page(
             except InputError as error:
                 skipped.append(Skipped(f"{path}: {line.text[:60]}", str(error).removeprefix(f"{picture}: ")))
                 continue
-            unfinished = cut_path.with_suffix(".part")
-            unfinished.write_bytes(content.tobytes())
-            os.replace(unfinished, cut_path)
+            write_whole(cut_path, content.tobytes())
         samples.append(Sample(str(cut_path), line.text, found[0] if found else "", path.stem))
     return samples, skipped
 

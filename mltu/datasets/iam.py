@@ -13,11 +13,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..utils.errors import InputError
+from ..utils.image_utils import IMAGE_ENDINGS
 from .base import Sample, Skipped, normalize_text
 
 # fields of a row before the text, and the place of the ok|err remark among them
 FIELDS = {"sentences": (9, 2), "lines": (8, 1), "words": (8, 1)}
-IMAGE_ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
 
 
 def _how_to_get(unit: str) -> str:

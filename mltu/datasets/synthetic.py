@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
@@ -476,7 +475,5 @@ def _draw_job(folder: Path, seed: int, job: tuple[int, str, int, Path | None]) -
     # named after all that it depends on, so that a picture never stands for another text
     path = folder / f"{number:06d}-{_digest(VERSION, text, seed, hand, font and _font_digest(font))}.png"
     if not path.exists():
-        unfinished = path.with_suffix(".part")
-        write_png(unfinished, draw_line(text, seed, number, hand, font))
-        os.replace(unfinished, path)
+        write_png(path, draw_line(text, seed, number, hand, font))
     return Sample(str(path), text, font.stem if font else f"hand{hand}")

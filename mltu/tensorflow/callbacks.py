@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import keras
 import numpy as np
 
 from ..utils.errors import InputError
+from ..utils.files import write_whole
 from ..utils.text_utils import ctc_decoder
 from . import model_utils  # noqa: F401 - registers the layers of saved models
 
@@ -215,10 +215,7 @@ class Model2onnx(keras.callbacks.Callback):
         for name, value in (metadata or {}).items():
             proto.metadata_props.add(key=name, value=json.dumps(value, ensure_ascii=False))
         onnx.checker.check_model(proto)
-        path = Path(onnx_model_path)
-        unfinished = path.with_name(path.name + ".part")
-        unfinished.write_bytes(proto.SerializeToString())
-        os.replace(unfinished, path)
+        write_whole(Path(onnx_model_path), proto.SerializeToString())
 
     @property
     def onnx_model_path(self) -> Path:

@@ -12,11 +12,13 @@ from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 
 from .errors import InputError
+from .files import write_whole
 
 MIN_SIDE = 3  # pixels; a comma cut out of a page is larger
 MAX_SIDE = 32_000  # pixels; OpenCV's warps end at 32,767
 MAX_PIXELS = 64_000_000  # about 200 MB as colour in memory, well above any phone photograph of a line
 
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # of the images that datasets have
 # no PostScript and the like, which Pillow hands to other programs
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM", "TGA")
 
@@ -179,9 +181,9 @@ def paper_color(image: np.ndarray) -> tuple[int, ...]:
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write an image as PNG; unlike `cv2.imwrite`, any path works on every system.
+    """Write an image as PNG, whole or not at all; unlike `cv2.imwrite`, any path works on every system.
 
     Raises:
         OSError: the file cannot be written.
     """
-    path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    write_whole(path, cv2.imencode(".png", image)[1].tobytes())
