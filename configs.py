@@ -56,6 +56,13 @@ class ModelConfigs(BaseModelConfigs):
     text_file: str = ""  # sentences to write, one a line, UTF-8; empty: made-up English
     fonts: str = ""  # folder of TTF, OTF, WOFF or WOFF2 fonts; empty: pen strokes
     max_chars: int = 60  # longest generated line, characters
+    skip_fonts: tuple[str, ...] = ()  # fonts not to use: their file names without ending
+    plain_quotes: bool = False  # write the typographic quotes of the text file as ' and "
+
+    # more data for training
+    mix: tuple[str, ...] = ()  # settings files of further datasets, of which only the settings of data count
+    mix_weights: tuple[float, ...] = ()  # shares in an epoch: the dataset above, then those of mix; empty: by size
+    epoch_lines: int = 0  # lines in an epoch; 0: all
 
     # the network
     architecture: Literal["reference", "line"] = "reference"  # reference, or line: grey lines of any width
@@ -70,7 +77,15 @@ class ModelConfigs(BaseModelConfigs):
     # the training
     batch_size: int = 32  # lines in a batch
     train_epochs: int = 1000  # most epochs; training stops earlier if nothing improves
-    learning_rate: float = 0.0005  # of the Adam optimiser
+    max_minutes: float = 0.0  # most minutes of training, those before --resume included; 0: no limit
+    init_from: str = ""  # run folder whose weights to start from; vocabulary and architecture must be the same
+    learning_rate: float = 0.0005  # of the optimiser, at its highest
+    schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: fall when nothing improves, or cosine
+    warmup_steps: int = 0  # schedule cosine: steps in which the learning rate rises from 0
+    weight_decay: float = 0.0  # above 0: AdamW with this decay; else Adam
+    clip_norm: float = 0.0  # largest norm of all gradients together; 0: no limit
+    ema: float = 0.0  # momentum of the running mean of the weights that validates and ships, such as 0.99; 0: none
+    shortcut: float = 0.0  # share of the loss of a second output that bypasses the LSTMs, such as 0.1; 0: none
     patience: int = 20  # epochs without a better val_score before training stops
     lr_patience: int = 5  # epochs without a better val_score before the learning rate falls
     lr_factor: float = 0.9  # by which it falls
@@ -110,14 +125,23 @@ class ModelConfigs(BaseModelConfigs):
             "max_text_length": 0,
             "cache_mb": 0,
             "log_lines": 0,
+            "epoch_lines": 0,
+            "max_minutes": 0,
+            "warmup_steps": 0,
+            "weight_decay": 0,
+            "clip_norm": 0,
+            "shortcut": 0,
         }
         for name, least in lowest.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name}: must be at least {least}, not {getattr(self, name)}")
         if self.seed >= 2**32:
             raise InputError(f"seed: must be below 2^32, not {self.seed}")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout: must be at least 0 and below 1, not {self.dropout}")
+        for name in ("dropout", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name}: must be at least 0 and below 1, not {getattr(self, name)}")
+        if self.mix_weights and (len(self.mix_weights) != 1 + len(self.mix) or min(self.mix_weights) <= 0):
+            raise InputError(f"mix_weights: must be {1 + len(self.mix)} numbers above 0, one for each dataset")
         for name in ("train_fraction", "lr_factor"):
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name}: must lie between 0 and 1, not {getattr(self, name)}")

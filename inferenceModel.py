@@ -29,7 +29,7 @@ from mltu.inferenceModel import OnnxInferenceModel
 from mltu.transformers import LINE_PREPROCESSING, ImageResizer, LineResizer
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import read_image, to_bgr, to_gray
-from mltu.utils.text_utils import count_errors, ctc_decoder, get_cer, get_wer
+from mltu.utils.text_utils import bootstrap_interval, count_errors, ctc_decoder, get_cer, get_wer
 
 PRETRAINED = "Models/pretrained"
 
@@ -163,7 +163,8 @@ def read_images(model: ImageToWordModel, paths: Sequence[str], output: str | Non
 def read_csv(model: ImageToWordModel, path: str, output: str | None = None) -> int:
     """Read the images of a table, print CER and WER over all rows; returns how many rows could not be read.
 
-    CER and WER are edits summed over all rows, divided by the true characters or words summed over them.
+    CER and WER are edits summed over all rows, divided by the true characters or words summed over them;
+    the interval is a bootstrap over the lines.
     """
     samples, skipped = read_table(path)
     for one in skipped:
@@ -188,10 +189,14 @@ def read_csv(model: ImageToWordModel, path: str, output: str | None = None) -> i
         complain(f"{path}: not one of its images could be read")
         return failed
     seconds = time.monotonic() - start
-    errors, characters = count_errors(readings, truths)
-    word_errors, words = count_errors(readings, truths, str.split)
-    print(f"CER {errors / characters:.2%} ({errors} of {characters} characters)")
-    print(f"WER {word_errors / words:.2%} ({word_errors} of {words} words)")
+    for name, unit, tokens in (("CER", "characters", list), ("WER", "words", str.split)):
+        pairs = zip(readings, truths, strict=True)
+        errors, totals = zip(*(count_errors([reading], [text], tokens) for reading, text in pairs), strict=True)
+        low, high = bootstrap_interval(errors, totals)
+        print(
+            f"{name} {sum(errors) / sum(totals):.2%} ({sum(errors)} of {sum(totals)} {unit}; "
+            f"95 % interval {low:.2%} to {high:.2%})"
+        )
     print(f"{len(readings)} lines, {len(readings) / seconds:.1f} a second")
     return failed
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from mltu.tensorflow.model_utils import ColumnMax, residual_block
+from mltu.tensorflow.model_utils import ColumnMax, activation_layer, residual_block
+from mltu.tensorflow.recurrent import BidirectionalLSTM
 
 # (filters, skip_conv, stride) of each residual block; a stride is one number or (vertical, horizontal)
 REFERENCE_BLOCKS = (
@@ -21,14 +22,11 @@ REFERENCE_BLOCKS = (
     (128, True, 2),
     (128, False, 1),
 )
-# cheap while the map is large; four pixels a step, because dense writing has a character every six to eight.
-# The first block must not stride: training TensorFlow's strided 1 x 1 convolution of one or three channels on a CPU
-# corrupts memory (seen with 2.21 and oneDNN).
+# cheap while the map is large: a stem that shrinks it first, and few filters until it is small
 LINE_BLOCKS = (
-    (16, True, 1),
-    (16, True, 2),
     (32, True, 2),
-    (64, True, (2, 1)),
+    (32, False, 1),
+    (64, True, 2),
     (64, False, 1),
     (128, True, (2, 1)),
     (128, False, 1),
@@ -38,24 +36,46 @@ LINE_BLOCKS = (
 class Architecture(NamedTuple):
     """What tells one network from another."""
 
+    stem: tuple[int, int, int] | None  # (filters, kernel size, stride) of a convolution before the blocks
     blocks: tuple  # residual blocks, first to last
     lstm_units: tuple[int, ...]  # of each bidirectional LSTM
     channels: int  # of the images: 1 for grey, 3 for BGR
     by_column: bool  # steps are columns, their maximum over the height, of images of any width; else rows in turn
+    steps_per_column: int = 1  # time steps that the last layer makes of each column
+    dropout_in_blocks: bool = True  # besides that around the LSTMs
 
     @property
     def pixels_per_step(self) -> int:
-        """Horizontal stride: how many pixels of width a column of the last feature map stands for."""
-        pixels = 1
+        """How many pixels of width a time step stands for."""
+        pixels = self.stem[2] if self.stem else 1
         for _, _, stride in self.blocks:
             pixels *= stride if isinstance(stride, int) else stride[1]
-        return pixels
+        return pixels // self.steps_per_column
 
 
 ARCHITECTURES = {
-    "reference": Architecture(REFERENCE_BLOCKS, (256, 64), channels=3, by_column=False),
-    "line": Architecture(LINE_BLOCKS, (256, 256), channels=1, by_column=True),
+    "reference": Architecture(None, REFERENCE_BLOCKS, (256, 64), channels=3, by_column=False),
+    # eight pixels a column make the LSTMs cheap; two steps of each, because dense writing has a character every six
+    "line": Architecture(
+        (16, 5, 2),
+        LINE_BLOCKS,
+        (256, 256),
+        channels=1,
+        by_column=True,
+        steps_per_column=2,
+        dropout_in_blocks=False,
+    ),
 }
+
+
+def _classes(x: keras.KerasTensor, count: int, steps_per_column: int, name: str) -> keras.KerasTensor:
+    """Class probabilities of each time step, shape (batch, steps, count), from features of columns."""
+    # float32 even in mixed precision, because CTC takes logarithms of small probabilities
+    if steps_per_column == 1:
+        return layers.Dense(count, activation="softmax", name=name, dtype="float32")(x)
+    x = layers.Dense(count * steps_per_column, name=f"{name}_scores", dtype="float32")(x)
+    x = layers.Reshape((-1, count), name=f"{name}_steps")(x)
+    return layers.Softmax(name=name, dtype="float32")(x)
 
 
 def train_model(
@@ -64,35 +84,52 @@ def train_model(
     activation: str = "leaky_relu",
     dropout: float = 0.2,
     architecture: str = "reference",
+    shortcut: bool = False,
 ) -> keras.Model:
     """Build a network: residual CNN, bidirectional LSTMs, softmax for CTC.
 
     The reference network makes one sequence of H' x W' steps out of its feature map of height H' and
-    width W', row by row. The line network takes the maximum of each column, so its W' steps run from
-    left to right and the width is free.
+    width W', row by row. The line network takes the maximum of each column, so its steps run from
+    left to right and the width is free; each column of eight pixels gives two steps.
 
     Args:
         input_dim: (height, width, channels) of the images, values 0 to 255; the width may be None
             for the line network.
         output_dim: size of the vocabulary; the output has one class more, the blank, which is last.
         activation: see :func:`mltu.tensorflow.model_utils.activation_layer`.
-        dropout: share of units dropped in blocks and after LSTMs.
+        dropout: share of units dropped: in the blocks and after the LSTMs of the reference, before
+            and after the LSTMs of the line network.
         architecture: "reference" or "line".
+        shortcut: add a second output, made by one convolution from the features that the LSTMs
+            take. It is for training only: its CTC loss reaches the CNN without the LSTMs between
+            (Retsinas et al., "Best Practices for a Handwritten Text Recognition System", DAS 2022).
 
     Returns:
         Model from `input`, shape (batch, height, width, channels), to `output`, shape
-        (batch, steps, output_dim + 1). The reference has 528 steps for 96 x 1408 pixels, the line
-        network one for every four pixels of width.
+        (batch, steps, output_dim + 1), and with a shortcut to [`output`, `shortcut`] of that shape.
+        The reference has 528 steps for 96 x 1408 pixels, the line network one for every four
+        pixels of width.
     """
     network = ARCHITECTURES[architecture]
     inputs = layers.Input(shape=input_dim, name="input")
     x = layers.Rescaling(1.0 / 255)(inputs)
+    if network.stem:
+        filters, kernel_size, stride = network.stem
+        x = layers.Conv2D(filters, kernel_size, stride, padding="same", kernel_initializer="he_uniform")(x)
+        x = activation_layer(layers.BatchNormalization()(x), activation)
+    in_blocks = dropout if network.dropout_in_blocks else 0.0
     for filters, skip_conv, stride in network.blocks:
-        x = residual_block(x, filters, skip_conv=skip_conv, strides=stride, activation=activation, dropout=dropout)
+        x = residual_block(x, filters, skip_conv=skip_conv, strides=stride, activation=activation, dropout=in_blocks)
     x = ColumnMax()(x) if network.by_column else layers.Reshape((x.shape[-3] * x.shape[-2], x.shape[-1]))(x)
-    for units in network.lstm_units:
-        x = layers.Bidirectional(layers.LSTM(units, return_sequences=True))(x)
+    if not network.dropout_in_blocks:
         x = layers.Dropout(dropout)(x)
-    # float32 even in mixed precision, because CTC takes logarithms of small probabilities
-    outputs = layers.Dense(output_dim + 1, activation="softmax", name="output", dtype="float32")(x)
+    features = x
+    bidirectional = BidirectionalLSTM if network.by_column else layers.Bidirectional
+    for units in network.lstm_units:
+        x = bidirectional(layers.LSTM(units, return_sequences=True))(x)
+        x = layers.Dropout(dropout)(x)
+    outputs = _classes(x, output_dim + 1, network.steps_per_column, "output")
+    if shortcut:
+        x = layers.Conv1D(128, 3, padding="same", activation="relu", name="shortcut_features")(features)
+        outputs = [outputs, _classes(x, output_dim + 1, network.steps_per_column, "shortcut")]
     return keras.Model(inputs=inputs, outputs=outputs)

@@ -8,6 +8,7 @@
     python train.py --config Models/.../configs.yaml       the settings of an earlier run
     python train.py --check_only                           read, check and split the data, then stop
     python train.py --overfit_batch                        learn one batch by heart, to prove the set-up
+    python train.py --resume Models/...                    go on with a run that was stopped
     python train.py --export_only Models/...               write and check model.onnx again
 
 Every setting of configs.py is a flag. A run leaves in its folder: configs.yaml, train.csv, val.csv,
@@ -57,6 +58,7 @@ from mltu.inferenceModel import OnnxInferenceModel
 from mltu.preprocessors import ImageReader
 from mltu.transformers import (
     LINE_PREPROCESSING,
+    HeightLimit,
     ImagePadding,
     ImageResizer,
     LabelIndexer,
@@ -65,6 +67,7 @@ from mltu.transformers import (
     LineResizer,
 )
 from mltu.utils.errors import InputError
+from mltu.utils.plots import save_curves
 from mltu.utils.text_utils import ctc_decoder
 
 if TYPE_CHECKING:  # Keras takes seconds to import, so it waits until the settings and data are known to be right
@@ -73,6 +76,7 @@ if TYPE_CHECKING:  # Keras takes seconds to import, so it waits until the settin
     from mltu.tensorflow.dataProvider import DataProvider
 
 CHECKPOINT = "model.keras"
+STATE = "state"  # folder of what a run is resumed from
 FAILED_EXPORT = "model.failed.onnx"
 PRODUCTS = (
     "configs.yaml",
@@ -81,6 +85,7 @@ PRODUCTS = (
     "test.csv",
     "skipped.csv",
     "training.csv",
+    "curves.png",
     "logs.log",
     "readings.txt",
     "results.json",
@@ -100,7 +105,10 @@ DERIVING_FIELDS = {
     "max_chars",
     "width",
     "drop_text",
+    "plain_quotes",
+    "mix",
 }
+RESUMABLE_FIELDS = {"max_minutes", "train_epochs", "train_workers", "cache_mb", "log_lines"}
 LARGEST_DIFFERENCE = 1e-4  # between the probabilities of Keras and ONNX
 COMPARED_LINES = 32
 OVERFIT_STEPS, OVERFIT_EPOCHS, OVERFIT_CER = 20, 60, 0.05
@@ -131,6 +139,8 @@ def load_samples(configs: ModelConfigs) -> tuple[list[Sample], list[Skipped]]:
             configs.fonts or None,
             configs.max_chars,
             configs.train_workers,
+            configs.skip_fonts,
+            configs.plain_quotes,
         )
     elif configs.dataset == "table":
         samples, skipped = read_table(configs.data_path)
@@ -145,6 +155,25 @@ def load_samples(configs: ModelConfigs) -> tuple[list[Sample], list[Skipped]]:
         drawn = np.random.default_rng(configs.seed).choice(len(samples), configs.limit, replace=False)
         samples = [samples[i] for i in sorted(drawn)]
     return samples, skipped
+
+
+def load_mix(configs: ModelConfigs) -> tuple[list[list[Sample]], list[Skipped]]:
+    """Read the further datasets, which are for training only.
+
+    Returns:
+        (samples of each, what was skipped).
+
+    Raises:
+        InputError: a settings file is wrong, or nothing usable is there.
+    """
+    groups, skipped = [], []
+    for path in configs.mix:
+        values = read_yaml(path)
+        other = ModelConfigs.from_dict({"train_workers": configs.train_workers, **values}, path)
+        samples, left = load_samples(other)
+        groups.append(samples)
+        skipped += left
+    return groups, skipped
 
 
 def divide(configs: ModelConfigs, samples: Sequence[Sample]) -> tuple[dict[str, list[Sample]], list[Skipped]]:
@@ -198,7 +227,11 @@ def image_steps(configs: ModelConfigs) -> tuple[ImageReader, ImageResizer | Line
 
 
 def make_providers(
-    configs: ModelConfigs, parts: Mapping[str, Sequence[Sample]], time_steps: int | None, pixels_per_step: int
+    configs: ModelConfigs,
+    parts: Mapping[str, Sequence[Sample]],
+    time_steps: int | None,
+    pixels_per_step: int,
+    mix: Sequence[Sequence[Sample]] = (),
 ) -> tuple[dict[str, DataProvider], list[Skipped]]:
     """Providers of the parts, every sample tried once; only "train" is shuffled and augmented.
 
@@ -207,17 +240,19 @@ def make_providers(
         parts: samples of "train" and others.
         time_steps: of the network; None if they depend on the image.
         pixels_per_step: in that case, pixels of width that make a step.
+        mix: samples of further datasets for training.
 
     Returns:
         (part -> provider, samples that were dropped).
     """
+    from mltu.dataProvider import Mixture
     from mltu.tensorflow.dataProvider import DataProvider
 
     reader, resizer = image_steps(configs)
     any_width = time_steps is None
     first = DataProvider(
         parts["train"],
-        data_preprocessors=[reader],
+        data_preprocessors=[reader, HeightLimit(configs.height)] if any_width else [reader],
         transformers=[
             resizer,
             LabelIndexer(configs.vocab),
@@ -237,7 +272,17 @@ def make_providers(
     for part, samples in parts.items():
         if part == "train":
             chosen = [AUGMENTORS[name]() for name in configs.augmentors]
-            provider = first.with_samples(samples, chosen, shuffle=True)
+            groups = [samples, *mix]
+            mixture = None
+            if configs.epoch_lines or configs.mix_weights:
+                sizes = [len(group) for group in groups]
+                mixture = Mixture(
+                    np.repeat(np.arange(len(groups)), sizes),
+                    configs.mix_weights or tuple(map(float, sizes)),
+                    configs.epoch_lines or sum(sizes),
+                )
+            everything = [sample for group in groups for sample in group]
+            provider = first.with_samples(everything, chosen, shuffle=True, mixture=mixture)
         elif samples:
             provider = first.with_samples(samples)
         else:
@@ -261,7 +306,8 @@ def prepare_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in PRODUCTS:
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "logs", ignore_errors=True)
+    for name in ("logs", STATE):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 # --- training -------------------------------------------------------------------------------
@@ -271,8 +317,7 @@ def build(configs: ModelConfigs) -> keras.Model:
     """The network, compiled; seeds Keras and sets its precision."""
     import keras
 
-    from mltu.tensorflow.losses import CTCloss
-    from mltu.tensorflow.metrics import CERMetric, WERMetric
+    from mltu.tensorflow.model_utils import ShortcutModel
     from model import ARCHITECTURES, train_model
 
     keras.utils.set_random_seed(configs.seed)
@@ -284,45 +329,112 @@ def build(configs: ModelConfigs) -> keras.Model:
         activation=configs.activation,
         dropout=configs.dropout,
         architecture=configs.architecture,
+        shortcut=configs.shortcut > 0,
     )
+    if configs.shortcut:
+        model = ShortcutModel(model, configs.shortcut)
+    compile_model(configs, model)
+    return model
+
+
+def compile_model(configs: ModelConfigs, model: keras.Model) -> None:
+    """Give a model its optimiser, loss and metrics."""
+    import keras
+
+    from mltu.tensorflow.losses import CTCloss
+    from mltu.tensorflow.metrics import CERMetric, WERMetric
+
+    options: dict[str, Any] = {"learning_rate": configs.learning_rate}
+    if configs.clip_norm:
+        options["global_clipnorm"] = configs.clip_norm
+    if configs.ema:
+        options |= {"use_ema": True, "ema_momentum": configs.ema}
+    if configs.weight_decay:
+        optimizer = keras.optimizers.AdamW(weight_decay=configs.weight_decay, **options)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    else:
+        optimizer = keras.optimizers.Adam(**options)
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate=configs.learning_rate),
+        optimizer=optimizer,
         loss=CTCloss(),
         metrics=[CERMetric(vocabulary=configs.vocab), WERMetric(vocabulary=configs.vocab)],
         # XLA can compile neither the fast CTC kernel nor the metrics
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
-    return model
 
 
-def make_callbacks(configs: ModelConfigs, train: DataProvider, val: DataProvider) -> list[keras.callbacks.Callback]:
-    """What watches, logs and saves during training."""
-    from keras.callbacks import (
-        CSVLogger,
-        EarlyStopping,
-        LambdaCallback,
-        ModelCheckpoint,
-        ReduceLROnPlateau,
-        TensorBoard,
-        TerminateOnNaN,
+def start_from(configs: ModelConfigs, model: keras.Model) -> None:
+    """Give a model the best weights of another run.
+
+    Raises:
+        InputError: there are none, or they are those of another network.
+    """
+    import keras
+
+    from mltu.tensorflow.model_utils import reader_of
+
+    folder = Path(configs.init_from)
+    other = ModelConfigs.from_dict(read_yaml(folder / "configs.yaml"), str(folder / "configs.yaml"))
+    for name in ("architecture", "height", "vocab"):
+        if getattr(other, name) != getattr(configs, name):
+            raise InputError(f"init_from: {folder} was trained with another {name}; set the same")
+    try:
+        weights = keras.models.load_model(folder / CHECKPOINT, compile=False).get_weights()
+        reader_of(model).set_weights(weights)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"init_from: {folder / CHECKPOINT} cannot be used ({reason})") from None
+
+
+def make_callbacks(
+    configs: ModelConfigs, train: DataProvider, val: DataProvider, resumed: Mapping[str, Any] | None = None
+) -> list[keras.callbacks.Callback]:
+    """What watches, logs and saves during training.
+
+    Args:
+        configs: of the run.
+        train: provider of the training lines.
+        val: provider of the validation lines.
+        resumed: what is known of the earlier part of the run, if there is one.
+    """
+    from keras.callbacks import EarlyStopping, LambdaCallback, ReduceLROnPlateau, TensorBoard, TerminateOnNaN
+
+    from mltu.tensorflow.callbacks import (
+        Clock,
+        ReadingScore,
+        RunState,
+        SaveBest,
+        ShowReadings,
+        StopOnInterrupt,
+        SwapAverage,
+        TrainLogger,
+        WarmupCosine,
     )
-
-    from mltu.tensorflow.callbacks import ReadingScore, ShowReadings, StopOnInterrupt, TrainLogger
 
     folder = Path(configs.model_path)
     best = {"monitor": "val_score", "mode": "min"}  # val_CER, with a beginning
+    clock = Clock(60 * configs.max_minutes, resumed["seconds"] if resumed else 0.0)
     callbacks = [
         # Keras ends epochs of its data more often than it trains them, so the count is set
         LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(train, "epoch", epoch + 1)),
         TerminateOnNaN(),
+        clock,
         ReadingScore(),
-        ModelCheckpoint(str(folder / CHECKPOINT), save_best_only=True, verbose=1, **best),
-        EarlyStopping(patience=configs.patience, verbose=1, **best),
-        ReduceLROnPlateau(factor=configs.lr_factor, patience=configs.lr_patience, min_lr=1e-6, verbose=1, **best),
-        CSVLogger(str(folder / "training.csv")),
-        TrainLogger(folder),
-        StopOnInterrupt(),
+        *([SwapAverage(swapped=resumed is not None)] if configs.ema else []),
+        SaveBest(str(folder / CHECKPOINT), save_best_only=True, verbose=1, **best),
     ]
+    if configs.schedule == "cosine":
+        steps = len(train)
+        total = steps * configs.train_epochs
+        callbacks.append(WarmupCosine(configs.learning_rate, configs.warmup_steps, total, steps, clock))
+    else:
+        fall = {"factor": configs.lr_factor, "patience": configs.lr_patience, "min_lr": 1e-6}
+        callbacks += [
+            EarlyStopping(patience=configs.patience, verbose=1, **best),
+            ReduceLROnPlateau(verbose=1, **fall, **best),
+        ]
+    watchers = [one for one in callbacks if isinstance(one, (SaveBest, EarlyStopping, ReduceLROnPlateau))]
+    callbacks += [TrainLogger(folder), StopOnInterrupt()]
     if all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):  # Keras needs both, whatever the backend
         callbacks.append(TensorBoard(str(folder / "logs")))
     if configs.log_lines:
@@ -331,7 +443,9 @@ def make_callbacks(configs: ModelConfigs, train: DataProvider, val: DataProvider
         images = [val.process_data(sample)[0] for sample in shown]
         texts = [sample.text for sample in shown]
         callbacks.append(ShowReadings(images, texts, configs.vocab, folder / "readings.txt"))
-    return callbacks
+    state = RunState(folder / STATE, clock, folder / "training.csv", watchers)
+    draw = LambdaCallback(on_epoch_end=lambda epoch, logs: save_curves(state.epochs, folder / "curves.png"))
+    return [*callbacks, state, draw]
 
 
 def verbosity() -> int:
@@ -339,8 +453,19 @@ def verbosity() -> int:
     return 1 if sys.stdout.isatty() else 2
 
 
-def fit(configs: ModelConfigs, model: keras.Model, providers: Mapping[str, DataProvider]) -> dict[str, Any]:
-    """Train until nothing improves, the epochs are over, or Ctrl-C; the best weights are on disk then.
+def fit(
+    configs: ModelConfigs,
+    model: keras.Model,
+    providers: Mapping[str, DataProvider],
+    resumed: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Train until nothing improves, the epochs or minutes are over, or Ctrl-C; the best weights are on disk then.
+
+    Args:
+        configs: of the run.
+        model: compiled; it is brought to the saved state of a resumed run.
+        providers: of "train" and "val".
+        resumed: what is known of the earlier part of the run, if there is one.
 
     Returns:
         What happened: epochs, seconds, how it ended, and the values of the best epoch.
@@ -349,17 +474,22 @@ def fit(configs: ModelConfigs, model: keras.Model, providers: Mapping[str, DataP
         TrainingError: the loss is no number and there are no weights to keep.
         KeyboardInterrupt: a second Ctrl-C.
     """
-    from mltu.tensorflow.callbacks import StopOnInterrupt, TrainingInterrupted
+    from mltu.tensorflow.callbacks import Clock, RunState, StopOnInterrupt, TrainingInterrupted
+    from mltu.tensorflow.model_utils import reader_of
 
     checkpoint = Path(configs.model_path) / CHECKPOINT
-    callbacks = make_callbacks(configs, providers["train"], providers["val"])
+    callbacks = make_callbacks(configs, providers["train"], providers["val"], resumed)
+    state = next(one for one in callbacks if isinstance(one, RunState))
+    clock = next(one for one in callbacks if isinstance(one, Clock))
+    done = state.load(model) if resumed else 0
     ended = "all epochs done"
-    start = time.monotonic()
+    providers["train"].epoch = done + 1
     try:
         model.fit(
             providers["train"].for_keras(),
             validation_data=providers["val"].for_keras(),
             epochs=configs.train_epochs,
+            initial_epoch=done,
             callbacks=callbacks,
             shuffle=False,  # the provider does that itself, by its seed
             verbose=verbosity(),
@@ -369,27 +499,29 @@ def fit(configs: ModelConfigs, model: keras.Model, providers: Mapping[str, DataP
         for callback in callbacks:
             callback.on_train_end()
         if not checkpoint.exists():
-            model.save(checkpoint)
+            reader_of(model).save(checkpoint)
             print("No epoch was finished; the weights as they are now are kept.")
     finally:
         for callback in callbacks:
             if isinstance(callback, StopOnInterrupt):
                 callback.restore()
-    history = model.history.history
-    losses = history.get("loss", [])
+    losses = [epoch["loss"] for epoch in state.epochs]
     if losses and not np.isfinite(losses[-1]):
         ended = "the loss became no number"
         message = "the loss became no number; lower --learning_rate, or use --precision float32"
         if not checkpoint.exists():
             raise TrainingError(message)
         print(f"Warning: {message}. The best weights before that are kept.")
+    elif clock.over:
+        ended = f"{configs.max_minutes:g} minutes over"
     elif ended == "all epochs done" and len(losses) < configs.train_epochs:
         ended = f"no better validation in {configs.patience} epochs"
-    result = {"epochs": len(losses), "seconds": round(time.monotonic() - start, 1), "ended": ended}
-    if history.get("val_score"):
-        best = int(np.argmin(history["val_score"]))
-        result["best_epoch"] = best + 1
-        result |= {name: float(values[best]) for name, values in history.items()}
+    result = {"epochs": len(losses), "seconds": round(clock.seconds, 1), "ended": ended}
+    scored = [epoch for epoch in state.epochs if "val_score" in epoch]
+    if scored:
+        best = min(scored, key=lambda epoch: epoch["val_score"])
+        result["best_epoch"] = best["epoch"]
+        result |= {name: value for name, value in best.items() if name != "epoch"}
     return result
 
 
@@ -514,35 +646,55 @@ def export_elsewhere(folder: Path) -> None:
 # --- the whole run --------------------------------------------------------------------------
 
 
-def run(configs: ModelConfigs, check_only: bool = False, only_overfit: bool = False, overwrite: bool = False) -> int:
+def run(
+    configs: ModelConfigs,
+    check_only: bool = False,
+    only_overfit: bool = False,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> int:
     """Read the data, train, export; returns the exit code.
+
+    Args:
+        configs: of the run.
+        check_only: stop before training.
+        only_overfit: learn one batch by heart, and stop.
+        overwrite: replace an earlier run in the folder.
+        resume: go on with the earlier run in the folder.
 
     Raises:
         InputError: settings or data cannot be used.
         TrainingError: training or export went wrong.
     """
     folder = Path(configs.model_path)
-    if not only_overfit:
+    resumed = None
+    if resume:
+        from mltu.tensorflow.callbacks import RunState
+
+        resumed = RunState.read(folder / STATE)
+    if not (only_overfit or resume):
         check_folder(folder, overwrite)
     samples, skipped = load_samples(configs)
     parts, skipped_val = divide(configs, samples)
-    everyone = [sample for part in parts.values() for sample in part]
+    mix, skipped_mix = load_mix(configs)
+    everyone = [sample for part in (*parts.values(), *mix) for sample in part]
     configs.vocab = configs.vocab or "".join(sorted({character for sample in everyone for character in sample.text}))
     if only_overfit:
         configs.dropout = 0.0
         configs.augmentors = ()
         parts = {"train": parts["train"][: configs.batch_size]}
+    from mltu.tensorflow.model_utils import reader_of
     from model import ARCHITECTURES
 
     model = build(configs)
-    time_steps = model.output_shape[1]
+    time_steps = reader_of(model).output_shape[1]
     pixels_per_step = ARCHITECTURES[configs.architecture].pixels_per_step
     most_steps = time_steps or configs.width // pixels_per_step
     # longer texts are dropped in any case, for want of time steps
     longest = min(most_steps, max(len(sample.text) for sample in everyone))
     configs.max_text_length = configs.max_text_length or longest
-    providers, dropped = make_providers(configs, parts, time_steps, pixels_per_step)
-    skipped = [*skipped, *skipped_val, *dropped]
+    providers, dropped = make_providers(configs, parts, time_steps, pixels_per_step, () if only_overfit else mix)
+    skipped = [*skipped, *skipped_val, *skipped_mix, *dropped]
     counts = ", ".join(f"{len(provider.samples)} {part}" for part, provider in providers.items())
     print(f"Lines: {counts}. {len(configs.vocab)} characters, {most_steps} time steps.")
     if skipped:
@@ -550,7 +702,8 @@ def run(configs: ModelConfigs, check_only: bool = False, only_overfit: bool = Fa
     if only_overfit:
         return 0 if overfit_batch(configs, model, providers["train"]) else 1
 
-    prepare_folder(folder)
+    if not resume:
+        prepare_folder(folder)
     for part, provider in providers.items():
         provider.to_csv(folder / f"{part}.csv")
     write_skipped(folder / "skipped.csv", skipped)
@@ -558,16 +711,20 @@ def run(configs: ModelConfigs, check_only: bool = False, only_overfit: bool = Fa
     if check_only:
         print(f"Nothing was trained; the split is in {folder}.")
         return 0
+    if configs.init_from and not resume:
+        start_from(configs, model)
     model.summary(line_length=110)
-    result = fit(configs, model, providers)
+    result = fit(configs, model, providers, resumed)
     result |= {f"{part}_lines": len(provider.samples) for part, provider in providers.items()}
     result["skipped"] = len(skipped)
 
     import keras
 
     if "test" in providers:
-        model.load_weights(folder / CHECKPOINT)
-        scores = model.evaluate(providers["test"].for_keras(), verbose=0, return_dict=True)
+        reader = reader_of(model)
+        reader.load_weights(folder / CHECKPOINT)
+        compile_model(configs, reader)
+        scores = reader.evaluate(providers["test"].for_keras(), verbose=0, return_dict=True)
         result |= {f"test_{name}": float(value) for name, value in scores.items()}
         print(f"Test: CER {scores['CER']:.2%}, WER {scores['WER']:.2%}")
     (folder / "results.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -590,6 +747,7 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
     actions.add_argument("--check_only", action="store_true", help="read, check and split the data, then stop")
     actions.add_argument("--overfit_batch", action="store_true", help="learn one batch by heart; nothing is saved")
     actions.add_argument("--export_only", metavar="DIR", help="export the best weights of a finished run again")
+    actions.add_argument("--resume", metavar="DIR", help="go on with a run that was stopped, with its settings")
     actions.add_argument("--overwrite", action="store_true", help="replace an earlier run in the same folder")
     action_names = {action.dest for action in actions._group_actions}
     ModelConfigs.add_arguments(parser)
@@ -598,13 +756,18 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
         parser.error("--check_only trains nothing, so it does not go with --overwrite; choose another --model_path")
     flags = {name: value for name, value in vars(given).items() if name not in action_names}
     values: dict[str, Any] = {}
+    if given.resume:
+        wrong = sorted(flags.keys() - RESUMABLE_FIELDS)
+        if wrong or given.config or given.overwrite or given.check_only or given.overfit_batch:
+            parser.error(f"--resume keeps the settings of the run; only --{', --'.join(sorted(RESUMABLE_FIELDS))} go")
+        values = read_yaml(Path(given.resume) / "configs.yaml") | {"model_path": given.resume}
     if given.config:
         values = read_yaml(given.config)
         ModelConfigs.check_names_and_types(values, given.config)
-        values.pop("model_path", None)  # the earlier run keeps its folder
+        of_a_run = values.pop("model_path", None) is not None  # which keeps its folder
         if flags.get("dataset") not in (None, values.get("dataset", "iam")):
             values.pop("data_path", None)  # it belongs to the other dataset
-        if not flags.keys().isdisjoint(DERIVING_FIELDS):
+        if of_a_run and not flags.keys().isdisjoint(DERIVING_FIELDS):
             values.pop("vocab", None)
             values.pop("max_text_length", None)
     return given, ModelConfigs.from_dict(values | flags)
@@ -618,7 +781,7 @@ def main(args: Sequence[str] | None = None) -> int:
         if given.export_only:
             export_run(Path(given.export_only))
             return 0
-        return run(configs, given.check_only, given.overfit_batch, given.overwrite)
+        return run(configs, given.check_only, given.overfit_batch, given.overwrite, bool(given.resume))
     except InputError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2

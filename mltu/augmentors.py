@@ -293,6 +293,80 @@ class RandomStretch(Augmentor):
         return cv2.resize(image, (new_width, height), interpolation=method)
 
 
+class RandomRuling(Augmentor):
+    """Draw the lines of ruled or squared paper.
+
+    Args:
+        distance: (lowest, highest) distance of the lines, as a share of the image height.
+        strength: largest share of the line's own colour where it is drawn, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        random_chance: float = 0.5,
+        distance: tuple[float, float] = (0.3, 1.2),
+        strength: float = 0.7,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(random_chance, seed)
+        if not 0 < distance[0] <= distance[1]:
+            raise ValueError(f"distance must be a pair of positive shares, lowest first, not {distance}")
+        self.distance = distance
+        self.strength = strength
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        height, width = image.shape[:2]
+        distance = max(6.0, rng.uniform(*self.distance) * height)
+        tilt = rng.normal(0, 0.004)
+        thickness = int(rng.integers(1, 3)) if height > 48 else 1
+        mask = np.zeros((height, width), np.uint8)
+        for y in np.arange(rng.uniform(0, distance), height, distance):
+            cv2.line(mask, (0, round(y)), (width, round(y + tilt * width)), 255, thickness, cv2.LINE_AA)
+        if rng.random() < 0.3:
+            for x in np.arange(rng.uniform(0, distance), width, distance):
+                cv2.line(mask, (round(x), 0), (round(x - tilt * height), height), 255, thickness, cv2.LINE_AA)
+        paper = np.array(paper_color(image), np.float32)[: 1 if image.ndim == 2 else 3]
+        darker = paper * rng.uniform(0.45, 0.9, len(paper))
+        share = (mask.astype(np.float32) / 255 * rng.uniform(0.3, 1.0) * self.strength)[..., None]
+        pixels = image.reshape(height, width, -1)
+        # a line never lightens the ink that it crosses
+        drawn = np.minimum(pixels, pixels * (1 - share) + darker.astype(np.float32) * share)
+        return np.rint(drawn).astype(image.dtype).reshape(image.shape)
+
+
+class RandomPaper(Augmentor):
+    """Uneven light, faint or strong ink, and the grain of paper or sensor.
+
+    Args:
+        light: largest change of the light over the image, as a share of it.
+        contrast: (lowest, highest) factor on the difference from the paper's colour.
+        grain: largest standard deviation of the noise, in grey levels of 255.
+    """
+
+    def __init__(
+        self,
+        random_chance: float = 0.5,
+        light: float = 0.25,
+        contrast: tuple[float, float] = (0.5, 1.3),
+        grain: float = 8.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(random_chance, seed)
+        self.light = light
+        self.contrast = contrast
+        self.grain = grain
+
+    def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        height, width = image.shape[:2]
+        paper = np.array(paper_color(image), np.float32)[: 1 if image.ndim == 2 else 3]
+        pixels = image.reshape(height, width, -1).astype(np.float32)
+        pixels = paper + (pixels - paper) * np.float32(rng.uniform(*self.contrast))
+        coarse = rng.uniform(1 - self.light, 1, (2, max(2, width // (2 * height) + 2))).astype(np.float32)
+        pixels *= cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
+        noise = rng.standard_normal((height, width), np.float32) * np.float32(rng.uniform(0, self.grain))
+        return np.clip(np.rint(pixels + noise[..., None]), 0, 255).astype(image.dtype).reshape(image.shape)
+
+
 AUGMENTORS = {
     one.__name__: one
     for one in (
@@ -305,5 +379,7 @@ AUGMENTORS = {
         RandomElasticTransform,
         RandomSlant,
         RandomStretch,
+        RandomRuling,
+        RandomPaper,
     )
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -40,6 +40,14 @@ class _Cache:
                 return
             self._left -= size
             self._entries[key] = copy.deepcopy((data, annotation))
+
+
+class Mixture(NamedTuple):
+    """How much of each epoch comes from which samples."""
+
+    groups: np.ndarray  # the group of each sample, 0 and up
+    weights: tuple[float, ...]  # of the groups; an epoch holds them in these proportions
+    epoch_samples: int  # samples in an epoch
 
 
 class DataProvider:
@@ -112,6 +120,7 @@ class DataProvider:
         self._seed = seed
         self._same_shape = same_shape
         self._shapes: list[tuple[int, ...]] | None = None  # of each sample's data, where they matter
+        self._mixture: Mixture | None = None
         self._plan: tuple[int, list[np.ndarray]] | None = None  # epoch, and the indices of its batches
         self._threads = max(1, workers)
         self.logger = logging.getLogger(f"{__name__}.{type(self).__name__}")
@@ -160,8 +169,8 @@ class DataProvider:
 
     def _make_batches(self) -> list[np.ndarray]:
         rng = np.random.default_rng([self._seed, self._epoch])
-        count = len(self._dataset)
-        order = rng.permutation(count) if self._shuffle else np.arange(count)
+        order = self._draw_mixture(self._mixture) if self._mixture else np.arange(len(self._dataset))
+        order = rng.permutation(order) if self._shuffle else order
         groups = [order]
         if self._same_shape:
             if self._shapes is None:
@@ -178,6 +187,22 @@ class DataProvider:
         if self._same_shape and self._shuffle:
             batches = [batches[i] for i in rng.permutation(len(batches))]
         return batches
+
+    def _draw_mixture(self, mixture: Mixture) -> np.ndarray:
+        """The samples of this epoch. Each group goes through all of its samples before any comes again."""
+        drawn = []
+        ends = np.rint(np.cumsum(mixture.weights) / sum(mixture.weights) * mixture.epoch_samples).astype(int)
+        for group, count in enumerate(np.diff(ends, prepend=0)):
+            members = np.flatnonzero(mixture.groups == group)
+            position = (self._epoch - 1) * count
+            while count and len(members):
+                turn, start = divmod(position, len(members))
+                rng = np.random.default_rng([self._seed, group, turn])
+                part = rng.permutation(members)[start : start + count]
+                drawn.append(part)
+                position += len(part)
+                count -= len(part)
+        return np.concatenate(drawn)
 
     def process_data(self, sample: Sequence, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
         """Preprocess, augment and transform one sample.
@@ -232,21 +257,38 @@ class DataProvider:
             for sample, (_, why) in zip(self._dataset, results, strict=True)
             if why
         ]
-        self._dataset = [sample for sample, (_, why) in zip(self._dataset, results, strict=True) if not why]
-        self._shapes = [shape for shape, why in results if not why]
+        kept = [index for index, (_, why) in enumerate(results) if not why]
+        self._dataset = [self._dataset[index] for index in kept]
+        if self._mixture:
+            self._mixture = self._mixture._replace(groups=self._mixture.groups[kept])
+        self._shapes = [results[index][0] for index in kept]
         self._plan = None
         if not self._dataset:
             first = dropped[0]
             raise InputError(f"none of {len(dropped)} samples can be used; the first, {first.source}: {first.reason}")
         return dropped
 
-    def with_samples(self, samples: Sequence, augmentors: Sequence[Callable] = (), shuffle: bool = False):
-        """A provider of other samples that is otherwise like this one and shares its cache."""
+    def with_samples(
+        self,
+        samples: Sequence,
+        augmentors: Sequence[Callable] = (),
+        shuffle: bool = False,
+        mixture: Mixture | None = None,
+    ):
+        """A provider of other samples that is otherwise like this one and shares its cache.
+
+        Args:
+            samples: as `dataset` of the class.
+            augmentors: of the new provider.
+            shuffle: of the new provider.
+            mixture: draw each epoch from groups of samples by weight; else an epoch is all samples.
+        """
         if not samples:
             raise InputError("the dataset holds no samples")
         other = copy.copy(self)
         other._dataset = list(samples)
         other._shapes = other._plan = None
+        other._mixture = mixture
         other.augmentors = list(augmentors)
         other._shuffle = shuffle
         return other

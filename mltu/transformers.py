@@ -128,6 +128,25 @@ class LineResizer(Transformer):
         return (pixels if pixels.ndim == 3 else pixels[..., None]), label
 
 
+class HeightLimit(Transformer):
+    """Shrink images that are higher than the network's input, so that augmentation and cache handle fewer pixels.
+
+    Args:
+        height: pixels.
+    """
+
+    def __init__(self, height: int) -> None:
+        self.height = height
+
+    def __call__(self, image: Image, label: Any) -> tuple[Image, Any]:
+        """Return (image, label)."""
+        pixels = image.numpy()
+        if pixels.shape[0] > self.height:
+            width = max(1, round(pixels.shape[1] * self.height / pixels.shape[0]))
+            image.update(cv2.resize(pixels, (width, self.height), interpolation=cv2.INTER_AREA))
+        return image, label
+
+
 class ImagePadding:
     """Batch postprocessor: pad images on the right, in their paper's colour, to the widest of the batch."""
 

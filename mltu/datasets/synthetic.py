@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
@@ -22,6 +23,7 @@ from PIL import ImageDraw, ImageFont
 from tqdm import tqdm
 
 from ..augmentors import RandomElasticTransform
+from ..configs import nearest
 from ..utils.errors import InputError
 from ..utils.image_utils import write_png
 from .base import Sample, Skipped, normalize_text
@@ -30,6 +32,7 @@ from .table import write_table
 VERSION = 1  # part of the pictures' names; raise it when the drawing changes
 LINES_PER_WRITER = 8
 FONT_ENDINGS = (".ttf", ".otf", ".woff", ".woff2", ".ttc")
+PLAIN_QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"'})
 SUPERSAMPLE = 2  # strokes are drawn so many times larger, then shrunk
 BASELINE, CAPITAL, X_HEIGHT = 9, 21, 14  # of Hershey glyphs, in font units; y points down
 # Hershey font of the small letters, of capitals and figures, and their vertical stretch
@@ -302,7 +305,13 @@ def _coarse_noise(rng: np.random.Generator, shape: tuple[int, int], grain: int) 
     return cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
 
 
-def _paper(shape: tuple[int, int], baseline: float, line_height: float, rng: np.random.Generator) -> np.ndarray:
+def _paper(
+    shape: tuple[int, int],
+    baseline: float,
+    line_height: float,
+    rng: np.random.Generator,
+    line_distance: float | None = None,
+) -> np.ndarray:
     """A BGR ground with light, grain and, mostly, ruled lines; float32 (height, width, 3)."""
     height, width = shape
     tint = np.array([1, 1, 1], np.float32) + rng.uniform(-0.05, 0.0, 3) * (rng.random() < 0.5)
@@ -316,6 +325,8 @@ def _paper(shape: tuple[int, int], baseline: float, line_height: float, rng: np.
         strength = rng.uniform(0.35, 0.9)
         tilt = rng.normal(0, 0.004)
         distance = line_height * (rng.uniform(1.4, 2.0) if ruling == "lines" else rng.uniform(0.45, 0.7))
+        if line_distance:  # several lines of writing stand on the ruled ones
+            distance = line_distance / (1 if ruling == "lines" else 4)
         mask = np.zeros(shape, np.uint8)
         first = (baseline + rng.uniform(-2, 4)) % distance
         for y in np.arange(first - distance, height + distance, distance):
@@ -335,6 +346,11 @@ def _compose(coverage: np.ndarray, baseline: float, hand: Hand, rng: np.random.G
     left, right = rng.integers(4, 30, 2)
     coverage = cv2.copyMakeBorder(coverage, int(top), int(bottom), int(left), int(right), cv2.BORDER_CONSTANT, value=0)
     paper = _paper(coverage.shape, baseline + top, hand.height, rng)
+    return _ink(coverage, paper, hand, rng)
+
+
+def _ink(coverage: np.ndarray, paper: np.ndarray, hand: Hand, rng: np.random.Generator) -> np.ndarray:
+    """Ink of a coverage in 0 .. 1 on a paper of the same size; uint8 BGR."""
     grain = 1 - hand.grain * np.clip(np.abs(_coarse_noise(rng, coverage.shape, 2)), 0, 1.6) / 1.6
     part = (cv2.GaussianBlur(coverage, (0, 0), rng.uniform(0.35, 0.8)) * grain)[..., None]
     image = paper * (1 - part) + np.array(hand.ink, np.float32) * part
@@ -366,6 +382,50 @@ def draw_line(text: str, seed: int = 0, number: int = 0, writer: int = 0, font: 
     return _compose(coverage, baseline, hand, rng)
 
 
+def draw_page(
+    texts: Sequence[str], seed: int = 0, number: int = 0, writer: int = 0, font: Path | None = None
+) -> tuple[np.ndarray, list[tuple[int, int, int, int]]]:
+    """Draw a page of handwriting in one hand.
+
+    Args:
+        texts: one for each line.
+        seed: of everything random.
+        number: of the page, as the line's in :func:`draw_line`.
+        writer: whose hand.
+        font: font file to write with, instead of strokes.
+
+    Returns:
+        (uint8 BGR image, box of the ink of each line as left, top, right, bottom in pixels).
+
+    Raises:
+        InputError: a font file that cannot be opened.
+    """
+    rng = np.random.default_rng([seed, 7, number])
+    hand = _hand(seed, writer)
+    if font is None:
+        lines = [_draw_strokes(text, hand, seed, writer, rng) for text in texts]
+    else:
+        lines = [_draw_font(text, font, hand.height, rng) for text in texts]
+    distance = hand.height * rng.uniform(1.9, 2.3)
+    margin = round(2 * hand.height)
+    width = 2 * margin + max(coverage.shape[1] for coverage, _ in lines) + round(hand.height)
+    height = 2 * margin + round(distance * len(lines))
+    page = np.zeros((height, width), np.float32)
+    boxes = []
+    first = margin + hand.height
+    for index, (coverage, baseline) in enumerate(lines):
+        left = margin + int(rng.integers(0, round(hand.height / 2)))
+        top = max(0, round(first + index * distance - baseline))
+        area = page[top : top + coverage.shape[0], left : left + coverage.shape[1]]
+        np.maximum(area, coverage[: area.shape[0], : area.shape[1]], out=area)
+        rows, columns = np.nonzero(coverage > 0.2)
+        boxes.append(
+            (left + int(columns.min()), top + int(rows.min()), left + int(columns.max()) + 1, top + int(rows.max()) + 1)
+        )
+    paper = _paper(page.shape, first, hand.height, rng, distance)
+    return _ink(page, paper, hand, rng), boxes
+
+
 # --- the reader -----------------------------------------------------------------------------
 
 
@@ -377,6 +437,8 @@ def generate_lines(
     fonts: str | Path | None = None,
     max_chars: int = 60,
     workers: int = 1,
+    skip_fonts: Collection[str] = (),
+    plain_quotes: bool = False,
 ) -> tuple[list[Sample], list[Skipped]]:
     """Generate a dataset of lines, or read it again if it is already there.
 
@@ -394,6 +456,8 @@ def generate_lines(
             without fonts every eight lines are.
         max_chars: longer texts are cut between words.
         workers: threads that draw.
+        skip_fonts: stems of the font files not to use.
+        plain_quotes: write typographic quotes as ' and ", which hands do not tell apart.
 
     Returns:
         (samples, fonts and sentences that cannot be used).
@@ -404,7 +468,9 @@ def generate_lines(
     if count < 1 or max_chars < 1:
         raise InputError("generated handwriting needs at least one line of at least one character")
     texts = _texts_of_file(Path(text_file)) if text_file else _generated_texts(count, seed)
-    files, skipped = _usable_fonts(fonts) if fonts else ([], [])
+    if plain_quotes:
+        texts = [text.translate(PLAIN_QUOTES) for text in texts]
+    files, skipped = _usable_fonts(fonts, skip_fonts) if fonts else ([], [])
     order = np.random.default_rng([seed, 5]).permutation(len(texts)) if text_file else np.arange(len(texts))
     usable: list[tuple[str, list[Path | None]]] = []  # text and the fonts that have its characters
     for text in (_shorten(texts[i], max_chars) for i in order):
@@ -456,17 +522,26 @@ def _font_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _usable_fonts(folder: str | Path) -> tuple[list[Path], list[Skipped]]:
-    """The fonts of a folder that can be opened, and those that cannot."""
+def _usable_fonts(folder: str | Path, skip: Collection[str]) -> tuple[list[Path], list[Skipped]]:
+    """The fonts of a folder that can be opened, and those that cannot; none of those to skip."""
     usable, skipped = [], []
-    for path in find_fonts(folder):
+    found = find_fonts(folder)
+    unknown = sorted(set(skip) - {path.stem for path in found})
+    if unknown:
+        raise InputError(
+            f"skip_fonts: {folder} has no {unknown[0]!r}{nearest(unknown[0], [one.stem for one in found])}"
+        )
+    for path in found:
+        if path.stem in skip:
+            continue
         try:
             _font(path, 32)
             usable.append(path)
         except InputError as error:
             skipped.append(Skipped(str(path), str(error).removeprefix(f"{path}: ")))
     if not usable:
-        raise InputError(f"{folder}: none of its {len(skipped)} fonts can be opened; {skipped[0].reason}")
+        reason = skipped[0].reason if skipped else "all are to be skipped"
+        raise InputError(f"{folder}: none of its fonts can be used; {reason}")
     return usable, skipped
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import logging
+import math
 import signal
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,8 @@ import numpy as np
 from ..utils.errors import InputError
 from ..utils.files import write_whole
 from ..utils.text_utils import ctc_decoder
-from . import model_utils  # noqa: F401 - registers the layers of saved models
+from . import recurrent  # noqa: F401 - registers the layers of saved models
+from .model_utils import reader_of
 
 ONNX_OPSET = 17
 NO_TENSORFLOW = "ONNX export needs TensorFlow: run `python train.py --export_only DIR` where it is installed"
@@ -78,7 +83,8 @@ class ShowReadings(keras.callbacks.Callback):
         self.log_file = Path(log_file)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        predictions = [self.model(image[None], training=False) for image in self.images]
+        reader = reader_of(self.model)
+        predictions = [reader(image[None], training=False) for image in self.images]
         readings = [ctc_decoder(keras.ops.convert_to_numpy(one), self.vocab)[0] for one in predictions]
         rows = [f"  true {true}\n  read {read}" for true, read in zip(self.texts, readings, strict=True)]
         block = f"epoch {epoch + 1}\n" + "\n".join(rows) + "\n"
@@ -106,6 +112,179 @@ class ReadingScore(keras.callbacks.Callback):
         if logs and "val_CER" in logs:
             reads = logs["val_CER"] < self.reads_below
             logs["val_score"] = logs["val_CER"] if reads else 1.0 + logs["val_loss"]
+
+
+class SaveBest(keras.callbacks.ModelCheckpoint):
+    """`ModelCheckpoint` of what reads, see :func:`mltu.tensorflow.model_utils.reader_of`."""
+
+    def set_model(self, model: keras.Model) -> None:
+        super().set_model(reader_of(model))
+
+
+class WarmupCosine(keras.callbacks.Callback):
+    """Raise the learning rate from 0 in a straight line, then let it fall to 0 along a cosine.
+
+    Loshchilov and Hutter, "SGDR" (ICLR 2017), eq. 5, without restarts. The end is that of the epochs
+    or of the time, whichever is nearer, judged before each step.
+
+    Args:
+        peak: the highest learning rate.
+        warmup_steps: steps of the rise.
+        total_steps: steps of all epochs.
+        steps_per_epoch: to know where a continued run stands.
+        clock: of the run; None if time does not matter.
+    """
+
+    def __init__(
+        self, peak: float, warmup_steps: int, total_steps: int, steps_per_epoch: int, clock: Clock | None = None
+    ) -> None:
+        super().__init__()
+        self.peak = peak
+        self.warmup_steps = warmup_steps
+        self.total_steps = total_steps
+        self.steps_per_epoch = steps_per_epoch
+        self.clock = clock
+        self._first = 0
+
+    def rate(self, step: int, progress: float) -> float:
+        """The learning rate of a step, counted from 0, when the given share of the run is over."""
+        if step < self.warmup_steps:
+            return self.peak * (step + 1) / self.warmup_steps
+        return self.peak * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._first = epoch * self.steps_per_epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        step = self._first + batch
+        progress = step / self.total_steps
+        if self.clock:
+            progress = max(progress, self.clock.progress)
+        self.model.optimizer.learning_rate = self.rate(step, progress)
+
+
+class Clock(keras.callbacks.Callback):
+    """Count the time of training, and end it in good order, validated and saved, when that is over.
+
+    Args:
+        max_seconds: of training, those of earlier parts of the run included; 0: no limit.
+        spent: seconds of earlier parts.
+    """
+
+    def __init__(self, max_seconds: float = 0.0, spent: float = 0.0) -> None:
+        super().__init__()
+        self.max_seconds = max_seconds
+        self._start = time.monotonic() - spent
+        self.over = False
+
+    @property
+    def seconds(self) -> float:
+        """Of training so far."""
+        return time.monotonic() - self._start
+
+    @property
+    def progress(self) -> float:
+        """Share of the time that is over; 0 without a limit."""
+        return self.seconds / self.max_seconds if self.max_seconds else 0.0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.progress >= 1:
+            self.over = True
+            self.model.stop_training = True
+
+
+class SwapAverage(keras.callbacks.SwapEMAWeights):
+    """`SwapEMAWeights` after each epoch, for what is validated and saved.
+
+    Args:
+        swapped: the model starts with averaged weights, as :class:`RunState` saves it.
+    """
+
+    def __init__(self, swapped: bool = False) -> None:
+        super().__init__(swap_on_epoch=True)
+        self._ema_weights_in_model = swapped
+
+
+class RunState(keras.callbacks.Callback):
+    """After each epoch, save all that is needed to go on with the run, and bring it back.
+
+    Saved are weights, optimiser and seeds (as Keras has them in one file), the values of all epochs,
+    the time spent, and what `watchers` count. A state is written beside the last one and replaces
+    it by one renaming, so there is a whole one at any time. Must come last.
+
+    Args:
+        folder: of the states; one for each run.
+        clock: of the run.
+        table: CSV file that gets the values of all epochs, a row each.
+        watchers: callbacks whose counters belong to the run, such as `EarlyStopping`.
+    """
+
+    FILE = "state.json"
+    COUNTERS = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
+
+    def __init__(
+        self, folder: str | Path, clock: Clock, table: str | Path, watchers: Sequence[keras.callbacks.Callback] = ()
+    ) -> None:
+        super().__init__()
+        self.folder = Path(folder)
+        self.clock = clock
+        self.table = Path(table)
+        self.watchers = list(watchers)
+        self.epochs: list[dict[str, float]] = []  # values of each
+        self._counters: list[dict[str, float]] = []
+
+    @staticmethod
+    def read(folder: str | Path) -> dict[str, Any]:
+        """What is known of the run besides the weights: `weights`, `seconds`, `epochs`, `counters`.
+
+        Raises:
+            InputError: there is no state, or it cannot be read.
+        """
+        path = Path(folder) / RunState.FILE
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"{path}: nothing to resume; no epoch of that run was finished") from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: the state of the run cannot be read ({error})") from None
+
+    def load(self, model: keras.Model) -> int:
+        """Bring a compiled model to the saved state; returns the number of epochs that are over."""
+        state = self.read(self.folder)
+        model.optimizer.build(model.trainable_variables)
+        path = self.folder / state["weights"]
+        try:
+            model.load_weights(path)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path}: the weights cannot be resumed ({' '.join(str(error).split())[:200]})") from None
+        self.epochs = state["epochs"]
+        self._counters = state["counters"]
+        return len(self.epochs)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        for watcher, counters in zip(self.watchers, self._counters, strict=False):
+            for name, value in counters.items():
+                setattr(watcher, name, value)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self.epochs.append({"epoch": epoch + 1} | {name: float(value) for name, value in (logs or {}).items()})
+        rows = io.StringIO(newline="")
+        writer = csv.DictWriter(rows, list(self.epochs[-1]), extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(self.epochs)
+        write_whole(self.table, rows.getvalue().encode())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        weights = f"epoch-{epoch + 1}.weights.h5"
+        self.model.save_weights(self.folder / weights)
+        counters = [
+            {name: float(getattr(one, name)) for name in self.COUNTERS if getattr(one, name, None) is not None}
+            for one in self.watchers
+        ]
+        state = {"weights": weights, "seconds": self.clock.seconds, "epochs": self.epochs, "counters": counters}
+        write_whole(self.folder / self.FILE, json.dumps(state).encode())
+        for old in self.folder.glob("*.weights.h5"):
+            if old.name != weights:
+                old.unlink()
 
 
 class TrainingInterrupted(Exception):

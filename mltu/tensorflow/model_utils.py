@@ -81,3 +81,44 @@ def residual_block(
     x = layers.Add()([x, skip])
     x = activation_layer(x, activation)
     return layers.Dropout(dropout)(x)
+
+
+@keras.saving.register_keras_serializable(package="mltu")
+class ShortcutModel(keras.Model):
+    """A network with a second output, for training: the loss of that output is added to the other's.
+
+    What is to be kept is :attr:`reader`, the network without the second output; both share their weights.
+
+    Args:
+        network: with outputs [main, shortcut].
+        weight: factor of the shortcut's loss.
+    """
+
+    def __init__(self, network: keras.Model, weight: float, **options) -> None:
+        super().__init__(**options)
+        self.network = network
+        self.weight = weight
+        self.reader = keras.Model(network.input, network.outputs[0])
+
+    def call(self, inputs, training=None):
+        return self.network(inputs, training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        main, shortcut = y_pred
+        loss = super().compute_loss(x, y, main, sample_weight, training)
+        return loss + self.weight * self.loss(y, shortcut) if training else loss
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, y, y_pred[0], sample_weight)
+
+    def get_config(self) -> dict:
+        return {"network": keras.saving.serialize_keras_object(self.network), "weight": self.weight}
+
+    @classmethod
+    def from_config(cls, config: dict):
+        return cls(keras.saving.deserialize_keras_object(config["network"]), config["weight"])
+
+
+def reader_of(model: keras.Model) -> keras.Model:
+    """The part of a model in training that reads: the model itself, unless it has a shortcut."""
+    return model.reader if isinstance(model, ShortcutModel) else model

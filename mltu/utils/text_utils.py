@@ -46,6 +46,33 @@ def edit_distance(prediction_tokens: Sequence[str], reference_tokens: Sequence[s
     return Levenshtein.distance(prediction_tokens, reference_tokens)
 
 
+def bootstrap_interval(
+    errors: Sequence[int], totals: Sequence[int], level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile interval of an error rate, by drawing the lines anew with replacement.
+
+    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), ch. 13.
+
+    Args:
+        errors: edits of each line.
+        totals: true characters or words of each line.
+        level: of the interval.
+        resamples: how often.
+        seed: of the draws.
+
+    Returns:
+        (lower, upper) end; the rate is all edits over all true tokens.
+    """
+    rng = np.random.default_rng(seed)
+    counts = np.array([errors, totals], np.float64)
+    rates = []
+    for _ in range(resamples):
+        drawn, of = counts[:, rng.integers(0, counts.shape[1], counts.shape[1])].sum(axis=1)
+        rates.append(drawn / max(of, 1))
+    low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def count_errors(
     preds: Sequence[str], target: Sequence[str], tokens: Callable[[str], Sequence[str]] = list
 ) -> tuple[int, int]:

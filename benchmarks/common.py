@@ -1,0 +1,121 @@
+"""What the benchmarks share: where the project is, side-by-side rounds, tables with ratios, CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+REFERENCE_CLASSES = 78  # of the reference network's vocabulary; its speed hardly depends on it
+
+
+def measure(script: str, options: Mapping[str, Any], python: str = sys.executable) -> dict[str, float]:
+    """Run `script --one ...` in a process of its own; the last line that it prints is JSON.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    command = [python, script, "--one", json.dumps(options)]
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(options["threads"]), **os.environ}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    if done.returncode:
+        raise SystemExit(f"{Path(script).name} {json.dumps(options)} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def rounds(
+    cases: Sequence[Mapping[str, Any]], run: Callable[[Mapping[str, Any]], dict[str, float]], count: int
+) -> list[dict[str, Any]]:
+    """Measure all cases in turn, `count` times, so that a change of the machine meets all; medians of the rounds."""
+    found: list[list[dict[str, float]]] = [[] for _ in cases]
+    for _ in range(count):
+        for case, results in zip(cases, found, strict=True):
+            results.append(run(case))
+    return [
+        {**case, **{name: statistics.median(one[name] for one in results) for name in results[0]}}
+        for case, results in zip(cases, found, strict=True)
+    ]
+
+
+def report(name: str, rows: Sequence[Mapping[str, Any]], ratio: str, against: Callable[[Mapping], Mapping]) -> None:
+    """Print a table with the ratio of one value to that of another row, and write it to results/<name>.csv."""
+    rows = [{**row, "ratio": row[ratio] / against(row)[ratio]} for row in rows]
+    cells = [list(rows[0])] + [
+        [f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()] for row in rows
+    ]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    for row in cells:
+        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"ratio: of {ratio}. Written to {path}")
+
+
+def gemm_rate(threads: int, size: int = 1536, seconds: float = 1.5) -> float:
+    """Floating-point operations a second of a large float32 matrix product in ONNX Runtime."""
+    import time
+
+    import onnxruntime as ort
+    from onnx import TensorProto, helper
+
+    shape = [size, size]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in "ab"]
+    output = helper.make_tensor_value_info("c", TensorProto.FLOAT, shape)
+    graph = helper.make_graph([helper.make_node("MatMul", ["a", "b"], ["c"])], "product", inputs, [output])
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    values = np.random.default_rng(0).random((2, size, size), np.float32)
+    feed = {"a": values[0], "b": values[1]}
+    session.run(None, feed)
+    best, start = float("inf"), time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        before = time.perf_counter()
+        session.run(None, feed)
+        best = min(best, time.perf_counter() - before)
+    return 2 * size**3 / best
+
+
+def onnx_flops(path: Path, height: int, width: int) -> float:
+    """Floating-point operations of convolutions, matrix products and LSTMs for one image; an add is one, so is a multiply."""
+    import onnx
+    from onnx import shape_inference
+
+    model = onnx.load(path)
+    for dimension, value in zip(model.graph.input[0].type.tensor_type.shape.dim, (1, height, width), strict=False):
+        dimension.dim_value = value
+    del model.graph.value_info[:]
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    inferred = shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = {
+        one.name: [dimension.dim_value for dimension in one.type.tensor_type.shape.dim]
+        for one in (*inferred.value_info, *inferred.input, *inferred.output)
+    }
+    shapes |= {one.name: list(one.dims) for one in inferred.initializer}
+    total = 0.0
+    for node in inferred.node:
+        if node.op_type in ("Conv", "FusedConv"):
+            _, *kernel = shapes[node.input[1]]
+            total += 2 * np.prod(shapes[node.output[0]]) * np.prod(kernel)
+        elif node.op_type in ("MatMul", "Gemm"):
+            total += 2 * np.prod(shapes[node.output[0]]) * shapes[node.input[1]][0]
+        elif node.op_type == "LSTM":
+            steps = shapes[node.input[0]][0]
+            total += 2 * steps * (np.prod(shapes[node.input[1]]) + np.prod(shapes[node.input[2]]))
+    return float(total)

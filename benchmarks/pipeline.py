@@ -1,0 +1,125 @@
+"""How fast lines become batches: this project beside the package mltu 1.2.5, on the same lines, in the same run.
+
+    python benchmarks/pipeline.py
+    python benchmarks/pipeline.py --csv lines.csv --lines 500
+
+mltu 1.2.5 is installed once from the package index into an environment of its own (benchmarks/results/mltu)
+and used as its handwriting tutorial does: read, three augmentors, resize to 96 x 1408, index and pad labels.
+Against it: this project with the same settings, and with those of recipes/line.yaml, reading every image
+anew or from its cache, with one worker and more. The second pass over the lines counts. The lines are
+generated if no table is given. Written to benchmarks/results/pipeline.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.common import RESULTS, ROOT, measure, report, rounds
+
+PACKAGE = "mltu==1.2.5"
+TUTORIAL_AUGMENTORS = "RandomBrightness,RandomErodeDilate,RandomSharpen"
+
+
+def package_python() -> str:
+    """The Python of an environment with the package, made once."""
+    folder = RESULTS / "mltu"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not (folder / "installed").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", PACKAGE], check=True)
+        (folder / "installed").touch()
+    return str(python)
+
+
+def generated_lines(count: int) -> str:
+    """A table of generated lines."""
+    from mltu.datasets import generate_lines, write_table
+
+    RESULTS.mkdir(exist_ok=True)
+    samples, _ = generate_lines(RESULTS / "lines", count, seed=1, workers=os.cpu_count() or 1)
+    path = RESULTS / "lines.csv"
+    write_table(path, [sample._replace(image=os.path.relpath(sample.image, RESULTS)) for sample in samples])
+    return str(path)
+
+
+def one(options: dict) -> dict[str, float]:
+    """Measure this project's provider in this process."""
+    from configs import ModelConfigs
+    from mltu.configs import read_yaml
+    from mltu.datasets import read_table
+    from model import ARCHITECTURES
+    from train import make_providers
+
+    samples, _ = read_table(options["csv"])
+    network = options["network"]
+    settings = {"architecture": "reference", "augmentors": TUTORIAL_AUGMENTORS}
+    if network == "line":
+        recipe = read_yaml(ROOT / "recipes" / "line.yaml")
+        settings = {name: recipe[name] for name in ("architecture", "height", "width", "width_step", "augmentors")}
+    configs = ModelConfigs.from_dict(
+        {
+            **settings,
+            "vocab": "".join(sorted({character for sample in samples for character in sample.text})),
+            "max_text_length": max(len(sample.text) for sample in samples),
+            "batch_size": options["batch"],
+            "cache_mb": 2048 if options["cache"] else 0,
+            "train_workers": options["workers"],
+        }
+    )
+    stride = ARCHITECTURES[network].pixels_per_step
+    providers, _ = make_providers(configs, {"train": samples}, None if network == "line" else 528, stride)
+    rates = []
+    for epoch in range(options["epochs"]):
+        providers["train"].epoch = epoch + 1
+        len(providers["train"])  # orders the epoch's lines
+        start = time.perf_counter()
+        for _ in providers["train"]:
+            pass
+        rates.append(len(samples) / (time.perf_counter() - start))
+    return {"lines_per_second": rates[-1]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--csv", help="table of lines, `image,text`, with paths beside it [256 generated lines]")
+    parser.add_argument("--lines", type=int, default=256, help="how many lines to generate [256]")
+    parser.add_argument("--batch", type=int, default=16, help="lines in a batch [16]")
+    parser.add_argument("--rounds", type=int, default=3, help="[3]")
+    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(one(given.one)))
+        return
+    shared = {"csv": os.path.abspath(given.csv or generated_lines(given.lines)), "batch": given.batch, "epochs": 2}
+    python = package_python()
+    cases = [
+        {"pipeline": PACKAGE, "network": "reference", "cache": False, "workers": 1},
+        {"pipeline": "this project", "network": "reference", "cache": False, "workers": 1},
+        *(
+            {"pipeline": "this project", "network": "line", "cache": cache, "workers": workers}
+            for cache in (False, True)
+            for workers in range(1, (os.cpu_count() or 1) + 1)
+        ),
+    ]
+
+    def run(case):
+        options = {**case, **shared, "threads": case["workers"]}
+        if case["pipeline"] == PACKAGE:
+            return measure(str(Path(__file__).with_name("mltu_pipeline.py")), options, python)
+        return measure(__file__, options)
+
+    rows = rounds(cases, run, given.rounds)
+    report("pipeline", rows, "lines_per_second", lambda row: rows[0])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""How fast lines are read: the shipped model beside the reference network, on the same lines, in the same run.
+
+    python benchmarks/reading.py                            the samples
+    python benchmarks/reading.py --csv lines.csv            your own lines, `image,text` rows
+    python benchmarks/reading.py --models Models/a Models/b
+
+Each model is measured in a process of its own, with one and two threads, in turn: lines a second (lines of
+a similar width together, as `inferenceModel.py` reads them), median and 95th percentile of the time for a line
+that comes alone, largest memory of the process, share of the machine's rate for large matrix products, and
+the time of the whole command for one line. The reference network has random weights, which are as fast as
+trained ones. Written to benchmarks/results/reading.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.common import REFERENCE_CLASSES, RESULTS, ROOT, gemm_rate, measure, onnx_flops, report, rounds
+from inferenceModel import ImageToWordModel
+from mltu.datasets.table import read_table
+from mltu.utils.image_utils import read_image
+
+BATCH = 16
+
+
+def reference_model(height: int = 96, width: int = 1408) -> Path:
+    """The reference network with random weights as ONNX, made once."""
+    path = RESULTS / f"reference-{height}x{width}.onnx"
+    if not path.exists():
+        from mltu.tensorflow.callbacks import Model2onnx
+        from mltu.transformers import LINE_PREPROCESSING
+        from model import train_model
+
+        RESULTS.mkdir(exist_ok=True)
+        model = train_model((height, width, 3), REFERENCE_CLASSES)
+        vocab = "".join(map(chr, range(32, 32 + REFERENCE_CLASSES)))
+        about = {"vocab": vocab, "height": height, "width": width, "color": "BGR", "preprocessing": LINE_PREPROCESSING}
+        Model2onnx.model2onnx(model, path, about)
+    return path
+
+
+def one(options: dict) -> dict[str, float]:
+    """Measure one model with some number of threads, in this process."""
+    import resource
+
+    samples, _ = read_table(options["csv"])
+    model = ImageToWordModel(options["model"], force_cpu=True, threads=options["threads"])
+    images = [read_image(sample.image) for sample in samples[: options["lines"]]]
+    images.sort(key=lambda image: image.shape[1] / image.shape[0])
+    model.predict(images[-1])
+    start = time.perf_counter()
+    for first in range(0, len(images), BATCH):
+        model.predict_batch(images[first : first + BATCH])
+    seconds = time.perf_counter() - start
+    alone = []
+    for image in images[:: max(1, len(images) // 64)]:
+        before = time.perf_counter()
+        model.predict(image)
+        alone.append(time.perf_counter() - before)
+    widths = [model.prepare(image).shape[1] for image in images]
+    height = model.input_shapes[0][1]
+    flops = sum(onnx_flops(Path(model.model_path), height, width) * widths.count(width) for width in set(widths))
+    return {
+        "lines_per_second": len(images) / seconds,
+        "median_ms": float(np.median(alone)) * 1000,
+        "p95_ms": float(np.quantile(alone, 0.95)) * 1000,
+        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "gflop_per_line": flops / len(images) / 1e9,
+        "share_of_gemm": flops / seconds / gemm_rate(options["threads"]),
+    }
+
+
+def whole_command(model: str, image: str) -> float:
+    """Seconds that `inferenceModel.py --image` takes."""
+    command = [sys.executable, "inferenceModel.py", "--model", model, "--image", image]
+    start = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--csv", default=str(ROOT / "samples" / "lines.csv"), help="table of lines [the samples]")
+    parser.add_argument("--models", nargs="+", default=["Models/pretrained"], help="[Models/pretrained]")
+    parser.add_argument("--lines", type=int, default=200, help="at most so many lines [200]")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="[1 2]")
+    parser.add_argument("--rounds", type=int, default=3, help="[3]")
+    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(one(given.one)))
+        return
+    reference = os.path.relpath(reference_model(), ROOT)
+    csv_path = os.path.abspath(given.csv)
+    first_line = read_table(csv_path)[0][0].image
+    cases = [{"model": model, "threads": threads} for threads in given.threads for model in (reference, *given.models)]
+
+    def run(case):
+        measured = measure(__file__, {**case, "csv": csv_path, "lines": given.lines})
+        return {**measured, "whole_command_s": whole_command(case["model"], first_line)}
+
+    rows = rounds(cases, run, given.rounds)
+    by_threads = {row["threads"]: row for row in rows if row["model"] == reference}
+    report("reading", rows, "lines_per_second", lambda row: by_threads[row["threads"]])
+
+
+if __name__ == "__main__":
+    main()

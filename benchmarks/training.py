@@ -1,0 +1,74 @@
+"""How fast the networks train: lines a second of one training step, the line network beside the reference.
+
+    python benchmarks/training.py
+    KERAS_BACKEND=torch python benchmarks/training.py
+
+Each network is measured in a process of its own, in turn, on random images of its own input size: the line
+network on 64 x 960 pixels, about the median line, the reference on 96 x 1408, which all its lines have.
+The step is that of `train.py`: loss, gradients, optimiser, CER and WER. Written to benchmarks/results/training.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.common import measure, report, rounds
+
+SIZES = {"reference": (96, 1408, 3), "line": (64, 960, 1)}
+CHARACTERS = 46  # of the median line
+
+
+def one(options: dict) -> dict[str, float]:
+    """Measure one network in this process."""
+    from configs import ModelConfigs
+    from train import build
+
+    height, width, channels = SIZES[options["network"]]
+    vocab = "".join(map(chr, range(32, 110)))
+    settings = {"architecture": options["network"], "height": height, "vocab": vocab, "shortcut": options["shortcut"]}
+    model = build(
+        ModelConfigs.from_dict({**settings, "width": 1536 if channels == 1 else width, "dataset": "synthetic"})
+    )
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (options["batch"], height, width, channels)).astype(np.uint8)
+    labels = rng.integers(0, len(vocab), (options["batch"], CHARACTERS)).astype(np.int32)
+    model.train_on_batch(images, labels)
+    seconds = []
+    for _ in range(options["steps"]):
+        start = time.perf_counter()
+        model.train_on_batch(images, labels)
+        seconds.append(time.perf_counter() - start)
+    return {"lines_per_second": options["batch"] / float(np.median(seconds)), "step_s": float(np.median(seconds))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=16, help="lines in a batch [16]")
+    parser.add_argument("--steps", type=int, default=5, help="timed steps [5]")
+    parser.add_argument("--rounds", type=int, default=3, help="[3]")
+    parser.add_argument("--threads", type=int, default=2, help="[2]")
+    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(one(given.one)))
+        return
+    shared = {"batch": given.batch, "steps": given.steps, "threads": given.threads}
+    cases = [
+        {"network": "reference", "shortcut": 0.0, **shared},
+        {"network": "line", "shortcut": 0.0, **shared},
+        {"network": "line", "shortcut": 0.1, **shared},
+    ]
+    rows = rounds(cases, lambda case: measure(__file__, case), given.rounds)
+    report("training", rows, "lines_per_second", lambda row: rows[0])
+
+
+if __name__ == "__main__":
+    main()

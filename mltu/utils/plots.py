@@ -1,0 +1,42 @@
+"""Pictures of numbers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .files import write_whole
+
+
+def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None:
+    """Draw loss and error rates over the epochs as PNG.
+
+    Args:
+        epochs: values of each epoch: `epoch`, and of `loss`, `val_loss`, `CER`, `val_CER`, `WER`, `val_WER`
+            those that there are.
+        path: of the picture.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure  # not pyplot, which keeps global state and looks for a screen
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for axes, names, title in zip(
+        figure.subplots(1, 2), (("loss",), ("CER", "WER")), ("CTC loss", "error rates, %"), strict=True
+    ):
+        for name in names:
+            for key, style, label in ((name, "--", "training"), (f"val_{name}", "-", "validation")):
+                points = [(one["epoch"], one[key]) for one in epochs if key in one]
+                if points:
+                    x, y = zip(*points, strict=True)
+                    y = y if name == "loss" else [min(100 * value, 110) for value in y]
+                    color = {"loss": "C0", "CER": "C1", "WER": "C2"}[name]
+                    axes.plot(x, y, style, color=color, label=f"{label} {name}", marker="." if len(x) == 1 else None)
+        axes.set(xlabel="epoch", title=title)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend()
+    picture = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(picture)
+    write_whole(Path(path), picture.getvalue())
