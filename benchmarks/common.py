@@ -92,7 +92,7 @@ def gemm_rate(threads: int, size: int = 1536, seconds: float = 1.5) -> float:
 
 
 def onnx_flops(path: Path, height: int, width: int) -> float:
-    """Floating-point operations of convolutions, matrix products and LSTMs for one image; an add is one, so is a multiply."""
+    """Floating-point operations of convolutions, matrix products and LSTMs for one image, additions counted too."""
     import onnx
     from onnx import shape_inference
 

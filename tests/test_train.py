@@ -36,13 +36,13 @@ def test_a_run_leaves_all_its_files(trained_run):
         assert (folder / name).stat().st_size > 0, name
     assert list((folder / "logs").rglob("events.out.tfevents*"))
     history = rows(folder / "training.csv")
-    assert [row["epoch"] for row in history] == ["0", "1"]
+    assert [row["epoch"] for row in history] == ["1", "2"]
     assert all(float(row[name]) >= 0 for row in history for name in ("CER", "WER", "val_CER", "val_WER", "loss"))
     results = json.loads((folder / "results.json").read_text())
     assert results["epochs"] == 2
     best = min(history, key=lambda row: float(row["val_score"]))
     assert results["val_CER"] == pytest.approx(float(best["val_CER"]))
-    assert results["best_epoch"] == int(best["epoch"]) + 1
+    assert results["best_epoch"] == int(best["epoch"])
     assert "val_CER" in process.stdout
     assert (folder / "readings.txt").read_text(encoding="utf-8").count("true ") == 8
     assert "Traceback" not in process.stderr
@@ -223,6 +223,70 @@ def test_ctrl_c_keeps_and_exports_the_weights(tmp_path):
     assert "Stopping after this batch" in output
     assert (folder / "model.onnx").exists()
     assert json.loads((folder / "results.json").read_text())["ended"] == "stopped by Ctrl-C"
+
+
+LINE_RECIPE = [
+    *TINY_RUN,
+    *("--architecture", "line", "--width_step", "32", "--dataset", "synthetic", "--samples", "24"),
+    *("--schedule", "cosine", "--warmup_steps", "2", "--ema", "0.9", "--shortcut", "0.1", "--weight_decay", "0.01"),
+    *("--clip_norm", "5", "--epoch_lines", "16", "--mix_weights", "0.5,0.5"),
+]
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """Flags of a run with all that recipes use: a mixed dataset, shortcut, averaged weights."""
+    folder = tmp_path_factory.mktemp("recipe")
+    other = folder / "other.yaml"
+    other.write_text(f"dataset: synthetic\nsamples: 9\nseed: 5\nmax_chars: 6\ndata_path: {folder / 'other'}\n")
+    return [*LINE_RECIPE, "--data_path", str(folder / "data"), "--mix", str(other)]
+
+
+def test_a_resumed_run_ends_as_one_that_was_not_stopped(recipe, tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    process = run_script("train.py", *recipe, "--train_epochs", "3", "--model_path", whole)
+    assert process.returncode == 0, process.stdout + process.stderr
+    command = [sys.executable, "-u", str(ROOT / "train.py"), *recipe, "--train_epochs", "3"]
+    with subprocess.Popen([*command, "--model_path", str(stopped)], stdout=subprocess.DEVNULL) as run:
+        deadline = time.monotonic() + 300
+        while not (stopped / "state" / "state.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        run.kill()
+    done = len(json.loads((stopped / "state" / "state.json").read_text())["epochs"])
+    assert done < 3
+    process = run_script("train.py", "--resume", stopped)
+    assert process.returncode == 0, process.stdout + process.stderr
+    first, second = (rows(folder / "training.csv") for folder in (whole, stopped))
+    assert [row["epoch"] for row in second] == ["1", "2", "3"]
+    for name in ("loss", "val_loss"):
+        values = [[float(row[name]) for row in one] for one in (first, second)]
+        assert values[0] == pytest.approx(values[1], rel=1e-4)
+    weights = [keras.models.load_model(folder / "model.keras").get_weights() for folder in (whole, stopped)]
+    for one, other in zip(*weights, strict=True):
+        assert one == pytest.approx(other, abs=1e-3)
+
+
+def test_training_starts_from_the_weights_of_another_run_and_ends_in_time(recipe, tmp_path, line_run, capsys):
+    flags = [*recipe, "--train_epochs", "500", "--max_minutes", "0.02"]
+    vocab = ["--vocab", ModelConfigs.load(line_run / "configs.yaml").vocab + "§"]
+    assert main([*flags, *vocab, "--init_from", str(line_run), "--model_path", str(tmp_path / "a")]) == 2
+    assert "was trained with another vocab" in capsys.readouterr().err
+    assert main([*flags, "--model_path", str(tmp_path / "b")]) == 0
+    results = json.loads((tmp_path / "b" / "results.json").read_text())
+    assert results["ended"] == "0.02 minutes over"
+    assert results["train_lines"] == 33 - results["val_lines"]
+    flags += ["--init_from", str(tmp_path / "b"), "--learning_rate", "1e-9", "--ema", "0"]
+    assert main([*flags, "--model_path", str(tmp_path / "c")]) == 0
+    weights = [keras.models.load_model(tmp_path / name / "model.keras").trainable_weights for name in "bc"]
+    for one, other in zip(*weights, strict=True):
+        assert np.asarray(one.value) == pytest.approx(np.asarray(other.value), abs=1e-5)
+
+
+def test_what_cannot_be_resumed(trained_run, tmp_path, capsys):
+    assert main(["--resume", str(tmp_path)]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["--resume", str(trained_run[0]), "--height", "64"])
+    assert "keeps the settings" in capsys.readouterr().err
 
 
 def test_one_batch_can_be_learnt_by_heart(tmp_path, capsys):

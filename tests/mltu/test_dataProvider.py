@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from mltu.augmentors import RandomBrightness, RandomSlant
-from mltu.dataProvider import DataProvider
+from mltu.dataProvider import DataProvider, Mixture
 from mltu.datasets import Sample, read_table
 from mltu.preprocessors import ImageReader
 from mltu.transformers import ImageResizer, LabelIndexer, LabelPadding, LineResizer
@@ -170,3 +170,25 @@ def test_batches_can_be_postprocessed_and_stay_lists(samples):
     images, padded = provider[0]
     assert [image.shape for image in images] == [(40, 200, 3)] * 5
     assert padded.tolist() == [[0], [1], [2], [3], [4]]
+
+
+def test_a_mixture_draws_by_weight_and_wears_out_no_sample_before_the_others():
+    samples = [(np.zeros((2, 2)), f"{group}{i}") for group, count in (("a", 10), ("b", 4)) for i in range(count)]
+    groups = np.array([0] * 10 + [1] * 4)
+    base = DataProvider(samples, batch_size=4, seed=3)
+    mixed = base.with_samples(samples, shuffle=True, mixture=Mixture(groups, (0.75, 0.25), 12))
+
+    def epoch(number):
+        mixed.epoch = number
+        return [sample[1] for index in range(len(mixed)) for sample in mixed.get_batch_annotations(index)]
+
+    first, second, third = (epoch(number) for number in (1, 2, 3))
+    for one in (first, second, third):
+        assert (len(one), sum(text.startswith("b") for text in one)) == (12, 3)
+    assert first == epoch(1)
+    assert first != second
+    drawn_b = [text for one in (first, second, third) for text in one if text.startswith("b")] + [
+        text for text in epoch(4) if text.startswith("b")
+    ]
+    assert sorted(drawn_b) == sorted(["b0", "b1", "b2", "b3"] * 3)
+    assert len({text for one in (first, second) for text in one if text.startswith("a")}) == 10

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mltu.datasets import generate_lines, random_split, read_table, synthetic
-from mltu.datasets.synthetic import _shorten, draw_line
+from mltu.datasets.synthetic import _shorten, draw_line, draw_page
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import paper_color, read_image
 
@@ -124,6 +124,39 @@ def test_fonts_are_used_only_for_what_they_have(tmp_path, font_folder):
     for sample in samples:
         image = read_image(sample.image, "GRAY")
         assert image.min() < np.median(image) - 50
+
+
+def test_fonts_can_be_left_out_and_quotes_made_plain(tmp_path, font_folder):
+    (tmp_path / "t.txt").write_text("abba bab\n", encoding="utf-8")
+    options = {"text_file": tmp_path / "t.txt", "fonts": font_folder}
+    samples, _ = generate_lines(tmp_path / "out", 12, **options, skip_fonts=["ab"])
+    assert {sample.writer for sample in samples} == {"ae"}
+    with pytest.raises(InputError, match="did you mean ab"):
+        generate_lines(tmp_path / "out", 2, **options, skip_fonts=["abb"])
+    with pytest.raises(InputError, match="all are to be skipped"):
+        generate_lines(tmp_path / "out", 2, **options, skip_fonts=["ab", "ae"])
+    (tmp_path / "t.txt").write_text("“It’s ‘so’”\n", encoding="utf-8")
+    samples, _ = generate_lines(tmp_path / "out", 1, text_file=tmp_path / "t.txt", plain_quotes=True)
+    assert samples[0].text == "\"It's 'so'\""
+
+
+def test_a_page_has_its_lines_below_each_other_in_their_boxes():
+    texts = ["a line", "and a longer line below it", "last"]
+    page, boxes = draw_page(texts, seed=3, number=1)
+    again, _ = draw_page(texts, seed=3, number=1)
+    assert np.array_equal(page, again)
+    assert len(boxes) == 3
+    dark = page.mean(axis=2) < np.median(page) - 60
+    inside = np.zeros_like(dark)
+    for left, top, right, bottom in boxes:
+        assert 0 <= left < right <= page.shape[1]
+        assert 0 <= top < bottom <= page.shape[0]
+        assert dark[top:bottom, left:right].mean() > 0.01
+        inside[top:bottom, left:right] = True
+    assert dark[inside].sum() > 0.98 * dark.sum()
+    middles = [(top + bottom) / 2 for _, top, _, bottom in boxes]
+    assert middles == sorted(middles)
+    assert boxes[1][2] - boxes[1][0] > boxes[0][2] - boxes[0][0]
 
 
 def test_fonts_that_cannot_be_opened_are_listed(tmp_path, font_folder):

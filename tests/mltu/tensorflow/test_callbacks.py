@@ -15,6 +15,7 @@ from mltu.tensorflow.callbacks import (
     StopOnInterrupt,
     TrainingInterrupted,
     TrainLogger,
+    WarmupCosine,
     float32_copy,
 )
 from mltu.utils.errors import InputError
@@ -141,3 +142,11 @@ def test_interrupts_wait_for_the_end_of_the_batch():
     finally:
         callback.on_train_end()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_learning_rate_rises_in_a_line_and_falls_along_a_cosine():
+    schedule = WarmupCosine(peak=0.1, warmup_steps=4, total_steps=100, steps_per_epoch=10)
+    assert [schedule.rate(step, step / 100) for step in range(4)] == pytest.approx([0.025, 0.05, 0.075, 0.1])
+    assert schedule.rate(50, 0.5) == pytest.approx(0.05)
+    assert schedule.rate(100, 1.0) == pytest.approx(0)
+    assert schedule.rate(200, 2.0) == pytest.approx(0)

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mltu.utils.text_utils import collapse_path, count_errors, ctc_decoder, edit_distance, get_cer, get_wer
+from mltu.utils.text_utils import (
+    bootstrap_interval,
+    collapse_path,
+    count_errors,
+    ctc_decoder,
+    edit_distance,
+    get_cer,
+    get_wer,
+)
 
 short_text = st.text("abc de", max_size=12)
 
@@ -76,3 +84,18 @@ def test_greedy_decoder_equals_brute_force(paths):
 def test_a_blank_separates_equal_characters():
     paths = np.eye(3)[[[0, 0, 2, 0, 1, 1]]]
     assert ctc_decoder(paths, "ab") == ["aab"]
+
+
+def test_the_bootstrap_interval_holds_the_rate_and_shrinks_with_more_lines():
+    rng = np.random.default_rng(0)
+    widths = []
+    for lines in (50, 5000):
+        totals = rng.integers(20, 60, lines)
+        errors = rng.binomial(totals, 0.1)
+        low, high = bootstrap_interval(errors, totals)
+        assert low < errors.sum() / totals.sum() < high
+        # of a mean of independent characters the interval is 2 x 1.96 standard errors wide
+        assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.1 * 0.9 / totals.sum()), rel=0.25)
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 5
+    assert bootstrap_interval([1, 1], [10, 10]) == (0.1, 0.1)

@@ -1,0 +1,31 @@
+import keras
+import numpy as np
+import pytest
+
+from mltu.tensorflow.losses import CTCloss
+from mltu.tensorflow.metrics import CERMetric
+from mltu.tensorflow.model_utils import ShortcutModel, reader_of
+from model import train_model
+
+
+def test_the_shortcut_adds_its_loss_in_training_and_is_not_in_the_reader():
+    keras.utils.set_random_seed(0)
+    network = train_model((32, None, 1), 5, architecture="line", dropout=0.0, shortcut=True)
+    model = ShortcutModel(network, 0.5)
+    jit = False if keras.backend.backend() == "tensorflow" else "auto"
+    model.compile("sgd", loss=CTCloss(), metrics=[CERMetric("abcde")], jit_compile=jit)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 64, 1)).astype(np.float32)
+    labels = np.array([[0, 1, 5]] * 4)
+    main, shortcut = (CTCloss()(labels, one) for one in model(images, training=False))
+    main, shortcut = float(main), float(shortcut)
+    assert model.test_on_batch(images, labels)[0] == pytest.approx(main, rel=1e-4)
+    loss = model.compute_loss(images, labels, model(images, training=False), training=True)
+    assert float(loss) == pytest.approx(main + 0.5 * shortcut, rel=1e-4)
+    before = [np.array(one) for one in model.get_weights()]
+    assert np.isfinite(model.train_on_batch(images, labels)[0])
+    assert any(np.abs(one - other).max() > 0 for one, other in zip(before, model.get_weights(), strict=True))
+    reader = reader_of(model)
+    assert reader.output_names == ["output"]
+    assert reader(images).shape == (4, 16, 6)
+    assert not [layer for layer in reader.layers if "shortcut" in layer.name]
+    assert reader_of(reader) is reader
