@@ -73,8 +73,9 @@ class DataProvider:
         log_level: level of this provider's own logger.
         numpy: stack a batch into arrays.
         seed: of the order and the augmentation.
-        same_shape: put into a batch only samples whose data have one shape before augmentation, as
-            images of any width have; batches then hold fewer samples at the end of each shape.
+        same_shape: for data of several shapes, as images of any width are. Shuffled batches hold samples
+            of about one shape before augmentation, and every epoch has as many of them. Others hold samples
+            of exactly one shape, so the last batch of each shape may be smaller.
         workers: threads that load ahead while iterating and that validate.
         cache_mb: bound of the cache, in megabytes.
 
@@ -175,10 +176,14 @@ class DataProvider:
         if self._same_shape:
             if self._shapes is None:
                 self._shapes = [np.shape(self.process_data(sample)[0]) for sample in self._dataset]
-            by_shape: dict[tuple[int, ...], list[int]] = {}
-            for index in order:
-                by_shape.setdefault(self._shapes[index], []).append(index)
-            groups = [np.array(group) for group in by_shape.values()]
+            # sorted by a stable order, so that chance decides among equals
+            order = np.array(sorted(order, key=lambda index: self._shapes[index][::-1]))
+            groups = [order]
+            if not self._shuffle:
+                by_shape: dict[tuple[int, ...], list[int]] = {}
+                for index in order:
+                    by_shape.setdefault(self._shapes[index], []).append(index)
+                groups = [np.array(group) for group in by_shape.values()]
         batches = [
             group[start : start + self._batch_size]
             for group in groups

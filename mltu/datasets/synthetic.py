@@ -16,7 +16,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from faker import Faker
 from HersheyFonts import HersheyFonts
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
@@ -44,6 +43,8 @@ HANDS = (("futural", "futural", 1.0), ("scripts", "scripts", 1.25), ("scripts", 
 
 def _generated_texts(count: int, seed: int) -> list[str]:
     """English sentences, names, addresses, dates and amounts, in turn at random."""
+    from faker import Faker  # slow to import, and reading needs none of it
+
     fake = Faker("en_US")
     fake.seed_instance(seed)
     rng = np.random.default_rng([seed, 1])

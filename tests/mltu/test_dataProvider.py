@@ -6,7 +6,7 @@ from mltu.augmentors import RandomBrightness, RandomSlant
 from mltu.dataProvider import DataProvider, Mixture
 from mltu.datasets import Sample, read_table
 from mltu.preprocessors import ImageReader
-from mltu.transformers import ImageResizer, LabelIndexer, LabelPadding, LineResizer
+from mltu.transformers import ImagePadding, ImageResizer, LabelIndexer, LabelPadding, LineResizer
 from mltu.utils.errors import InputError
 
 TRANSFORMERS = [ImageResizer(80, 16), LabelIndexer("abcdefghij"), LabelPadding(10, 3)]
@@ -154,6 +154,22 @@ def test_batches_of_one_shape(png):
     assert [images.shape for images, _ in again] == [images.shape for images, _ in provider]
     in_order = provider.with_samples(samples)
     assert [images.shape[2] for images, _ in in_order] == [64, 64, 96, 96, 128, 128]
+
+
+def test_shuffled_epochs_have_as_many_batches_whatever_the_shapes(png):
+    samples = [[str(png(f"{i}.png", np.full((16, 40 + 40 * (i % 3)), 200, np.uint8))), "a"] for i in range(13)]
+    options = {"transformers": [LineResizer(16, 128, 32)], "same_shape": True, "batch_size": 4}
+    provider = DataProvider(samples, [ImageReader()], seed=4, batch_postprocessors=[ImagePadding()], **options)
+    orders = []
+    for _ in range(3):
+        batches = list(provider)
+        assert sorted(len(images) for images, _ in batches) == [1, 4, 4, 4]
+        # of 5, 4 and 4 lines of the three widths, at most one batch each mixes neighbours
+        assert sorted(images.shape[2] for images, _ in batches) == [64, 96, 128, 128]
+        orders.append([images.shape[2] for images, _ in batches])
+        provider.on_epoch_end()
+    assert len({tuple(order) for order in orders}) > 1
+    assert [len(images) for images, _ in provider.with_samples(samples)] == [4, 1, 4, 4]
 
 
 def test_batches_can_be_postprocessed_and_stay_lists(samples):
