@@ -29,7 +29,7 @@ from mltu.inferenceModel import OnnxInferenceModel
 from mltu.transformers import LINE_PREPROCESSING, ImageResizer, LineResizer
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import read_image, to_bgr, to_gray
-from mltu.utils.text_utils import bootstrap_interval, count_errors, ctc_decoder, get_cer, get_wer
+from mltu.utils.text_utils import ctc_decoder, error_rate, get_cer, get_wer
 
 PRETRAINED = "Models/pretrained"
 
@@ -190,12 +190,10 @@ def read_csv(model: ImageToWordModel, path: str, output: str | None = None) -> i
         return failed
     seconds = time.monotonic() - start
     for name, unit, tokens in (("CER", "characters", list), ("WER", "words", str.split)):
-        pairs = zip(readings, truths, strict=True)
-        errors, totals = zip(*(count_errors([reading], [text], tokens) for reading, text in pairs), strict=True)
-        low, high = bootstrap_interval(errors, totals)
+        found = error_rate(readings, truths, tokens)
         print(
-            f"{name} {sum(errors) / sum(totals):.2%} ({sum(errors)} of {sum(totals)} {unit}; "
-            f"95 % interval {low:.2%} to {high:.2%})"
+            f"{name} {found.rate:.2%} ({found.errors} of {found.total} {unit}; "
+            f"95 % interval {found.low:.2%} to {found.high:.2%})"
         )
     print(f"{len(readings)} lines, {len(readings) / seconds:.1f} a second")
     return failed

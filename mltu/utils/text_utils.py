@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -95,6 +96,27 @@ def count_errors(
         errors += edit_distance(tokens(pred), true_tokens)
         total += len(true_tokens)
     return errors, total
+
+
+class ErrorRate(NamedTuple):
+    """Edits over true tokens of many lines."""
+
+    errors: int
+    total: int  # true characters or words
+    low: float  # ends of the 95 % bootstrap interval over the lines
+    high: float
+
+    @property
+    def rate(self) -> float:
+        """As a fraction."""
+        return self.errors / max(self.total, 1)
+
+
+def error_rate(preds: Sequence[str], target: Sequence[str], tokens: Callable[[str], Sequence[str]] = list) -> ErrorRate:
+    """Error rate of many lines with its interval; arguments as :func:`count_errors`."""
+    pairs = zip(preds, target, strict=True)
+    errors, totals = zip(*(count_errors([pred], [true], tokens) for pred, true in pairs), strict=True)
+    return ErrorRate(sum(errors), sum(totals), *bootstrap_interval(errors, totals))
 
 
 def _rate(preds: str | Sequence[str], target: str | Sequence[str], tokens: Callable) -> float:

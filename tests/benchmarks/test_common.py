@@ -1,0 +1,73 @@
+import csv
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from benchmarks import common
+from mltu.tensorflow.callbacks import Model2onnx
+
+
+def test_operations_are_those_of_the_formulas(tmp_path):
+    inputs = layers.Input((8, None, 1))
+    x = layers.Conv2D(4, (3, 5), strides=2, padding="same")(inputs)
+    x = keras.ops.max(x, axis=1)
+    x = layers.Bidirectional(layers.LSTM(6, return_sequences=True))(x)
+    x = layers.Dense(7)(x)
+    Model2onnx.model2onnx(keras.Model(inputs, x), tmp_path / "m.onnx")
+    convolution = 2 * (4 * 10) * 4 * (3 * 5 * 1)
+    lstm = 2 * 10 * 2 * (4 * 6) * (4 + 6)
+    dense = 2 * 10 * 12 * 7
+    assert common.onnx_flops(tmp_path / "m.onnx", 8, 20) == convolution + lstm + dense
+
+
+def test_the_rate_of_products_is_one_of_this_world():
+    assert 1e9 < common.gemm_rate(1, size=256, seconds=0.05) < 1e14
+
+
+def test_rounds_take_turns_and_give_medians():
+    seen = []
+
+    def run(case):
+        seen.append(case["name"])
+        return {"value": float(len(seen))}
+
+    rows = common.rounds([{"name": "a"}, {"name": "b"}], run, 3)
+    assert seen == ["a", "b"] * 3
+    assert rows == [{"name": "a", "value": 3.0}, {"name": "b", "value": 4.0}]
+
+
+def test_the_table_has_ratios_and_is_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(common, "RESULTS", tmp_path / "results")
+    rows = [{"name": "a", "speed": 2.0}, {"name": "b", "speed": 5.0}]
+    common.report("test", rows, "speed", lambda row: rows[0])
+    with open(tmp_path / "results" / "test.csv", newline="") as file:
+        assert [row["ratio"] for row in csv.DictReader(file)] == ["1.0", "2.5"]
+    assert "2.5" in capsys.readouterr().out
+
+
+def test_a_measurement_that_fails_says_why(tmp_path):
+    script = tmp_path / "s.py"
+    script.write_text(
+        "import sys, json; o = json.loads(sys.argv[2]); print('x'); print(json.dumps({'v': 1 / o['by']}))"
+    )
+    assert common.measure(str(script), {"threads": 1, "by": 4}) == {"v": 0.25}
+    with pytest.raises(SystemExit, match="ZeroDivisionError"):
+        common.measure(str(script), {"threads": 1, "by": 0})
+
+
+def test_every_benchmark_measures(line_run, tmp_path):
+    """The part of each that runs in a process of its own, on the test's small model."""
+    shared = {"threads": 1, "csv": str(line_run / "val.csv")}
+    found = common.measure("benchmarks/reading.py", {**shared, "model": str(line_run), "lines": 2})
+    assert found["lines_per_second"] > 0
+    assert 0 < found["median_ms"] <= found["p95_ms"]
+    assert 0 < found["share_of_gemm"] < 1
+    assert found["memory_mb"] > 10
+    options = {**shared, "network": "line", "cache": True, "workers": 2, "batch": 2, "epochs": 2}
+    assert common.measure("benchmarks/pipeline.py", options)["lines_per_second"] > 0
+    options = {"threads": 1, "network": "line", "shortcut": 0.1, "batch": 1, "steps": 1}
+    found = common.measure("benchmarks/training.py", options)
+    assert found["lines_per_second"] == pytest.approx(1 / found["step_s"])
+    assert np.isfinite(found["step_s"])
