@@ -665,6 +665,7 @@ def run(
         InputError: settings or data cannot be used.
         TrainingError: training or export went wrong.
     """
+    cv2.setNumThreads(1)  # the provider's threads share the cores
     folder = Path(configs.model_path)
     resumed = None
     if resume:

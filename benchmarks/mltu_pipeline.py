@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+
 from mltu.annotations.images import CVImage
 from mltu.augmentors import RandomBrightness, RandomErodeDilate, RandomSharpen
 from mltu.dataProvider import DataProvider
@@ -19,6 +21,7 @@ from mltu.transformers import ImageResizer, LabelIndexer, LabelPadding
 
 
 def main() -> None:
+    cv2.setNumThreads(1)  # one worker is one thread, on both sides
     options = json.loads(sys.argv[sys.argv.index("--one") + 1])
     with open(options["csv"], newline="", encoding="utf-8") as file:
         rows = [(str(Path(options["csv"]).parent / row["image"]), row["text"]) for row in csv.DictReader(file)]

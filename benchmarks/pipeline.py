@@ -21,6 +21,8 @@ import time
 import venv
 from pathlib import Path
 
+import cv2
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import RESULTS, ROOT, measure, report, rounds
@@ -59,6 +61,7 @@ def one(options: dict) -> dict[str, float]:
     from model import ARCHITECTURES
     from train import make_providers
 
+    cv2.setNumThreads(1)  # one worker is one thread, on both sides
     samples, _ = read_table(options["csv"])
     network = options["network"]
     settings = {"architecture": "reference", "augmentors": TUTORIAL_AUGMENTORS}

@@ -99,6 +99,7 @@ class ShortcutModel(keras.Model):
         self.network = network
         self.weight = weight
         self.reader = keras.Model(network.input, network.outputs[0])
+        self.built = True  # as the network is; weights can be loaded only then
 
     def call(self, inputs, training=None):
         return self.network(inputs, training=training)
