@@ -318,7 +318,7 @@ class RandomRuling(Augmentor):
         self.strength = strength
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        height, width = image.shape[:2]
+        height = image.shape[0]
         distance = max(6.0, rng.uniform(*self.distance) * height)
         tilt = rng.normal(0, 0.004)
         thickness = int(rng.integers(1, 3)) if height > 48 else 1
