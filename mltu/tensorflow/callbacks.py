@@ -235,7 +235,7 @@ class RunState(keras.callbacks.Callback):
 
     @staticmethod
     def read(folder: str | Path) -> dict[str, Any]:
-        """What is known of the run besides the weights: `weights`, `seconds`, `epochs`, `counters`.
+        """What is known of the run besides the weights: `weights`, `seconds`, `epochs`, `counters`, `seeds`.
 
         Raises:
             InputError: there is no state, or it cannot be read.
@@ -257,9 +257,16 @@ class RunState(keras.callbacks.Callback):
             model.load_weights(path)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{path}: the weights cannot be resumed ({' '.join(str(error).split())[:200]})") from None
+        for variable, value in zip(self._seeds(model), state["seeds"], strict=True):
+            variable.assign(value)
         self.epochs = state["epochs"]
         self._counters = state["counters"]
         return len(self.epochs)
+
+    @staticmethod
+    def _seeds(model: keras.Model) -> list[keras.Variable]:
+        """Where dropout stands in its random numbers, which Keras does not count among the weights."""
+        return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
     def on_train_begin(self, logs: Any = None) -> None:
         for watcher, counters in zip(self.watchers, self._counters, strict=False):
@@ -280,7 +287,13 @@ class RunState(keras.callbacks.Callback):
             {name: float(getattr(one, name)) for name in self.COUNTERS if getattr(one, name, None) is not None}
             for one in self.watchers
         ]
-        state = {"weights": weights, "seconds": self.clock.seconds, "epochs": self.epochs, "counters": counters}
+        state = {
+            "weights": weights,
+            "seconds": self.clock.seconds,
+            "epochs": self.epochs,
+            "counters": counters,
+            "seeds": [keras.ops.convert_to_numpy(variable).tolist() for variable in self._seeds(self.model)],
+        }
         write_whole(self.folder / self.FILE, json.dumps(state).encode())
         for old in self.folder.glob("*.weights.h5"):
             if old.name != weights:
