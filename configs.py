@@ -56,7 +56,7 @@ class ModelConfigs(BaseModelConfigs):
     text_file: str = ""  # sentences to write, one a line, UTF-8; empty: made-up English
     fonts: str = ""  # folder of TTF, OTF, WOFF or WOFF2 fonts; empty: pen strokes
     max_chars: int = 60  # longest generated line, characters
-    skip_fonts: tuple[str, ...] = ()  # fonts not to use: their file names without ending
+    skip_fonts: tuple[str, ...] = ()  # font families not to use, as their files are named
     plain_quotes: bool = False  # write the typographic quotes of the text file as ' and "
 
     # more data for training

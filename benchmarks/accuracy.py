@@ -22,7 +22,7 @@ from benchmarks.common import RESULTS, ROOT, report
 from inferenceModel import ImageToWordModel
 from mltu.configs import read_yaml
 from mltu.datasets import Sample, generate_lines, read_table
-from mltu.datasets.synthetic import find_fonts
+from mltu.datasets.synthetic import family_of, find_fonts
 from mltu.utils.image_utils import read_image
 from mltu.utils.text_utils import error_rate
 
@@ -31,8 +31,8 @@ SEED = 99  # another one than that of training
 
 def generated_lines(fonts: str, text_file: str, count: int) -> list[Sample]:
     """Lines in the fonts that training left out."""
-    left_out = read_yaml(ROOT / "recipes" / "pretrain.yaml")["skip_fonts"]
-    used = [font.stem for font in find_fonts(fonts) if font.stem not in left_out]
+    left_out = set(map(family_of, read_yaml(ROOT / "recipes" / "pretrain.yaml")["skip_fonts"]))
+    used = [font.stem for font in find_fonts(fonts) if family_of(font.stem) not in left_out]
     folder = RESULTS / "left_out_fonts"
     samples, _ = generate_lines(folder, count, SEED, text_file, fonts, 64, 2, skip_fonts=used, plain_quotes=True)
     return samples

@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from mltu.configs import read_yaml  # noqa: E402
 from mltu.datasets.base import Sample  # noqa: E402
-from mltu.datasets.synthetic import draw_line, draw_page, find_fonts  # noqa: E402
+from mltu.datasets.synthetic import draw_line, draw_page, family_of, find_fonts  # noqa: E402
 from mltu.datasets.table import write_table  # noqa: E402
 from mltu.utils.files import write_whole  # noqa: E402
 
@@ -56,7 +56,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fonts", default="Datasets/fonts", help="folder with the fonts [Datasets/fonts]")
     left_out = read_yaml(RECIPE)["skip_fonts"]
-    fonts = [font for font in find_fonts(parser.parse_args().fonts) if font.stem in left_out]
+    families = {family_of(name) for name in left_out}
+    fonts = [font for font in find_fonts(parser.parse_args().fonts) if family_of(font.stem) in families]
     if len(fonts) != len(left_out):
         parser.error(f"needs the fonts {', '.join(left_out)}")
     samples = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +23,6 @@ from PIL import ImageDraw, ImageFont
 from tqdm import tqdm
 
 from ..augmentors import RandomElasticTransform
-from ..configs import nearest
 from ..utils.errors import InputError
 from ..utils.image_utils import write_png
 from .base import Sample, Skipped, normalize_text
@@ -457,7 +457,7 @@ def generate_lines(
             without fonts every eight lines are.
         max_chars: longer texts are cut between words.
         workers: threads that draw.
-        skip_fonts: stems of the font files not to use.
+        skip_fonts: families not to use, as their files are named; those that are not there are reported.
         plain_quotes: write typographic quotes as ' and ", which hands do not tell apart.
 
     Returns:
@@ -523,17 +523,22 @@ def _font_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def family_of(stem: str) -> str:
+    """A font's family, from its file name, whoever packed it: letters and digits of it alone, in lower case."""
+    stem = re.sub(r"\[.*\]|[-_ ]?(regular|latin[-_ ].*|variablefont.*)$", "", stem.lower())
+    return re.sub(r"[^a-z0-9]", "", stem)
+
+
 def _usable_fonts(folder: str | Path, skip: Collection[str]) -> tuple[list[Path], list[Skipped]]:
     """The fonts of a folder that can be opened, and those that cannot; none of those to skip."""
     usable, skipped = [], []
     found = find_fonts(folder)
-    unknown = sorted(set(skip) - {path.stem for path in found})
-    if unknown:
-        raise InputError(
-            f"skip_fonts: {folder} has no {unknown[0]!r}{nearest(unknown[0], [one.stem for one in found])}"
-        )
+    families = {family_of(path.stem) for path in found}
+    unknown = [name for name in skip if family_of(name) not in families]
+    skipped += [Skipped(f"skip_fonts: {name}", f"not among the fonts of {folder}") for name in unknown]
+    unwanted = set(map(family_of, skip))
     for path in found:
-        if path.stem in skip:
+        if family_of(path.stem) in unwanted:
             continue
         try:
             _font(path, 32)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mltu.datasets import generate_lines, random_split, read_table, synthetic
-from mltu.datasets.synthetic import _shorten, draw_line, draw_page
+from mltu.datasets.synthetic import _shorten, draw_line, draw_page, family_of
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import paper_color, read_image
 
@@ -131,13 +131,22 @@ def test_fonts_can_be_left_out_and_quotes_made_plain(tmp_path, font_folder):
     options = {"text_file": tmp_path / "t.txt", "fonts": font_folder}
     samples, _ = generate_lines(tmp_path / "out", 12, **options, skip_fonts=["ab"])
     assert {sample.writer for sample in samples} == {"ae"}
-    with pytest.raises(InputError, match="did you mean ab"):
-        generate_lines(tmp_path / "out", 2, **options, skip_fonts=["abb"])
+    samples, skipped = generate_lines(tmp_path / "out", 12, **options, skip_fonts=["AE-Regular", "other"])
+    assert {sample.writer for sample in samples} == {"ab"}
+    assert [one.source for one in skipped] == ["skip_fonts: other"]
     with pytest.raises(InputError, match="all are to be skipped"):
         generate_lines(tmp_path / "out", 2, **options, skip_fonts=["ab", "ae"])
     (tmp_path / "t.txt").write_text("“It’s ‘so’”\n", encoding="utf-8")
     samples, _ = generate_lines(tmp_path / "out", 1, text_file=tmp_path / "t.txt", plain_quotes=True)
     assert samples[0].text == "\"It's 'so'\""
+
+
+@pytest.mark.parametrize(
+    "stem", ["CedarvilleCursive-Regular", "cedarville-cursive", "cedarville-cursive-latin-400-normal"]
+)
+def test_a_font_is_known_by_its_family_whoever_packed_it(stem):
+    assert family_of(stem) == "cedarvillecursive"
+    assert family_of("CaveatBrush-Regular") != family_of("Caveat[wght]") == "caveat"
 
 
 def test_a_page_has_its_lines_below_each_other_in_their_boxes():
