@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,12 @@ class ImageToWordModel(OnnxInferenceModel):
             )
         if self.metadata.get("preprocessing", LINE_PREPROCESSING) != LINE_PREPROCESSING:
             raise InputError(f"{self.model_path}: was trained with other preprocessing; export it with this version")
+        # 8-bit models read each line alone, so the lines share the cores, not the work on a line; see write_int8
+        self.one_by_one = bool(self.metadata.get("one_by_one"))
+        if self.one_by_one:
+            at_once = self.threads or os.cpu_count() or 1
+            super().__init__(model_path, **{**options, "threads": 1})
+            self.threads = at_once
         self.resizer: LineResizer | ImageResizer
         if width_step:
             self.resizer = LineResizer(shape[1], self.metadata["width"], width_step)
@@ -102,14 +109,19 @@ class ImageToWordModel(OnnxInferenceModel):
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[str]:
         """Read several lines at once; each as :meth:`predict` takes it, and each reads as it does alone."""
         prepared = [self.prepare(image) for image in images]
+        if self.one_by_one:
+            with ThreadPoolExecutor(self.threads) as pool:
+                return list(pool.map(lambda image: self._read(image[None])[0], prepared))
         texts = [""] * len(prepared)
         for width in {image.shape[1] for image in prepared}:
             chosen = [i for i, image in enumerate(prepared) if image.shape[1] == width]
-            batch = np.stack([prepared[i] for i in chosen])
-            predictions = self.model.run(self.output_names[:1], {self.input_names[0]: batch})[0]
-            for i, text in zip(chosen, ctc_decoder(predictions, self.char_list), strict=True):
+            for i, text in zip(chosen, self._read(np.stack([prepared[i] for i in chosen])), strict=True):
                 texts[i] = text
         return texts
+
+    def _read(self, batch: np.ndarray) -> list[str]:
+        predictions = self.model.run(self.output_names[:1], {self.input_names[0]: batch})[0]
+        return ctc_decoder(predictions, self.char_list)
 
 
 def complain(message: object) -> None:

@@ -10,6 +10,7 @@
     python train.py --overfit_batch                        learn one batch by heart, to prove the set-up
     python train.py --resume Models/...                    go on with a run that was stopped
     python train.py --export_only Models/...               write and check model.onnx again
+    python train.py --int8 Models/...                      write model.int8.onnx, smaller and quicker to run
 
 Every setting of configs.py is a flag. A run leaves in its folder: configs.yaml, train.csv, val.csv,
 (test.csv,) skipped.csv, training.csv, logs.log, readings.txt, TensorBoard logs, model.keras (best
@@ -53,7 +54,7 @@ from mltu.datasets import (
     shared_writers,
     write_skipped,
 )
-from mltu.inferenceModel import OnnxInferenceModel
+from mltu.inferenceModel import OnnxInferenceModel, write_int8
 from mltu.preprocessors import ImageReader
 from mltu.transformers import (
     LINE_PREPROCESSING,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:  # Keras takes seconds to import, so it waits until the settin
 CHECKPOINT = "model.keras"
 STATE = "state"  # folder of what a run is resumed from
 FAILED_EXPORT = "model.failed.onnx"
+INT8 = "model.int8.onnx"
 PRODUCTS = (
     "configs.yaml",
     "train.csv",
@@ -91,6 +93,7 @@ PRODUCTS = (
     CHECKPOINT,
     "model.onnx",
     FAILED_EXPORT,
+    INT8,
 )
 # settings from which vocabulary and text length follow, so that those of an earlier run no longer hold
 DERIVING_FIELDS = {
@@ -749,6 +752,7 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
     actions.add_argument("--export_only", metavar="DIR", help="export the best weights of a finished run again")
     actions.add_argument("--resume", metavar="DIR", help="go on with a run that was stopped, with its settings")
     actions.add_argument("--overwrite", action="store_true", help="replace an earlier run in the same folder")
+    actions.add_argument("--int8", metavar="DIR", help="write model.int8.onnx beside the model.onnx of a run")
     action_names = {action.dest for action in actions._group_actions}
     ModelConfigs.add_arguments(parser)
     given = parser.parse_args(args)
@@ -780,6 +784,12 @@ def main(args: Sequence[str] | None = None) -> int:
         given, configs = parse(args)
         if given.export_only:
             export_run(Path(given.export_only))
+            return 0
+        if given.int8:
+            folder = Path(given.int8)
+            OnnxInferenceModel(folder)  # says what is wrong if there is none
+            write_int8(folder / "model.onnx", folder / INT8)
+            print(f"{folder / INT8}: {(folder / INT8).stat().st_size / 1e6:.1f} MB")
             return 0
         return run(configs, given.check_only, given.overfit_batch, given.overwrite, bool(given.resume))
     except InputError as error:

@@ -10,6 +10,28 @@ import numpy as np
 import onnxruntime as ort
 
 from .utils.errors import InputError
+from .utils.files import write_whole
+
+
+def write_int8(path: str | Path, target: str | Path) -> None:
+    """Write a copy of a model whose LSTMs and matrix products have 8-bit weights.
+
+    Their inputs are quantised when it runs, with one scale for a whole batch, so that what a line gives
+    would depend on its company: `one_by_one` in the metadata says to run each line alone.
+
+    Args:
+        path: the float32 ONNX file.
+        target: the file to write; it appears whole or not at all.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    unfinished = Path(target).with_suffix(".part")
+    quantize_dynamic(path, unfinished, op_types_to_quantize=["LSTM", "MatMul"], weight_type=QuantType.QInt8)
+    model = onnx.load(unfinished)
+    unfinished.unlink()
+    model.metadata_props.add(key="one_by_one", value="true")
+    write_whole(Path(target), model.SerializeToString())
 
 
 class OnnxInferenceModel:
@@ -46,6 +68,7 @@ class OnnxInferenceModel:
             raise InputError(f"{path}: no such model; train one with `python train.py`, or name one with --model")
         self.model_path = str(path)
         options = ort.SessionOptions()
+        self.threads = threads
         options.intra_op_num_threads = threads
         wanted = ["CPUExecutionProvider"] if force_cpu else ["CUDAExecutionProvider", "CPUExecutionProvider"]
         providers = [provider for provider in wanted if provider in ort.get_available_providers()]

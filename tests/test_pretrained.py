@@ -15,9 +15,9 @@ FOLDER = ROOT / "Models" / "pretrained"
 SAMPLES, _ = read_table(ROOT / "samples" / "lines.csv")
 
 
-@pytest.fixture(scope="module")
-def model():
-    return ImageToWordModel(FOLDER)
+@pytest.fixture(scope="module", params=["model.onnx", "model.int8.onnx"])
+def model(request):
+    return ImageToWordModel(FOLDER / request.param)
 
 
 def test_it_reads_the_samples_alone_as_in_any_batch(model):
@@ -34,7 +34,8 @@ def test_it_knows_ascii_french_letters_and_quotes(model):
 
 
 def test_its_size_and_its_papers(model):
-    assert (FOLDER / "model.onnx").stat().st_size < 16e6
+    sizes = [(FOLDER / name).stat().st_size for name in ("model.int8.onnx", "model.onnx")]
+    assert 0 < 2 * sizes[0] < sizes[1] < 16e6
     configs = yaml.safe_load((FOLDER / "configs.yaml").read_text(encoding="utf-8"))
     assert configs["vocab"] == model.char_list
     assert (FOLDER / "curves.png").stat().st_size > 1000
