@@ -108,10 +108,10 @@ class ImageToWordModel(OnnxInferenceModel):
 
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[str]:
         """Read several lines at once; each as :meth:`predict` takes it, and each reads as it does alone."""
-        prepared = [self.prepare(image) for image in images]
-        if self.one_by_one:
-            with ThreadPoolExecutor(self.threads) as pool:
-                return list(pool.map(lambda image: self._read(image[None])[0], prepared))
+        with ThreadPoolExecutor(self.threads or os.cpu_count()) as pool:
+            if self.one_by_one:
+                return list(pool.map(lambda image: self._read(self.prepare(image)[None])[0], images))
+            prepared = list(pool.map(self.prepare, images))
         texts = [""] * len(prepared)
         for width in {image.shape[1] for image in prepared}:
             chosen = [i for i, image in enumerate(prepared) if image.shape[1] == width]
