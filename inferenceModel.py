@@ -104,13 +104,13 @@ class ImageToWordModel(OnnxInferenceModel):
         Raises:
             InputError: not an image.
         """
-        return self.predict_batch([image])[0]
+        return self._read(self.prepare(image)[None])[0]
 
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[str]:
         """Read several lines at once; each as :meth:`predict` takes it, and each reads as it does alone."""
         with ThreadPoolExecutor(self.threads or os.cpu_count()) as pool:
             if self.one_by_one:
-                return list(pool.map(lambda image: self._read(self.prepare(image)[None])[0], images))
+                return list(pool.map(self.predict, images))
             prepared = list(pool.map(self.prepare, images))
         texts = [""] * len(prepared)
         for width in {image.shape[1] for image in prepared}:

@@ -100,8 +100,8 @@ def train_model(
         dropout: share of units dropped: in the blocks and after the LSTMs of the reference, before
             and after the LSTMs of the line network.
         architecture: "reference" or "line".
-        shortcut: add a second output, made by one convolution from the features that the LSTMs
-            take. It is for training only: its CTC loss reaches the CNN without the LSTMs between
+        shortcut: add a second output, made by a convolution and a dense layer from the features that
+            the LSTMs take. It is for training only: its CTC loss reaches the CNN without the LSTMs between
             (Retsinas et al., "Best Practices for a Handwritten Text Recognition System", DAS 2022).
 
     Returns:

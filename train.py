@@ -483,7 +483,7 @@ def fit(
     callbacks = make_callbacks(configs, providers["train"], providers["val"], resumed)
     state = next(one for one in callbacks if isinstance(one, RunState))
     clock = next(one for one in callbacks if isinstance(one, Clock))
-    done = state.load(model) if resumed else 0
+    done = state.load(model, resumed) if resumed else 0
     ended = "all epochs done"
     providers["train"].epoch = done + 1
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
@@ -16,7 +17,19 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-REFERENCE_CLASSES = 78  # of the reference network's vocabulary; its speed hardly depends on it
+VOCAB = "".join(map(chr, range(32, 110)))  # of networks with random weights; their speed hardly depends on it
+
+
+def parse(parser: argparse.ArgumentParser, one: Callable[[dict], dict[str, float]]) -> argparse.Namespace:
+    """Flags of a benchmark, with those that all have. Under `--one`, measure one case, print it, and end."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--rounds", type=int, default=3, help="[3]")
+    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(one(given.one)))
+        parser.exit()
+    return given
 
 
 def measure(script: str, options: Mapping[str, Any], python: str = sys.executable) -> dict[str, float]:

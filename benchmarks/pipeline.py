@@ -13,7 +13,6 @@ generated if no table is given. Written to benchmarks/results/pipeline.csv.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -25,7 +24,7 @@ import cv2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.common import RESULTS, ROOT, measure, report, rounds
+from benchmarks.common import RESULTS, ROOT, measure, parse, report, rounds
 
 PACKAGE = "mltu==1.2.5"
 TUTORIAL_AUGMENTORS = "RandomBrightness,RandomErodeDilate,RandomSharpen"
@@ -92,16 +91,11 @@ def one(options: dict) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--csv", help="table of lines, `image,text`, with paths beside it [256 generated lines]")
     parser.add_argument("--lines", type=int, default=256, help="how many lines to generate [256]")
     parser.add_argument("--batch", type=int, default=16, help="lines in a batch [16]")
-    parser.add_argument("--rounds", type=int, default=3, help="[3]")
-    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.one:
-        print(json.dumps(one(given.one)))
-        return
+    given = parse(parser, one)
     shared = {"csv": os.path.abspath(given.csv or generated_lines(given.lines)), "batch": given.batch, "epochs": 2}
     python = package_python()
     cases = [

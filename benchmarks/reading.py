@@ -14,7 +14,6 @@ trained ones. Written to benchmarks/results/reading.csv.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -25,7 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.common import REFERENCE_CLASSES, RESULTS, ROOT, gemm_rate, measure, onnx_flops, report, rounds
+from benchmarks.common import RESULTS, ROOT, VOCAB, gemm_rate, measure, onnx_flops, parse, report, rounds
 from inferenceModel import ImageToWordModel
 from mltu.datasets.table import read_table
 from mltu.utils.image_utils import read_image
@@ -43,9 +42,8 @@ def reference_model(height: int = 96, width: int = 1408) -> Path:
         from model import train_model
 
         RESULTS.mkdir(exist_ok=True)
-        model = train_model((height, width, 3), REFERENCE_CLASSES)
-        vocab = "".join(map(chr, range(32, 32 + REFERENCE_CLASSES)))
-        about = {"vocab": vocab, "height": height, "width": width, "color": "BGR", "preprocessing": LINE_PREPROCESSING}
+        model = train_model((height, width, 3), len(VOCAB))
+        about = {"vocab": VOCAB, "height": height, "width": width, "color": "BGR", "preprocessing": LINE_PREPROCESSING}
         Model2onnx.model2onnx(model, path, about)
     return path
 
@@ -93,17 +91,12 @@ def whole_command(model: str, image: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--csv", default=str(ROOT / "samples" / "lines.csv"), help="table of lines [the samples]")
     parser.add_argument("--models", nargs="+", default=SHIPPED, help=f"[{' '.join(SHIPPED)}]")
     parser.add_argument("--lines", type=int, default=200, help="at most so many lines [200]")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="[1 2]")
-    parser.add_argument("--rounds", type=int, default=3, help="[3]")
-    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.one:
-        print(json.dumps(one(given.one)))
-        return
+    given = parse(parser, one)
     reference = os.path.relpath(reference_model(), ROOT)
     csv_path = os.path.abspath(given.csv)
     first_line = read_table(csv_path)[0][0].image

@@ -11,7 +11,6 @@ The step is that of `train.py`: loss, gradients, optimiser, CER and WER. Written
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.common import measure, report, rounds
+from benchmarks.common import VOCAB, measure, parse, report, rounds
 
 SIZES = {"reference": (96, 1408, 3), "line": (64, 960, 1)}
 CHARACTERS = 46  # of the median line
@@ -32,14 +31,13 @@ def one(options: dict) -> dict[str, float]:
     from train import build
 
     height, width, channels = SIZES[options["network"]]
-    vocab = "".join(map(chr, range(32, 110)))
-    settings = {"architecture": options["network"], "height": height, "vocab": vocab, "shortcut": options["shortcut"]}
+    settings = {"architecture": options["network"], "height": height, "vocab": VOCAB, "shortcut": options["shortcut"]}
     model = build(
         ModelConfigs.from_dict({**settings, "width": 1536 if channels == 1 else width, "dataset": "synthetic"})
     )
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (options["batch"], height, width, channels)).astype(np.uint8)
-    labels = rng.integers(0, len(vocab), (options["batch"], CHARACTERS)).astype(np.int32)
+    labels = rng.integers(0, len(VOCAB), (options["batch"], CHARACTERS)).astype(np.int32)
     model.train_on_batch(images, labels)
     seconds = []
     for _ in range(options["steps"]):
@@ -50,16 +48,11 @@ def one(options: dict) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=16, help="lines in a batch [16]")
     parser.add_argument("--steps", type=int, default=5, help="timed steps [5]")
-    parser.add_argument("--rounds", type=int, default=3, help="[3]")
     parser.add_argument("--threads", type=int, default=2, help="[2]")
-    parser.add_argument("--one", type=json.loads, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.one:
-        print(json.dumps(one(given.one)))
-        return
+    given = parse(parser, one)
     shared = {"batch": given.batch, "steps": given.steps, "threads": given.threads}
     cases = [
         {"network": "reference", "shortcut": 0.0, **shared},

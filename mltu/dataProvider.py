@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -176,22 +176,21 @@ class DataProvider:
         if self._same_shape:
             if self._shapes is None:
                 self._shapes = [np.shape(self.process_data(sample)[0]) for sample in self._dataset]
-            # sorted by a stable order, so that chance decides among equals
-            order = np.array(sorted(order, key=lambda index: self._shapes[index][::-1]))
-            groups = [order]
-            if not self._shuffle:
-                by_shape: dict[tuple[int, ...], list[int]] = {}
-                for index in order:
-                    by_shape.setdefault(self._shapes[index], []).append(index)
-                groups = [np.array(group) for group in by_shape.values()]
+            # a stable sort, so that chance decides among equals
+            order = sorted(order, key=self._shape)
+            groups = [order] if self._shuffle else [list(group) for _, group in groupby(order, key=self._shape)]
         batches = [
-            group[start : start + self._batch_size]
+            np.asarray(group[start : start + self._batch_size])
             for group in groups
             for start in range(0, len(group), self._batch_size)
         ]
         if self._same_shape and self._shuffle:
             batches = [batches[i] for i in rng.permutation(len(batches))]
         return batches
+
+    def _shape(self, index: int) -> tuple[int, ...]:
+        """Of a sample's data, the last axes first, so that widths of the same height are in order."""
+        return self._shapes[index][::-1]
 
     def _draw_mixture(self, mixture: Mixture) -> np.ndarray:
         """The samples of this epoch. Each group goes through all of its samples before any comes again."""

@@ -358,6 +358,15 @@ def _ink(coverage: np.ndarray, paper: np.ndarray, hand: Hand, rng: np.random.Gen
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
+def _write(
+    text: str, hand: Hand, seed: int, writer: int, font: Path | None, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """A line in a font, or in strokes without one; returns what :func:`_draw_strokes` does."""
+    if font is None:
+        return _draw_strokes(text, hand, seed, writer, rng)
+    return _draw_font(text, font, hand.height, rng)
+
+
 def draw_line(text: str, seed: int = 0, number: int = 0, writer: int = 0, font: Path | None = None) -> np.ndarray:
     """Draw one line of handwriting.
 
@@ -376,10 +385,7 @@ def draw_line(text: str, seed: int = 0, number: int = 0, writer: int = 0, font: 
     """
     rng = np.random.default_rng([seed, 4, number])
     hand = _hand(seed, writer)
-    if font is None:
-        coverage, baseline = _draw_strokes(text, hand, seed, writer, rng)
-    else:
-        coverage, baseline = _draw_font(text, font, hand.height, rng)
+    coverage, baseline = _write(text, hand, seed, writer, font, rng)
     return _compose(coverage, baseline, hand, rng)
 
 
@@ -403,10 +409,7 @@ def draw_page(
     """
     rng = np.random.default_rng([seed, 7, number])
     hand = _hand(seed, writer)
-    if font is None:
-        lines = [_draw_strokes(text, hand, seed, writer, rng) for text in texts]
-    else:
-        lines = [_draw_font(text, font, hand.height, rng) for text in texts]
+    lines = [_write(text, hand, seed, writer, font, rng) for text in texts]
     distance = hand.height * rng.uniform(1.9, 2.3)
     margin = round(2 * hand.height)
     width = 2 * margin + max(coverage.shape[1] for coverage, _ in lines) + round(hand.height)

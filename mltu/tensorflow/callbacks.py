@@ -208,8 +208,8 @@ class SwapAverage(keras.callbacks.SwapEMAWeights):
 class RunState(keras.callbacks.Callback):
     """After each epoch, save all that is needed to go on with the run, and bring it back.
 
-    Saved are weights, optimiser and seeds (as Keras has them in one file), the values of all epochs,
-    the time spent, and what `watchers` count. A state is written beside the last one and replaces
+    Saved are weights and optimiser (as Keras has them in one file), the seeds of dropout, the values of
+    all epochs, the time spent, and what `watchers` count. A state is written beside the last one and replaces
     it by one renaming, so there is a whole one at any time. Must come last.
 
     Args:
@@ -248,9 +248,8 @@ class RunState(keras.callbacks.Callback):
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: the state of the run cannot be read ({error})") from None
 
-    def load(self, model: keras.Model) -> int:
-        """Bring a compiled model to the saved state; returns the number of epochs that are over."""
-        state = self.read(self.folder)
+    def load(self, model: keras.Model, state: Mapping[str, Any]) -> int:
+        """Bring a compiled model to a state that :meth:`read` gave; returns the number of epochs that are over."""
         model.optimizer.build(model.trainable_variables)
         path = self.folder / state["weights"]
         try:

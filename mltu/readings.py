@@ -1,0 +1,101 @@
+"""What reading gives: pages of lines, lines of characters, each with its place and confidence."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Character(NamedTuple):
+    """One character that was read."""
+
+    text: str
+    confidence: float  # estimated probability that it is right, 0 to 1
+    start: float  # where it begins and ends, as shares of the width of the line's image
+    end: float
+    alternatives: tuple[tuple[str, float], ...] = ()  # other characters and their probabilities, best first
+
+
+class Word(NamedTuple):
+    """Characters between spaces."""
+
+    text: str
+    confidence: float  # estimated probability that all of it is right
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, eq=False)
+class LineReading:
+    """A line that was read.
+
+    Attributes:
+        text: the text.
+        confidence: estimated share of its characters that are right; 0 where nothing was read.
+        characters: those of the text, in order.
+        polygon: outline on the page, pixels, shape (points, 2), clockwise from the upper left.
+        frame: upper left, upper right and lower left corner, on the page, of the upright image that
+            was read; pixels, shape (3, 2).
+        baseline: on the page, from left to right, shape (points, 2); None where it was not looked for.
+        region: number of the block of writing, such as a column, that the line belongs to, from 0.
+    """
+
+    text: str
+    confidence: float
+    characters: tuple[Character, ...]
+    polygon: np.ndarray
+    frame: np.ndarray
+    baseline: np.ndarray | None = None
+    region: int = 0
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words of the text. Their confidence takes the errors of characters for independent."""
+        found = []
+        for match in re.finditer(r"\S+", self.text):
+            part = self.characters[match.start() : match.end()]
+            confidence = float(np.prod([one.confidence for one in part]))
+            found.append(Word(match[0], confidence, part[0].start, part[-1].end))
+        return tuple(found)
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom of the polygon, in pixels of the page."""
+        (left, top), (right, bottom) = self.polygon.min(axis=0), self.polygon.max(axis=0)
+        return int(left), int(top), int(right), int(bottom)
+
+    def box_of(self, part: Word | Character) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom of a part of the line, in pixels of the page."""
+        corner, along, down = self.frame[0], self.frame[1] - self.frame[0], self.frame[2] - self.frame[0]
+        corners = np.array([corner + x * along + y * down for x in (part.start, part.end) for y in (0, 1)])
+        left, top, right, bottom = self.box
+        low = np.clip(np.floor(corners.min(axis=0)), (left, top), (right, bottom)).astype(int)
+        high = np.clip(np.ceil(corners.max(axis=0)), (left, top), (right, bottom)).astype(int)
+        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+@dataclass(frozen=True)
+class PageReading:
+    """What was read on one image: a page, or a single line, whose polygon is then the whole image.
+
+    Attributes:
+        source: the file as it was named, or "-" for standard input.
+        page: number in a file of several pages, from 1.
+        width: of the image, pixels.
+        height: of the image, pixels.
+        lines: in reading order.
+    """
+
+    source: str
+    page: int
+    width: int
+    height: int
+    lines: tuple[LineReading, ...]
+
+    @property
+    def text(self) -> str:
+        """The lines, one below the other."""
+        return "\n".join(line.text for line in self.lines)
