@@ -20,9 +20,10 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 from tqdm import tqdm
 
+from ..pages import cut_line
 from ..utils.errors import InputError
 from ..utils.files import write_whole
-from ..utils.image_utils import IMAGE_ENDINGS, paper_color, read_image
+from ..utils.image_utils import IMAGE_ENDINGS, read_image
 from .base import Sample, Skipped, normalize_text
 
 VERSION = 1  # part of the names of the cut lines; raise it when the cutting changes
@@ -118,41 +119,12 @@ def read_page(path: str | Path) -> tuple[str, list[PageLine], list[Skipped]]:
     return name.rsplit("/", 1)[-1], lines, skipped
 
 
-def cut_line(page: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Cut a polygon out of a page, on ground of the paper's colour, with a soft edge.
-
-    Args:
-        page: uint8 image, shape (height, width, 3).
-        polygon: shape (points, 2), as shares of width and height.
-
-    Returns:
-        uint8 image of the polygon's bounding box, at most `LINE_HEIGHT` pixels high.
-
-    Raises:
-        InputError: the polygon is outside the page, or too small to hold writing.
-    """
-    height, width = page.shape[:2]
-    points = polygon * (width, height)
-    low = np.clip(np.floor(points.min(axis=0)), 0, (width, height)).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0)) + 1, 0, (width, height)).astype(int)
-    if (high - low).min() < 4:
-        raise InputError("the polygon is outside the page or too small")
-    line = page[low[1] : high[1], low[0] : high[0]]
-    mask = np.zeros(line.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.rint((points - low) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    inside = line[mask > 127]
-    if not len(inside):
-        raise InputError("the polygon is outside the page or too small")
-    edge = max(1.0, line.shape[0] / 40)
-    part = cv2.GaussianBlur(mask, (0, 0), edge).astype(np.float32)[..., None] / 255
-    # outwards only: what the polygon holds stays as it is
-    part = np.maximum(part, (mask > 127)[..., None])
-    ground = np.array(paper_color(inside[:, None]), np.float32)
-    cut = np.rint(line * part + ground * (1 - part)).astype(np.uint8)
-    if cut.shape[0] > LINE_HEIGHT:
-        scale = LINE_HEIGHT / cut.shape[0]
-        cut = cv2.resize(cut, (max(1, round(cut.shape[1] * scale)), LINE_HEIGHT), interpolation=cv2.INTER_AREA)
-    return cut
+def _stored(line: np.ndarray) -> bytes:
+    """A cut line as WebP, of at most `LINE_HEIGHT` pixels."""
+    if line.shape[0] > LINE_HEIGHT:
+        width = max(1, round(line.shape[1] * LINE_HEIGHT / line.shape[0]))
+        line = cv2.resize(line, (width, LINE_HEIGHT), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".webp", line, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes()
 
 
 def _cut_page(
@@ -179,11 +151,11 @@ def _cut_page(
         if not cut_path.exists():
             try:
                 page = read_image(picture) if page is None else page
-                content = cv2.imencode(".webp", cut_line(page, line.polygon), [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1]
+                content = _stored(cut_line(page, line.polygon * page.shape[1::-1])[0])
             except InputError as error:
                 skipped.append(Skipped(f"{path}: {line.text[:60]}", str(error).removeprefix(f"{picture}: ")))
                 continue
-            write_whole(cut_path, content.tobytes())
+            write_whole(cut_path, content)
         samples.append(Sample(str(cut_path), line.text, found[0] if found else "", path.stem))
     return samples, skipped
 

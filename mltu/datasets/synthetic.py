@@ -41,7 +41,7 @@ HANDS = (("futural", "futural", 1.0), ("scripts", "scripts", 1.25), ("scripts", 
 # --- text -----------------------------------------------------------------------------------
 
 
-def _generated_texts(count: int, seed: int) -> list[str]:
+def english_sentences(count: int, seed: int) -> list[str]:
     """English sentences, names, addresses, dates and amounts, in turn at random."""
     from faker import Faker  # slow to import, and reading needs none of it
 
@@ -471,7 +471,7 @@ def generate_lines(
     """
     if count < 1 or max_chars < 1:
         raise InputError("generated handwriting needs at least one line of at least one character")
-    texts = _texts_of_file(Path(text_file)) if text_file else _generated_texts(count, seed)
+    texts = _texts_of_file(Path(text_file)) if text_file else english_sentences(count, seed)
     if plain_quotes:
         texts = [text.translate(PLAIN_QUOTES) for text in texts]
     files, skipped = _usable_fonts(fonts, skip_fonts) if fonts else ([], [])

@@ -56,7 +56,7 @@ def test_generates_reads_again_and_continues(tmp_path):
 
 def test_pictures_never_stand_for_another_text(tmp_path, monkeypatch):
     before, _ = generate_lines(tmp_path, 3, seed=7)
-    monkeypatch.setattr(synthetic, "_generated_texts", lambda count, seed: [f"other {i}" for i in range(count)])
+    monkeypatch.setattr(synthetic, "english_sentences", lambda count, seed: [f"other {i}" for i in range(count)])
     after, _ = generate_lines(tmp_path, 3, seed=7)
     assert not {sample.image for sample in before} & {sample.image for sample in after}
     assert [sample.text for sample in after] == ["other 0", "other 1", "other 2"]

@@ -1,0 +1,304 @@
+import csv
+import io
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mltu.datasets.alto import read_page
+from mltu.datasets.base import normalize_text
+from mltu.formats import (
+    ALTO,
+    CSV_HEADER,
+    FORMATS,
+    PAGE,
+    csv_rows,
+    marked_text,
+    to_alto,
+    to_csv,
+    to_json,
+    to_page,
+    to_text,
+)
+from mltu.readings import Character, LineReading, PageReading
+
+CREATED = datetime(2026, 3, 4, 5, 6, 7, 890)
+
+
+def line(text="two words", top=10, confidences=None, baseline=True, region=0, alternatives=()):
+    """A line from (20, top) to (20 + 10 a character, top + 30), slanted at its right end."""
+    count = max(1, len(text))
+    confidences = confidences or [0.9] * len(text)
+    characters = tuple(
+        Character(one, confidence, i / count, (i + 1) / count, alternatives)
+        for i, (one, confidence) in enumerate(zip(text, confidences, strict=True))
+    )
+    right = 20 + 10 * count
+    polygon = np.array([[20, top], [right, top], [right + 5, top + 30], [20, top + 30]])
+    frame = np.array([[20, top], [right, top], [20, top + 30]])
+    points = np.array([[20, top + 22.4], [right, top + 22.6]]) if baseline else None
+    return LineReading(text, float(np.mean(confidences or 0)), characters, polygon, frame, points, region)
+
+
+def page(*lines, source="scans/a.png", number=1):
+    return PageReading(source, number, 400, 300, lines)
+
+
+def parse(document):
+    """The root of a document, with names freed of their namespace, which all elements must share."""
+    root = ElementTree.fromstring(document.encode())
+    names = [one.tag.rsplit("}", 1) for one in root.iter()]
+    assert {namespace for namespace, _ in names} == {"{" + (ALTO if names[0][1] == "alto" else PAGE)}
+    for one, (_, name) in zip(root.iter(), names, strict=True):
+        one.tag = name
+    return root
+
+
+def children(element):
+    return [one.tag for one in element]
+
+
+def assert_unique_names(root, attribute):
+    found = [one.get(attribute) for one in root.iter() if one.get(attribute)]
+    assert len(found) == len(set(found))
+    assert all(re.fullmatch(r"[A-Za-z_][\w.-]*", one) for one in found)
+
+
+def in_xml(text):
+    """What XML can keep of a text."""
+    return "".join(
+        one if one in "\t\n" or "\x20" <= one < "\ud800" or "\ue000" <= one < "\ufffe" or one > "\uffff" else "\ufffd"
+        for one in text
+    )
+
+
+def test_doubtful_words_are_marked():
+    read = line("a big house", confidences=[0.9, 1, *[0.9] * 3, 1, 1, 1, 0.4, 1, 1])
+    assert marked_text(read, 0.5) == "a big house[?]"
+    assert marked_text(read, 0.85) == "a big[?] house[?]"  # a word is no better than its characters together
+    assert marked_text(read) == "a big house"
+    assert marked_text(line("as sure", confidences=[1, 1, 1, 0.5, 1, 1, 1]), 0.5) == "as sure"  # not below it
+    assert to_text(page(read, line("", top=50), line("end", top=90)), 0.5) == "a big house[?]\n\nend\n"
+    assert to_text(page(), 0.5) == ""
+
+
+def test_marks_keep_the_spaces():
+    assert marked_text(line("  a  b "), 1) == "  a[?]  b[?] "
+
+
+def test_json_tells_all():
+    read = line("é b", confidences=[0.987654, 1, 0.5], alternatives=(("e", np.float32(1 / 3)),))
+    content = to_json(page(read, number=3), 0.6)
+    assert "é" in content
+    assert json.loads(content) == {
+        "source": "scans/a.png",
+        "page": 3,
+        "width": 400,
+        "height": 300,
+        "lines": [
+            {
+                "text": "é b",
+                "confidence": 0.8292,
+                "box": [20, 10, 55, 40],
+                "polygon": [[20, 10], [50, 10], [55, 40], [20, 40]],
+                "baseline": [[20, 32], [50, 33]],
+                "region": 0,
+                "words": [
+                    {"text": "é", "confidence": 0.9877, "box": [20, 10, 30, 40], "doubtful": False},
+                    {"text": "b", "confidence": 0.5, "box": [40, 10, 50, 40], "doubtful": True},
+                ],
+                "characters": [
+                    {"text": "é", "confidence": 0.9877, "box": [20, 10, 30, 40], "alternatives": [["e", 0.3333]]},
+                    {"text": " ", "confidence": 1.0, "box": [30, 10, 40, 40], "alternatives": [["e", 0.3333]]},
+                    {"text": "b", "confidence": 0.5, "box": [40, 10, 50, 40], "alternatives": [["e", 0.3333]]},
+                ],
+            }
+        ],
+    }
+    (word,) = json.loads(to_json(page(line("a", baseline=False))))["lines"][0]["words"]
+    assert "doubtful" not in word  # nothing was asked about doubt
+
+
+@example("\udcff \u2028")  # a byte of a file name that is no UTF-8
+@settings(max_examples=50)
+@given(st.text(st.characters(exclude_categories=()), max_size=20))
+def test_json_is_one_line_that_can_be_written(text):
+    # two halves of a pair cannot be told from the character that they make, in any JSON
+    text = re.sub("[\ud800-\udbff](?=[\udc00-\udfff])", "", text)
+    content = to_json(page(line(text), source=f"{text}.png")).encode("utf-8")
+    assert content.count(b"\n") == 1
+    read = json.loads(content)
+    assert (read["source"], read["lines"][0]["text"]) == (f"{text}.png", text)
+
+
+def test_csv_has_a_row_for_each_line():
+    read = page(line('say "a, b"'), line("", top=50), source="odd\r,\n.png", number=2)
+    rows = list(csv.reader(io.StringIO(FORMATS["csv"].header + to_csv(read), newline="")))
+    assert rows == [
+        list(CSV_HEADER),
+        ["odd\r,\n.png", "2", "1", 'say "a, b"', "0.9000", "20", "10", "125", "40"],
+        ["odd\r,\n.png", "2", "2", "", "0.0000", "20", "50", "35", "80"],
+    ]
+    assert [[str(value) for value in row] for row in csv_rows(read)] == rows[1:]
+    assert to_csv(page()) == ""
+
+
+@pytest.mark.parametrize("glyphs", [True, False])
+def test_alto_reads_back(tmp_path, glyphs):
+    lines = line("two words"), line(" <&> \"ü\" 'x' ", top=60, baseline=False), line("", top=110), line("end", top=160)
+    path = tmp_path / "a.xml"
+    path.write_text(to_alto(page(*lines), glyphs), encoding="utf-8")
+    name, found, skipped = read_page(path)
+    assert name == "a.png"
+    assert [one.text for one in found] == ["two words", "<&> \"ü\" 'x'", "end"]
+    for one, true in zip(found, (lines[0], lines[1], lines[3]), strict=True):
+        np.testing.assert_allclose(one.polygon * (400, 300), true.polygon)
+    assert [one.reason for one in skipped] == ["no text"]
+
+
+def test_alto_has_the_order_of_its_schema():
+    lines = (
+        line("a bc", alternatives=(("d", 0.02), ("e", 0.01))),
+        line("x", top=60, region=2, baseline=False),
+        line("", top=110),
+    )
+    root = parse(to_alto(page(*lines, number=7)))
+    assert children(root) == ["Description", "Layout"]
+    assert children(root[0]) == ["MeasurementUnit", "sourceImageInformation", "Processing"]
+    sheet = root.find("Layout/Page")
+    assert sheet.attrib == {"ID": "page", "PHYSICAL_IMG_NR": "7", "WIDTH": "400", "HEIGHT": "300"}
+    blocks = sheet.findall("PrintSpace/TextBlock")
+    # lines of a region stand together
+    assert [[one.get("ID") for one in block] for block in blocks] == [["line_1", "line_3"], ["line_2"]]
+    place = {name: blocks[0].get(name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")}
+    assert place == {"HPOS": "20", "VPOS": "10", "WIDTH": "45", "HEIGHT": "130"}
+    first, empty = blocks[0]
+    assert first.get("BASELINE") == "20 32 60 33"
+    assert children(first) == ["Shape", "String", "SP", "String"]
+    assert first[0][0].attrib == {"POINTS": "20 10 60 10 65 40 20 40"}
+    assert (first[1].get("CONTENT"), first[1].get("WC")) == ("a", "0.9000")
+    assert first[2].attrib == {"HPOS": "30", "VPOS": "10", "WIDTH": "10", "HEIGHT": "30"}
+    assert (first[3].get("CONTENT"), first[3].get("WC"), first[3].get("HPOS")) == ("bc", "0.8100", "40")
+    assert [(one.get("CONTENT"), one.get("GC"), one.get("HPOS")) for one in first[3]] == [
+        ("b", "0.9000", "40"),
+        ("c", "0.9000", "50"),
+    ]
+    assert [one.attrib for one in first[3][0]] == [
+        {"CONTENT": "d", "VC": "0.0200"},
+        {"CONTENT": "e", "VC": "0.0100"},
+    ]
+    assert "BASELINE" not in blocks[1][0].attrib
+    assert children(empty) == ["Shape", "String"]  # a TextLine without a String is not allowed
+    assert (empty[1].get("CONTENT"), empty[1].get("WC")) == ("", "0.0000")
+    assert_unique_names(root, "ID")
+
+
+def test_page_xml_has_the_order_of_its_schema():
+    lines = line("a bc"), line("x", top=60, region=2, baseline=False), line("", top=110)
+    root = parse(to_page(page(*lines), CREATED))
+    assert children(root) == ["Metadata", "Page"]
+    assert children(root[0]) == ["Creator", "Created", "LastChange"]
+    assert root[1].attrib == {"imageFilename": "a.png", "imageWidth": "400", "imageHeight": "300"}
+    assert children(root[1]) == ["ReadingOrder", "TextRegion", "TextRegion"]
+    order = root[1][0][0]
+    assert [(one.get("index"), one.get("regionRef")) for one in order] == [("0", "region_1"), ("1", "region_2")]
+    region = root[1][1]
+    assert region.get("id") == "region_1"
+    assert children(region) == ["Coords", "TextLine", "TextLine", "TextEquiv"]
+    assert region[0].get("points") == "20,10 65,10 65,140 20,140"
+    assert region.find("TextEquiv/Unicode").text == "a bc\n"
+    first = region[1]
+    assert children(first) == ["Coords", "Baseline", "Word", "Word", "TextEquiv"]
+    assert first[0].get("points") == "20,10 60,10 65,40 20,40"
+    assert first[1].get("points") == "20,32 60,33"
+    assert children(first[3]) == ["Coords", "TextEquiv"]
+    assert first[3][0].get("points") == "40,10 60,10 60,40 40,40"
+    assert (first[3][1].get("conf"), first[3].findtext("TextEquiv/Unicode")) == ("0.8100", "bc")
+    assert (first[4].get("conf"), first[4].findtext("Unicode")) == ("0.9000", "a bc")
+    assert children(region[2]) == ["Coords", "Baseline", "TextEquiv"]
+    assert children(root[1][2][1]) == ["Coords", "Word", "TextEquiv"]
+    assert_unique_names(root, "id")
+
+
+@pytest.mark.parametrize(
+    ("created", "written"),
+    [
+        (CREATED, "2026-03-04T05:06:07+00:00"),
+        (CREATED.replace(tzinfo=timezone(timedelta(hours=6))), "2026-03-03T23:06:07+00:00"),
+    ],
+)
+def test_page_xml_gives_the_time_as_utc(created, written):
+    root = parse(to_page(page(), created))
+    assert (root[0][1].text, root[0][2].text) == (written, written)
+
+
+def test_pages_without_lines():
+    root = parse(to_alto(page()))
+    assert children(root.find("Layout/Page")) == ["PrintSpace"]
+    assert not len(root.find("Layout/Page/PrintSpace"))
+    root = parse(to_page(page(), CREATED))
+    assert not len(root.find("Page"))  # not even a reading order, which may not be empty
+
+
+def test_places_stay_on_the_page():
+    out = LineReading(
+        "a",
+        1.0,
+        (Character("a", 1.0, 0, 1),),
+        np.array([[-9, -8.6], [500, -2], [500.2, 310], [3.5, 40]]),
+        np.array([[-9, -9], [500, -2], [3, 310]]),
+        np.array([[-3.4, 20.0], [420, 20]]),
+    )
+    root = parse(to_page(page(out), CREATED))
+    assert root.find(".//TextLine/Coords").get("points") == "0,0 400,0 400,300 4,40"
+    assert root.find(".//Baseline").get("points") == "0,20 400,20"
+    # PAGE refuses negative numbers
+    points = [one.get("points") for one in root.iter() if one.get("points")]
+    assert all(re.fullmatch(r"([0-9]+,[0-9]+ )+([0-9]+,[0-9]+)", one) for one in points)
+    root = parse(to_alto(page(out)))
+    assert root.find(".//Polygon").get("POINTS") == "0 0 400 0 400 300 4 40"
+    string = root.find(".//String")
+    assert [string.get(name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")] == ["0", "0", "400", "300"]
+
+
+def test_a_baseline_of_one_point_is_none():
+    short = LineReading("", 0.0, (), np.array([[0, 0], [9, 0], [9, 9]]), np.zeros((3, 2)), np.array([[1, 2]]))
+    assert parse(to_page(page(short), CREATED)).find(".//Baseline") is None
+    assert "BASELINE" not in to_alto(page(short))
+
+
+@example("\x00\x0b \udcff\ufffe\uffff\r\n\t ]]>&", True)
+@settings(max_examples=50)
+@given(st.text(st.characters(exclude_categories=()), max_size=20), st.booleans())
+def test_xml_holds_any_text(tmp_path_factory, text, glyphs):
+    read = page(line(text, alternatives=((text[:1], 0.1),) if text else ()), source=f"x/{text.replace('/', '')}.png")
+    path = tmp_path_factory.getbasetemp() / "odd.xml"
+    path.write_bytes(to_alto(read, glyphs).encode("utf-8"))
+    expected = normalize_text(in_xml(" ".join(text.split())))
+    assert [one.text for one in read_page(path)[1]] == [expected] * bool(expected)
+    root = parse(to_page(read, CREATED))
+    # an element without text holds the empty one
+    assert (root.find(".//TextLine/TextEquiv/Unicode").text or "") == in_xml(text)
+    assert [one.text for one in root.findall(".//Word/TextEquiv/Unicode")] == [in_xml(one) for one in text.split()]
+    assert root[1].get("imageFilename") == in_xml(re.split(r"[/\\]", read.source)[-1])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_writes_pages(name):
+    form = FORMATS[name]
+    written = [form.write(page(line(f"page {n}"), number=n), 0.5, CREATED) for n in (1, 2)]
+    assert form.ending.startswith(".")
+    for n, one in enumerate(written, start=1):
+        assert f"page {n}" in one or f'CONTENT="{n}"' in one
+        assert one.endswith("\n")
+    if form.one_page:
+        assert [parse(one).tag for one in written] == [{"alto": "alto", "page": "PcGts"}[name]] * 2
+    else:
+        lines = (form.header + "".join(written)).splitlines()
+        assert len(lines) == 2 + bool(form.header)
+    assert form.write(page(line("dim", confidences=[0.1] * 3)), 0.5, CREATED).count("[?]") == (name == "text")
