@@ -1,9 +1,11 @@
-"""Read handwritten lines with an exported model.
+"""Read handwriting with an exported model.
 
-    python inferenceModel.py --image line.png                  prints the text
-    python inferenceModel.py --image a.png b.jpg               prints path, tab, text for each
-    python inferenceModel.py --csv val.csv --output read.csv   reads `image,text` rows, prints CER and WER
-    python inferenceModel.py --model Models/... --image ...    with a model of your own
+    python inferenceModel.py --image line.png                        prints the text
+    python inferenceModel.py --image page.jpg --format json          boxes, confidences, alternatives
+    python inferenceModel.py --image scans/ --output read.csv        a folder; stopped, it goes on where it was
+    python inferenceModel.py --image "scans/*.pdf" --format alto --output xml/ --annotate seen/
+    python inferenceModel.py --image page.jpg --decoder beam --lm en.lm --lexicon words.txt
+    python inferenceModel.py --csv val.csv --report report/          CER and WER of image,text rows
 
 Exit codes: 0 all read, 2 wrong input (what can be read is read nevertheless), 130 stopped by Ctrl-C.
 """
@@ -15,32 +17,63 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
+from mltu.annotate import annotate
+from mltu.confidence import character_edges, fit_exponent, fit_temperature, peaks, softmax
 from mltu.configs import ArgumentParser
+from mltu.datasets.base import Sample
 from mltu.datasets.table import read_table
-from mltu.inferenceModel import OnnxInferenceModel
+from mltu.decoding import BEAM_WIDTH, LEXICON_COST, LM_WEIGHT, BeamSearch, Lexicon, align, greedy
+from mltu.formats import FORMATS
+from mltu.inferenceModel import OnnxInferenceModel, set_metadata
+from mltu.inputs import list_files, read_pages
+from mltu.language_model import CharacterModel
+from mltu.outputs import Results, format_for, page_targets
+from mltu.pages import TextLine, cut_line, find_lines, slope_of
+from mltu.readings import Character, LineReading, PageReading
+from mltu.report import Evaluated, calibration_error, judge_characters, judge_words, write_report
 from mltu.transformers import LINE_PREPROCESSING, ImageResizer, LineResizer
 from mltu.utils.errors import InputError
-from mltu.utils.image_utils import read_image, to_bgr, to_gray
-from mltu.utils.text_utils import ctc_decoder, error_rate, get_cer, get_wer
+from mltu.utils.image_utils import dark_on_light, read_image, to_bgr, to_gray, write_png
+from mltu.utils.parallel import map_ahead
+from mltu.utils.text_utils import error_rate, get_cer, get_wer
 
 PRETRAINED = "Models/pretrained"
+TINY = 1e-12  # stands for a probability of zero
+ALTERNATIVES = 3  # of a character that are told
+LEAST_ALTERNATIVE = 0.01  # probability of one
+PAGE_HEIGHT = 160  # pixels; lower images are lines
+LINE_SHAPE = 5  # as many times as wide as high, or more, is a line
+CALIBRATION_LINES = 500  # are enough for two numbers
+
+
+class Decoded(NamedTuple):
+    """What the network says of a line, and what is read from that."""
+
+    log_probs: np.ndarray  # natural logarithms, shape (steps, classes), the blank last
+    labels: np.ndarray  # class indices, shape (labels,)
+    spans: np.ndarray  # first and past-the-last step of each, shape (labels, 2)
 
 
 class ImageToWordModel(OnnxInferenceModel):
-    """Reads images of single lines.
+    """Reads images of lines and of pages. Several lines are read side by side, each alone, on all cores.
 
     Args:
         model_path: folder of a run, or an .onnx file.
         char_list: the characters in the order of the classes; by default the model's own.
+        decoder: maps log probabilities, shape (steps, classes), to class indices, such as a
+            :class:`mltu.decoding.BeamSearch`; by default the best path.
+        threads: lines that are read at once; 0: as many as there are cores.
         options: see :class:`mltu.inferenceModel.OnnxInferenceModel`.
 
     Raises:
@@ -53,9 +86,15 @@ class ImageToWordModel(OnnxInferenceModel):
     """
 
     def __init__(
-        self, model_path: str | Path = PRETRAINED, char_list: str | Sequence[str] | None = None, **options: Any
+        self,
+        model_path: str | Path = PRETRAINED,
+        char_list: str | Sequence[str] | None = None,
+        decoder: Callable[[np.ndarray], np.ndarray] | None = None,
+        threads: int = 0,
+        **options: Any,
     ) -> None:
-        super().__init__(model_path, **options)
+        # one thread for a line: the cores then work on several, and a line never depends on its company
+        super().__init__(model_path, threads=1, **options)
         self.char_list = self.metadata.get("vocab") if char_list is None else char_list
         if not self.char_list or not isinstance(self.char_list, (str, list, tuple)):
             raise InputError(f"{self.model_path}: the model does not name its characters; export it with train.py")
@@ -75,22 +114,102 @@ class ImageToWordModel(OnnxInferenceModel):
             )
         if self.metadata.get("preprocessing", LINE_PREPROCESSING) != LINE_PREPROCESSING:
             raise InputError(f"{self.model_path}: was trained with other preprocessing; export it with this version")
-        # 8-bit models read each line alone, so the lines share the cores, not the work on a line; see write_int8
-        self.one_by_one = bool(self.metadata.get("one_by_one"))
-        if self.one_by_one:
-            at_once = self.threads or os.cpu_count() or 1
-            super().__init__(model_path, **{**options, "threads": 1})
-            self.threads = at_once
+        self.decoder = decoder
+        self.temperature = float(self.metadata.get("temperature", 1.0))
+        self.word_exponent = float(self.metadata.get("word_exponent", 1.0))
         self.resizer: LineResizer | ImageResizer
         if width_step:
             self.resizer = LineResizer(shape[1], self.metadata["width"], width_step)
         else:
             self.resizer = ImageResizer(shape[2], shape[1], keep_aspect_ratio=True)
+        self.threads = threads or os.cpu_count() or 1
+        self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="line")
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """An image as the network takes it: float32, shape (height, width, channels), values 0 to 255."""
-        image = to_gray(image) if self.color == "GRAY" else to_bgr(image)
+        image = dark_on_light(to_gray(image) if self.color == "GRAY" else to_bgr(image))
         return self.resizer(image, None)[0].astype(np.float32)
+
+    def log_probabilities(self, prepared: np.ndarray) -> np.ndarray:
+        """What the network says of a prepared image: natural logarithms, shape (steps, classes), the blank last."""
+        predictions = self.model.run(self.output_names[:1], {self.input_names[0]: prepared[None]})[0][0]
+        return np.log(np.maximum(predictions, TINY))
+
+    def decode(self, log_probs: np.ndarray) -> Decoded:
+        """Find the text in what the network says."""
+        if self.decoder is None:
+            labels, spans = greedy(log_probs)
+        else:
+            labels = self.decoder(log_probs)
+            spans = align(log_probs, labels)
+        # texts are normalised everywhere: no space at the ends, none after another
+        spaces = np.array([self.char_list[label] == " " for label in labels], bool)
+        last = np.flatnonzero(~spaces)[-1] if not spaces.all() else -1
+        after_space = np.concatenate([[True], spaces])[: len(spaces)]
+        written = ~(spaces & after_space) & (np.arange(len(spaces)) <= last)
+        return Decoded(log_probs, labels[written], spans[written])
+
+    def read(self, image: np.ndarray) -> LineReading:
+        """Read one line, with confidences and places.
+
+        Args:
+            image: as for :meth:`predict`.
+
+        Returns:
+            The reading; its polygon is the whole image.
+
+        Raises:
+            InputError: not an image.
+        """
+        prepared = self.prepare(image)
+        return self.describe(self.decode(self.log_probabilities(prepared)), prepared.shape, image.shape)
+
+    def describe(self, found: Decoded, prepared_shape: Sequence[int], shape: Sequence[int]) -> LineReading:
+        """What was found as characters with confidences and places.
+
+        Args:
+            found: by :meth:`decode`.
+            prepared_shape: of the image that the network took.
+            shape: of the image before that, height and width first.
+        """
+        log_probs, labels, spans = found
+        height, width = shape[:2]
+        if self.metadata.get("width_step"):
+            # the image stands at the left of the padded one
+            steps = len(log_probs) * min(1.0, prepared_shape[0] * width / (height * prepared_shape[1]))
+            edges = np.clip(character_edges(spans) / steps, 0, 1)
+        else:  # steps that go through the image several times tell no place
+            edges = np.linspace(0, 1, len(labels) + 1)
+        characters = tuple(
+            Character(self.char_list[label], confidence, float(start), float(end), alternatives)
+            for label, (confidence, alternatives), start, end in zip(
+                labels, self._judge(log_probs, labels, spans), edges[:-1], edges[1:], strict=True
+            )
+        )
+        return LineReading(
+            "".join(one.text for one in characters),
+            float(np.mean([one.confidence for one in characters])) if characters else 0.0,
+            characters,
+            np.array([[0, 0], [width, 0], [width, height], [0, height]]),
+            np.array([[0, 0], [width, 0], [0, height]], np.float64),
+            word_exponent=self.word_exponent,
+        )
+
+    def _judge(
+        self, log_probs: np.ndarray, labels: np.ndarray, spans: np.ndarray
+    ) -> Iterator[tuple[float, tuple[tuple[str, float], ...]]]:
+        """Confidence of each character, and what else it may be."""
+        for label, peak in zip(labels, peaks(log_probs, labels, spans), strict=True):
+            probabilities = softmax(peak / self.temperature)
+            others = [other for other in np.argsort(-probabilities)[: ALTERNATIVES + 2].tolist() if other != label]
+            yield (
+                float(probabilities[label]),
+                tuple(
+                    (self.char_list[other], float(probabilities[other]))
+                    for other in others
+                    if other < len(self.char_list) and probabilities[other] > LEAST_ALTERNATIVE
+                )[:ALTERNATIVES],
+            )
 
     def predict(self, image: np.ndarray) -> str:
         """Read one line.
@@ -104,29 +223,125 @@ class ImageToWordModel(OnnxInferenceModel):
         Raises:
             InputError: not an image.
         """
-        return self._read(self.prepare(image)[None])[0]
+        return self.read(image).text
 
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[str]:
         """Read several lines at once; each as :meth:`predict` takes it, and each reads as it does alone."""
-        with ThreadPoolExecutor(self.threads or os.cpu_count()) as pool:
-            if self.one_by_one:
-                return list(pool.map(self.predict, images))
-            prepared = list(pool.map(self.prepare, images))
-        texts = [""] * len(prepared)
-        for width in {image.shape[1] for image in prepared}:
-            chosen = [i for i, image in enumerate(prepared) if image.shape[1] == width]
-            for i, text in zip(chosen, self._read(np.stack([prepared[i] for i in chosen])), strict=True):
-                texts[i] = text
-        return texts
+        return [reading.text for reading in self.read_batch(images)]
 
-    def _read(self, batch: np.ndarray) -> list[str]:
-        predictions = self.model.run(self.output_names[:1], {self.input_names[0]: batch})[0]
-        return ctc_decoder(predictions, self.char_list)
+    def read_batch(self, images: Iterable[np.ndarray]) -> list[LineReading]:
+        """Read several lines at once, as :meth:`read` does each."""
+        return list(self.pool.map(self.read, images))
+
+    def predict_page(self, image: np.ndarray, layout: str = "page", source: str = "", page: int = 1) -> PageReading:
+        """Find the lines of a page and read them.
+
+        Args:
+            image: as for :meth:`predict`, but of a page.
+            layout: "page"; "line" reads the whole image as one line; "auto" decides by its shape and content.
+            source: file name, for the result.
+            page: number in the file, for the result.
+
+        Returns:
+            The lines in reading order, those without any text left out.
+
+        Raises:
+            InputError: not an image.
+        """
+        image = to_bgr(image)
+        height, width = image.shape[:2]
+        places = find_lines(image) if layout == "page" or (layout == "auto" and may_be_page(height, width)) else []
+        if layout == "line" or (layout == "auto" and len(places) < 2):
+            lines = [self.read(image)]
+        else:
+            lines = [line for line in self._read_places(image, places) if line.text]
+        return PageReading(source, page, width, height, tuple(lines))
+
+    def _read_places(self, image: np.ndarray, places: Sequence[TextLine]) -> list[LineReading]:
+        gray = dark_on_light(to_gray(image))
+        cuts = [cut_line(gray, place.polygon, slope_of(place.baseline)) for place in places]
+        return [
+            replace(line, polygon=place.polygon, baseline=place.baseline, frame=frame, region=place.region)
+            for line, place, (_, frame) in zip(self.read_batch(cut for cut, _ in cuts), places, cuts, strict=True)
+        ]
+
+
+def may_be_page(height: int, width: int) -> bool:
+    """Whether an image has the shape of more than a line; pixels."""
+    return height >= PAGE_HEIGHT and width < LINE_SHAPE * height
+
+
+# --- files ----------------------------------------------------------------------------------
 
 
 def complain(message: object) -> None:
     """One line on standard error, above a progress bar if there is one."""
     tqdm.write(f"inferenceModel.py: {message}", file=sys.stderr)
+
+
+def show(text: str) -> None:
+    """Print to standard output, above a progress bar if there is one."""
+    tqdm.write(text, file=sys.stdout, end="")
+    sys.stdout.flush()
+
+
+def read_file(
+    model: ImageToWordModel, layout: str, pictures: Mapping[str, Path], min_confidence: float, name: str
+) -> tuple[list[PageReading], InputError | None]:
+    """Read all pages of a file; what could be read, and what went wrong after that.
+
+    Args:
+        model: that reads.
+        layout: as for :meth:`ImageToWordModel.predict_page`.
+        pictures: where to draw what was found; empty: nowhere.
+        min_confidence: below which a word is drawn as doubtful.
+        name: of the file, or "-".
+    """
+    pages = []
+    try:
+        for number, image in enumerate(read_pages(name), start=1):
+            page = model.predict_page(image, layout, name, number)
+            pages.append(page)
+            if pictures:
+                target = pictures[name]
+                target = target if number == 1 else target.with_stem(f"{target.stem}_{number}")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_png(target, annotate(to_bgr(image), page, min_confidence))
+    except InputError as error:
+        return pages, error
+    return pages, None
+
+
+def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
+    """Read files and write what they say; returns how many could not be read, or not to the end."""
+    files, complaints = list_files(given.image)
+    for complaint in complaints:
+        complain(complaint)
+    failed = len(complaints)
+    pictures = page_targets(files, given.annotate, ".png") if given.annotate else {}
+    layout = "page" if given.page else "line" if given.line else "auto"
+    job = partial(read_file, model, layout, pictures, given.min_confidence)
+    with (
+        Results(given.output, given.format, files, show, given.min_confidence) as results,
+        ThreadPoolExecutor(model.threads, thread_name_prefix="file") as pool,
+        tqdm(total=len(files), desc="Reading", unit="file", disable=len(files) < 2) as bar,
+    ):
+        todo = [file for file in files if file not in results.done]
+        bar.update(len(files) - len(todo))
+        lines, start = 0, time.monotonic()
+        for file, (pages, error) in zip(todo, map_ahead(pool, job, todo, 2 * model.threads), strict=True):
+            if error is not None:
+                complain(error)
+                failed += 1
+            if pages:
+                results.write(file, pages)
+            lines += sum(len(page.lines) for page in pages)
+            bar.set_postfix_str(f"{lines / (time.monotonic() - start):.1f} lines/s", refresh=False)
+            bar.update()
+    return failed
+
+
+# --- tables ---------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -156,51 +371,46 @@ def results_file(path: str | None, header: Sequence[str], inputs: Sequence[str])
         yield append
 
 
-def read_images(model: ImageToWordModel, paths: Sequence[str], output: str | None = None) -> int:
-    """Print the text of each image; returns how many could not be read."""
-    failed = 0
-    with results_file(output, ("image", "reading"), paths) as append:
-        for path in paths:
-            try:
-                text = model.predict(read_image(path))
-            except InputError as error:
-                complain(error)
-                failed += 1
-                continue
-            print(text if len(paths) == 1 else f"{path}\t{text}", flush=True)
-            append((path, text))
-    return failed
+def evaluate(model: ImageToWordModel, samples: Sequence[Sample]) -> Iterator[Evaluated | InputError]:
+    """Read the lines of a table, in order; an error in place of each that cannot be read. Shows a progress bar."""
+
+    def read(sample: Sample) -> Evaluated | InputError:
+        try:
+            return Evaluated(sample.image, sample.text, model.read(read_image(sample.image)), sample.writer)
+        except InputError as error:
+            return error
+
+    ahead = map_ahead(model.pool, read, samples, 4 * model.threads)
+    yield from tqdm(ahead, total=len(samples), desc="Reading", unit="line")
 
 
-def read_csv(model: ImageToWordModel, path: str, output: str | None = None) -> int:
+def read_csv(model: ImageToWordModel, given: argparse.Namespace) -> int:
     """Read the images of a table, print CER and WER over all rows; returns how many rows could not be read.
 
     CER and WER are edits summed over all rows, divided by the true characters or words summed over them;
     the interval is a bootstrap over the lines.
     """
-    samples, skipped = read_table(path)
+    samples, skipped = read_table(given.csv)
     for one in skipped:
         complain(f"{one.source}: {one.reason}")
-    readings, truths = [], []
     failed = len(skipped)
+    evaluated = []
     start = time.monotonic()
-    inputs = [path, *(sample.image for sample in samples)]
-    with results_file(output, ("image", "text", "reading", "cer", "wer"), inputs) as append:
-        for sample in tqdm(samples, desc="Reading", unit="line"):
-            try:
-                reading = model.predict(read_image(sample.image))
-            except InputError as error:
-                complain(error)
+    inputs = [given.csv, *(sample.image for sample in samples)]
+    with results_file(given.output, ("image", "text", "reading", "cer", "wer", "confidence"), inputs) as append:
+        for one in evaluate(model, samples):
+            if isinstance(one, InputError):
+                complain(one)
                 failed += 1
                 continue
-            readings.append(reading)
-            truths.append(sample.text)
-            rates = (f"{rate(reading, sample.text):.6f}" for rate in (get_cer, get_wer))
-            append((sample.image, sample.text, reading, *rates))
-    if not readings:
-        complain(f"{path}: not one of its images could be read")
-        return failed
+            evaluated.append(one)
+            rates = (f"{rate(one.reading.text, one.text):.6f}" for rate in (get_cer, get_wer))
+            append((one.image, one.text, one.reading.text, *rates, f"{one.reading.confidence:.4f}"))
     seconds = time.monotonic() - start
+    if not evaluated:
+        complain(f"{given.csv}: not one of its images could be read")
+        return failed
+    readings, truths = [one.reading.text for one in evaluated], [one.text for one in evaluated]
     for name, unit, tokens in (("CER", "characters", list), ("WER", "words", str.split)):
         found = error_rate(readings, truths, tokens)
         print(
@@ -208,19 +418,114 @@ def read_csv(model: ImageToWordModel, path: str, output: str | None = None) -> i
             f"95 % interval {found.low:.2%} to {found.high:.2%})"
         )
     print(f"{len(readings)} lines, {len(readings) / seconds:.1f} a second")
+    if given.calibrate:
+        for name, (before, after) in calibrate(model, samples).items():
+            print(f"Calibration error of {name}: {before:.2%} before, {after:.2%} now")
+        print(f"Stored in {model.model_path}: temperature {model.temperature}, word exponent {model.word_exponent}")
+    if given.report:
+        about = {"model": model.model_path, "table": given.csv, "decoder": given.decoder}
+        about |= {name: getattr(given, name) for name in ("lm", "lexicon") if getattr(given, name)}
+        print(f"Report: {write_report(given.report, evaluated, seconds, about)}")
     return failed
 
 
+def calibrate(model: ImageToWordModel, samples: Sequence[Sample]) -> dict[str, tuple[float, float]]:
+    """Fit confidences to lines with their true texts, and store what was found in the model.
+
+    Args:
+        model: that reads, by the best path.
+        samples: lines that it was not trained on; those that cannot be read are left out.
+
+    Returns:
+        Expected calibration errors of characters and words, before and after; NaN where nothing was read.
+    """
+
+    def read(sample: Sample) -> tuple[Decoded, tuple[int, ...], tuple[int, ...]] | None:
+        try:
+            image = read_image(sample.image)
+        except InputError:
+            return None
+        prepared = model.prepare(image)
+        return model.decode(model.log_probabilities(prepared)), prepared.shape, image.shape
+
+    samples = samples[:CALIBRATION_LINES]
+    ahead = map_ahead(model.pool, read, samples, 4 * model.threads)
+    progress = tqdm(ahead, total=len(samples), desc="Calibrating", unit="line")
+    found = [(sample, one) for sample, one in zip(samples, progress, strict=True) if one is not None]
+    judges = {"characters": judge_characters, "words": judge_words}
+
+    def judged() -> dict[str, tuple[list[float], list[bool]]]:
+        lines = [Evaluated(sample.image, sample.text, model.describe(*one)) for sample, one in found]
+        return {name: judge(lines) for name, judge in judges.items()}
+
+    model.temperature = model.word_exponent = 1.0
+    before = judged()
+    if before["characters"][1]:
+        logits = np.concatenate([peaks(*decoded) for _, (decoded, *_) in found])
+        labels = np.concatenate([decoded.labels for _, (decoded, *_) in found])
+        model.temperature = fit_temperature(logits, labels, before["characters"][1])
+        model.word_exponent = fit_exponent(*judged()["words"])
+    after = judged()
+    set_metadata(model.model_path, temperature=model.temperature, word_exponent=model.word_exponent)
+    return {name: (calibration_error(*before[name]), calibration_error(*after[name])) for name in judges}
+
+
+# --- the command line -----------------------------------------------------------------------
+
+
 def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--image", nargs="+", metavar="FILE", help="images of one line each")
-    parser.add_argument("--csv", metavar="FILE", help="CSV or TSV table of images and their true texts")
-    parser.add_argument("--model", metavar="DIR", default=PRETRAINED, help=f"folder of a run [{PRETRAINED}]")
-    parser.add_argument("--output", metavar="FILE", help="write a CSV row for each line")
+    parser = ArgumentParser(description=__doc__, usage="%(prog)s --image FILE ... | --csv FILE [options]")
+    add = parser.add_argument
+    add("--image", nargs="+", metavar="FILE", help="images, TIFF, PDF; folders; patterns; - for standard input")
+    add("--csv", metavar="FILE", help="CSV or TSV table of images of lines and their true texts")
+    add("--model", metavar="DIR", default=PRETRAINED, help=f"folder of a run, or ONNX file [{PRETRAINED}]")
+    add("--output", metavar="PATH", help="file for results; folder for alto and page, a file for each page")
+    add("--format", choices=list(FORMATS), help="[by the ending of --output, else text]")
+    add("--page", action="store_true", help="take every image for a page")
+    add("--line", action="store_true", help="take every image for a single line [decide for each]")
+    add("--annotate", metavar="DIR", help="draw what was found and read on each page, as PNG")
+    add("--min_confidence", metavar="P", type=float, default=0.0, help="mark less certain words with [?] [0]")
+    add("--decoder", choices=("greedy", "beam"), help="[beam with --lm or --lexicon, else greedy]")
+    add("--lm", metavar="FILE", help="model of python -m mltu.language_model, for --decoder beam")
+    add("--lexicon", metavar="FILE", help="word list, one a line; other words are less likely")
+    add("--lm_weight", metavar="W", type=float, default=LM_WEIGHT, help=f"of the language model [{LM_WEIGHT}]")
+    add("--lexicon_cost", metavar="C", type=float, default=LEXICON_COST, help=f"of other words [{LEXICON_COST}]")
+    add("--beam_width", metavar="N", type=int, default=BEAM_WIDTH, help=f"[{BEAM_WIDTH}]")
+    add("--report", metavar="DIR", help="with --csv: errors, confusions, worst lines as a web page")
+    add("--calibrate", action="store_true", help="with --csv: fit confidences to it, stored in the model")
+    add("--threads", metavar="N", type=int, default=0, help="lines read at once [as many as cores]")
     given = parser.parse_args(args)
     if bool(given.image) == bool(given.csv):
         parser.error("name images with --image, or a table with --csv (one of the two)")
+    if given.page and given.line:
+        parser.error("--page and --line exclude each other")
+    of_other = ("report", "calibrate") if given.image else ("annotate", "format", "page", "line")
+    for name in of_other:
+        if getattr(given, name):
+            parser.error(f"--{name} goes with --{'csv' if given.image else 'image'}")
+    for name, low, high in (("min_confidence", 0, 1), ("threads", 0, 1024), ("beam_width", 1, 1024)):
+        if not low <= getattr(given, name) <= high:
+            parser.error(f"--{name}: must be {low} to {high}, not {getattr(given, name)}")
+    given.decoder = given.decoder or ("beam" if given.lm or given.lexicon else "greedy")
+    if given.decoder == "greedy" and (given.lm or given.lexicon):
+        parser.error("--lm and --lexicon need --decoder beam")
+    if given.decoder == "beam" and given.calibrate:
+        parser.error("--calibrate needs --decoder greedy")
+    given.format = format_for(given.output, given.format)
     return given
+
+
+def make_decoder(given: argparse.Namespace, vocab: str | Sequence[str]) -> BeamSearch | None:
+    """What the command line asks for."""
+    if given.decoder == "greedy":
+        return None
+    return BeamSearch(
+        vocab,
+        given.beam_width,
+        CharacterModel.load(given.lm) if given.lm else None,
+        given.lm_weight,
+        Lexicon.from_file(given.lexicon, vocab, given.lexicon_cost) if given.lexicon else None,
+    )
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -230,11 +535,9 @@ def main(args: Sequence[str] | None = None) -> int:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         given = parse(args)
-        model = ImageToWordModel(given.model)
-        if given.image:
-            failed = read_images(model, given.image, given.output)
-        else:
-            failed = read_csv(model, given.csv, given.output)
+        model = ImageToWordModel(given.model, threads=given.threads)
+        model.decoder = make_decoder(given, model.char_list)
+        failed = read_files(model, given) if given.image else read_csv(model, given)
     except InputError as error:
         complain(error)
         return 2

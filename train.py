@@ -36,6 +36,7 @@ import cv2
 import numpy as np
 
 from configs import ModelConfigs
+from inferenceModel import ImageToWordModel, calibrate
 from mltu import CVImage
 from mltu.augmentors import AUGMENTORS
 from mltu.configs import ArgumentParser, read_yaml
@@ -52,10 +53,11 @@ from mltu.datasets import (
     read_iam,
     read_table,
     shared_writers,
+    without_contradictions,
     write_skipped,
 )
 from mltu.inferenceModel import OnnxInferenceModel, write_int8
-from mltu.preprocessors import ImageReader
+from mltu.preprocessors import DarkOnLight, ImageReader
 from mltu.transformers import (
     LINE_PREPROCESSING,
     HeightLimit,
@@ -145,7 +147,7 @@ def load_samples(configs: ModelConfigs) -> tuple[list[Sample], list[Skipped]]:
             configs.plain_quotes,
         )
     elif configs.dataset == "table":
-        samples, skipped = read_table(configs.data_path)
+        samples, skipped = read_lines(configs.data_path)
     elif configs.dataset == "alto":
         samples, skipped = read_alto(
             configs.data_path, configs.lines_path, configs.drop_text, configs.writer_pattern, configs.train_workers
@@ -157,6 +159,19 @@ def load_samples(configs: ModelConfigs) -> tuple[list[Sample], list[Skipped]]:
         drawn = np.random.default_rng(configs.seed).choice(len(samples), configs.limit, replace=False)
         samples = [samples[i] for i in sorted(drawn)]
     return samples, skipped
+
+
+def read_lines(path: str) -> tuple[list[Sample], list[Skipped]]:
+    """Read a table without the images that it gives several texts.
+
+    Raises:
+        InputError: no table, or nothing usable in it.
+    """
+    samples, skipped = read_table(path)
+    samples, contradictory = without_contradictions(samples)
+    if not samples:
+        raise InputError(f"{path}: every image is named with several texts; each row should name one of its own")
+    return samples, [*skipped, *contradictory]
 
 
 def load_mix(configs: ModelConfigs) -> tuple[list[list[Sample]], list[Skipped]]:
@@ -189,7 +204,7 @@ def divide(configs: ModelConfigs, samples: Sequence[Sample]) -> tuple[dict[str, 
     """
     skipped: list[Skipped] = []
     if configs.val_path:
-        val, skipped = read_table(configs.val_path)
+        val, skipped = read_lines(configs.val_path)
         parts = {"train": list(samples), "val": val}
     elif configs.split == "lists":
         lists = {"train": configs.train_list, "val": configs.val_list, "test": configs.test_list}
@@ -220,12 +235,12 @@ def describe_skipped(skipped: Sequence[Skipped]) -> str:
     return f"{len(skipped)} skipped: {shown}" + (f"; {more} other reasons" if more > 0 else "")
 
 
-def image_steps(configs: ModelConfigs) -> tuple[ImageReader, ImageResizer | LineResizer]:
-    """How an image is read and brought to size for the network."""
+def image_steps(configs: ModelConfigs) -> tuple[list[ImageReader | DarkOnLight], ImageResizer | LineResizer]:
+    """How an image is read, and how it is brought to size for the network."""
     if configs.architecture == "line":
         reader = ImageReader(CVImage, cv2.IMREAD_GRAYSCALE)
-        return reader, LineResizer(configs.height, configs.width, configs.width_step)
-    return ImageReader(CVImage), ImageResizer(configs.width, configs.height, keep_aspect_ratio=True)
+        return [reader, DarkOnLight()], LineResizer(configs.height, configs.width, configs.width_step)
+    return [ImageReader(CVImage), DarkOnLight()], ImageResizer(configs.width, configs.height, keep_aspect_ratio=True)
 
 
 def make_providers(
@@ -250,11 +265,11 @@ def make_providers(
     from mltu.dataProvider import Mixture
     from mltu.tensorflow.dataProvider import DataProvider
 
-    reader, resizer = image_steps(configs)
+    preprocessors, resizer = image_steps(configs)
     any_width = time_steps is None
     first = DataProvider(
         parts["train"],
-        data_preprocessors=[reader, HeightLimit(configs.height)] if any_width else [reader],
+        data_preprocessors=[*preprocessors, HeightLimit(configs.height)] if any_width else preprocessors,
         transformers=[
             resizer,
             LabelIndexer(configs.vocab),
@@ -566,12 +581,13 @@ def metadata(configs: ModelConfigs) -> dict[str, Any]:
     }
 
 
-def export(configs: ModelConfigs, images: Sequence[np.ndarray]) -> float:
-    """Convert the best weights to ONNX and compare both on images.
+def export(configs: ModelConfigs, images: Sequence[np.ndarray], samples: Sequence[Sample]) -> float:
+    """Convert the best weights to ONNX, compare both on images, and calibrate the confidences on samples.
 
     Args:
         configs: of the run.
         images: as the network takes them, shape (height, width, channels); widths may differ.
+        samples: of validation.
 
     Returns:
         Largest difference between the probabilities of Keras and ONNX.
@@ -605,6 +621,7 @@ def export(configs: ModelConfigs, images: Sequence[np.ndarray]) -> float:
             f"(at most {LARGEST_DIFFERENCE:g}), texts {'the same' if same else 'different'}; see {failed}"
         )
     print(f"{path}: same texts as Keras on {len(images)} lines, probabilities within {difference:.1g}")
+    calibrate(ImageToWordModel(path, force_cpu=True), samples)
     return difference
 
 
@@ -619,18 +636,21 @@ def export_run(folder: Path) -> float:
         TrainingError: as :func:`export`.
     """
     configs = ModelConfigs.from_dict({**read_yaml(folder / "configs.yaml"), "model_path": str(folder)})
-    reader, resizer = image_steps(configs)
+    preprocessors, resizer = image_steps(configs)
     images = []
     problem = "none is listed"
-    for sample in read_table(folder / "val.csv")[0][:COMPARED_LINES]:
+    samples, _ = read_table(folder / "val.csv")
+    for sample in samples[:COMPARED_LINES]:
         try:
-            image, _ = resizer(*reader(sample.image, sample.text))
+            image = sample.image
+            for step in (*preprocessors, resizer):
+                image, _ = step(image, sample.text)
             images.append(image if isinstance(image, np.ndarray) else image.numpy())
         except InputError as error:
             problem = str(error)
     if not images:
         raise InputError(f"{folder / 'val.csv'}: no validation line can be read to compare with ({problem})")
-    return export(configs, images)
+    return export(configs, images, samples)
 
 
 def export_elsewhere(folder: Path) -> None:
@@ -734,7 +754,8 @@ def run(
     if keras.backend.backend() != "tensorflow":
         export_elsewhere(folder)
     else:
-        export(configs, [providers["val"].process_data(one)[0] for one in providers["val"].samples[:COMPARED_LINES]])
+        val = providers["val"]
+        export(configs, [val.process_data(one)[0] for one in val.samples[:COMPARED_LINES]], val.samples)
     if "val_CER" in result:
         print(f"Best: CER {result['val_CER']:.2%}, WER {result['val_WER']:.2%} in epoch {result['best_epoch']}.")
     if (folder / "model.onnx").exists():

@@ -14,16 +14,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import RESULTS, ROOT, report
-from inferenceModel import ImageToWordModel
+from inferenceModel import ImageToWordModel, evaluate
 from mltu.configs import read_yaml
 from mltu.datasets import Sample, generate_lines, read_table
 from mltu.datasets.synthetic import family_of, find_fonts
-from mltu.utils.image_utils import read_image
 from mltu.utils.text_utils import error_rate
 
 SEED = 99  # another one than that of training
@@ -40,7 +37,7 @@ def generated_lines(fonts: str, text_file: str, count: int) -> list[Sample]:
 
 def rates(model: ImageToWordModel, samples: list[Sample]) -> dict[str, float]:
     """CER and WER of a model, in percent, with their intervals."""
-    readings = [model.predict(read_image(one.image)) for one in tqdm(samples, desc="Reading", unit="line")]
+    readings = [one.reading.text for one in evaluate(model, samples)]
     found: dict[str, float] = {"lines": len(samples)}
     for name, tokens in (("cer", list), ("wer", str.split)):
         one = error_rate(readings, [sample.text for sample in samples], tokens)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from .annotations.images import Image
 from .augmentors import Augmentor
 from .datasets import Sample, Skipped, random_split, read_table, write_table
 from .utils.errors import InputError
+from .utils.parallel import map_ahead
 
 
 class _Cache:
@@ -358,9 +358,4 @@ class DataProvider:
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """The batches of one epoch in order, loaded ahead by the worker threads."""
         with ThreadPoolExecutor(self._threads) as pool:
-            indices = iter(range(len(self)))
-            waiting = deque(pool.submit(self.__getitem__, i) for i in islice(indices, 2 * self._threads))
-            while waiting:
-                batch = waiting.popleft().result()
-                waiting.extend(pool.submit(self.__getitem__, i) for i in islice(indices, 1))
-                yield batch
+            yield from map_ahead(pool, self.__getitem__, range(len(self)), 2 * self._threads)

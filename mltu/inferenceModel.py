@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,27 @@ from .utils.files import write_whole
 def write_int8(path: str | Path, target: str | Path) -> None:
     """Write a copy of a model whose LSTMs and matrix products have 8-bit weights.
 
-    Their inputs are quantised when it runs, with one scale for a whole batch, so that what a line gives
-    would depend on its company: `one_by_one` in the metadata says to run each line alone.
+    Their inputs are quantised when it runs, with one scale for a whole batch, so run each line alone.
 
     Args:
         path: the float32 ONNX file.
         target: the file to write; it appears whole or not at all.
     """
-    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     unfinished = Path(target).with_suffix(".part")
     quantize_dynamic(path, unfinished, op_types_to_quantize=["LSTM", "MatMul"], weight_type=QuantType.QInt8)
-    model = onnx.load(unfinished)
-    unfinished.unlink()
-    model.metadata_props.add(key="one_by_one", value="true")
-    write_whole(Path(target), model.SerializeToString())
+    os.replace(unfinished, target)
+
+
+def set_metadata(path: str | Path, **values: Any) -> None:
+    """Add values to the metadata of an ONNX file, as JSON, in place of those of the same name."""
+    import onnx
+
+    model = onnx.load(path)
+    kept = {one.key: one.value for one in model.metadata_props}
+    onnx.helper.set_model_props(model, kept | {name: json.dumps(value) for name, value in values.items()})
+    write_whole(Path(path), model.SerializeToString())
 
 
 class OnnxInferenceModel:

@@ -365,13 +365,14 @@ def find_lines(page: np.ndarray) -> list[TextLine]:
     ink = without_ruling(ink)
     labels, pieces = _components(ink)
     height = SMALL_LETTER * line_height(ink)
-    # shadows of the page's edge and specks are no writing
+    # specks, shadows of the page's edge, and what is left of ruled lines are no writing
     is_writing = np.array(
         [False]
         + [
             one.area >= max(4, (height / 12) ** 2)
             and one.bottom - one.top < 8 * height
             and one.right - one.left < 0.7 * ink.shape[1]
+            and one.right - one.left < max(1.5 * height, 10 * (one.bottom - one.top))
             for one in pieces[1:]
         ]
     )
@@ -391,7 +392,7 @@ def find_lines(page: np.ndarray) -> list[TextLine]:
     least_height = 0.5 * np.median([line.height for line, _ in found])
 
     def on_page(points: np.ndarray) -> np.ndarray:
-        return np.rint(cv2.transform(points[None], back)[0] / scale).astype(int)
+        return np.clip(np.rint(cv2.transform(points[None], back)[0] / scale).astype(int), 0, gray.shape[::-1])
 
     return [
         TextLine(on_page(line.polygon), on_page(line.baseline), region)

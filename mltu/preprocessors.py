@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from .annotations.images import Image
+from .utils.image_utils import dark_on_light
 
 
 class ImageReader:
@@ -30,3 +31,11 @@ class ImageReader:
             InputError: the image cannot be read.
         """
         return self.image_class(image_path, method=self.method), label
+
+
+class DarkOnLight:
+    """Invert images of light writing on dark ground, as reading does."""
+
+    def __call__(self, image: Image, label: Any) -> tuple[Image, Any]:
+        """Return (image, label)."""
+        return image.update(dark_on_light(image.numpy())), label

@@ -41,6 +41,8 @@ class LineReading:
             was read; pixels, shape (3, 2).
         baseline: on the page, from left to right, shape (points, 2); None where it was not looked for.
         region: number of the block of writing, such as a column, that the line belongs to, from 0.
+        word_exponent: power of the product of its characters' confidences that a word's is; 1 if errors were
+            independent and no character ever left out.
     """
 
     text: str
@@ -50,14 +52,15 @@ class LineReading:
     frame: np.ndarray
     baseline: np.ndarray | None = None
     region: int = 0
+    word_exponent: float = 1.0
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """The words of the text. Their confidence takes the errors of characters for independent."""
+        """The words of the text."""
         found = []
         for match in re.finditer(r"\S+", self.text):
             part = self.characters[match.start() : match.end()]
-            confidence = float(np.prod([one.confidence for one in part]))
+            confidence = float(np.prod([one.confidence for one in part]) ** self.word_exponent)
             found.append(Word(match[0], confidence, part[0].start, part[-1].end))
         return tuple(found)
 

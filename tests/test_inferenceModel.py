@@ -1,21 +1,29 @@
 """Reading through the class and through the command line."""
 
 import csv
+import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from helpers import ROOT
 from inferenceModel import ImageToWordModel, main
 from mltu.datasets import read_table
+from mltu.datasets.alto import read_page
+from mltu.inferenceModel import set_metadata
+from mltu.language_model import main as build_language_model
 from mltu.utils.errors import InputError
-from mltu.utils.image_utils import read_image
+from mltu.utils.image_utils import paper_color, read_image
 from mltu.utils.text_utils import get_cer, get_wer
 
 
@@ -28,8 +36,8 @@ def run(trained_run):
 class Echo(ImageToWordModel):
     """Says how dark each half of the picture is, so that a picture's way to the network can be followed."""
 
-    def predict_batch(self, images):
-        return [str([round(float(half.mean())) for half in np.split(self.prepare(one), 2)]) for one in images]
+    def predict(self, image):
+        return str([round(float(half.mean())) for half in np.split(self.prepare(image), 2)])
 
 
 def test_all_kinds_of_arrays_read_the_same(run, line_image):
@@ -206,3 +214,158 @@ def test_tensorflow_is_never_imported(run):
         "assert not {'tensorflow', 'keras', 'torch', 'jax'} & set(sys.modules); sys.exit(code)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
+
+
+# --- with the weights that ship -------------------------------------------------------------
+
+SHIPPED = str(ROOT / "Models" / "pretrained")
+SAMPLES = ROOT / "samples"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return ImageToWordModel(SHIPPED)
+
+
+def test_characters_have_confidences_and_places(shipped):
+    image = read_image(SAMPLES / "line01.jpg")
+    line = shipped.read(image)
+    assert "".join(one.text for one in line.characters) == line.text
+    starts = [one.start for one in line.characters]
+    assert starts == sorted(starts)
+    assert 0 <= starts[0] < 0.1
+    assert 0.8 < line.characters[-1].end <= 1
+    assert all(0 < one.confidence <= 1 for one in line.characters)
+    assert line.confidence == pytest.approx(np.mean([one.confidence for one in line.characters]))
+    # white paper on the right moves the places, not the text
+    padded = cv2.copyMakeBorder(image, 0, 0, 0, image.shape[1], cv2.BORDER_CONSTANT, value=paper_color(image))
+    wide = shipped.read(padded)
+    assert wide.characters[-1].end == pytest.approx(line.characters[-1].end / 2, abs=0.05)
+
+
+def test_light_writing_on_dark_ground_reads_the_same(shipped):
+    image = read_image(SAMPLES / "line02.jpg")
+    assert shipped.predict(255 - image) == shipped.predict(image)
+
+
+def test_a_page_is_read_line_by_line(shipped):
+    image = read_image(SAMPLES / "page.jpg")
+    truth = (SAMPLES / "page.txt").read_text(encoding="utf-8").splitlines()
+    page = shipped.predict_page(image)
+    assert len(page.lines) == len(truth)
+    assert get_cer([line.text for line in page.lines], truth) < 0.35
+    assert shipped.predict_page(image, "auto").text == page.text
+    assert len(shipped.predict_page(image, "line").lines) == 1
+    line = read_image(SAMPLES / "line01.jpg")
+    assert shipped.predict_page(line, "auto").text == shipped.predict(line)
+    blank = shipped.predict_page(np.full((900, 700), 240, np.uint8))
+    assert blank.lines == ()
+    assert (blank.width, blank.height) == (700, 900)
+
+
+def test_formats_by_name_and_by_ending(tmp_path, capsys):
+    image = str(SAMPLES / "line01.jpg")
+    assert main(["--image", image, "--model", SHIPPED, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    text = found["lines"][0]["text"]
+    assert main(["--image", image, "--model", SHIPPED, "--output", str(tmp_path / "é.csv")]) == 0
+    with open(tmp_path / "é.csv", newline="", encoding="utf-8") as file:
+        assert [row["reading"] for row in csv.DictReader(file)] == [text]
+    pages = [image, str(SAMPLES / "page.jpg")]
+    options = ["--format", "alto", "--output", str(tmp_path / "xml"), "--annotate", str(tmp_path / "seen")]
+    assert main(["--image", *pages, "--model", SHIPPED, *options]) == 0
+    name, lines, _ = read_page(tmp_path / "xml" / "page.xml")
+    assert name == "page.jpg"
+    assert len(lines) == 7
+    assert read_page(tmp_path / "xml" / "line01.xml")[1][0].text == text
+    assert read_image(tmp_path / "seen" / "page.png").shape[1] > read_image(SAMPLES / "page.jpg").shape[1]
+
+
+def test_doubtful_words_are_marked(capsys):
+    image = str(SAMPLES / "line01.jpg")
+    assert main(["--image", image, "--model", SHIPPED, "--min_confidence", "1"]) == 0
+    marked = capsys.readouterr().out.split()
+    assert main(["--image", image, "--model", SHIPPED]) == 0
+    assert marked == [f"{word}[?]" for word in capsys.readouterr().out.split()]
+
+
+def test_standard_input_and_pages_of_one_file(tmp_path, capsys, monkeypatch):
+    pictures = [PillowImage.open(SAMPLES / name) for name in ("line01.jpg", "line02.jpg")]
+    pictures[0].save(tmp_path / "two.tif", save_all=True, append_images=pictures[1:])
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=open(tmp_path / "two.tif", "rb")))
+    assert main(["--image", "-", "--model", SHIPPED, "--format", "json"]) == 0
+    pages = [json.loads(row) for row in capsys.readouterr().out.splitlines()]
+    assert [(page["source"], page["page"]) for page in pages] == [("-", 1), ("-", 2)]
+    assert pages[0]["lines"][0]["text"] != pages[1]["lines"][0]["text"]
+
+
+def test_a_folder_is_continued_after_a_kill(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(60):
+        shutil.copy(SAMPLES / f"line{number % 12 + 1:02d}.jpg", folder / f"{number:02d}.jpg")
+    whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
+    assert main(["--image", str(folder), "--model", SHIPPED, "--output", str(whole)]) == 0
+    command = [sys.executable, "inferenceModel.py", "--image", str(folder), "--model", SHIPPED, "--output", str(cut)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    while process.poll() is None and (not cut.exists() or cut.stat().st_size < 1000):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    partial = cut.read_bytes()
+    assert len(partial) < len(whole.read_bytes())
+    assert main(["--image", str(folder), "--model", SHIPPED, "--output", str(cut)]) == 0
+    assert cut.read_bytes() == whole.read_bytes()
+
+
+def test_beam_search_with_a_language_model_and_words(tmp_path, capsys):
+    truth = [row["text"] for row in csv.DictReader(open(SAMPLES / "lines.csv", newline="", encoding="utf-8"))]
+    (tmp_path / "text.txt").write_text("\n".join(truth * 5), encoding="utf-8")
+    (tmp_path / "words.txt").write_text("\n".join(" ".join(truth).split()), encoding="utf-8")
+    assert build_language_model([str(tmp_path / "text.txt"), "--output", str(tmp_path / "own.lm")]) == 0
+    capsys.readouterr()
+    table = ["--csv", str(SAMPLES / "lines.csv"), "--model", SHIPPED]
+    rates = []
+    for options in ([], ["--lm", str(tmp_path / "own.lm"), "--lexicon", str(tmp_path / "words.txt")]):
+        assert main([*table, *options]) == 0
+        rates.append(float(re.search(r"CER ([\d.]+)%", capsys.readouterr().out)[1]))
+    assert rates[1] < rates[0] / 2  # of a text that it was built from
+    assert main([*table, "--lm", str(tmp_path / "text.txt")]) == 2
+    assert "text.txt: " in capsys.readouterr().err
+
+
+def test_calibration_and_report(tmp_path, capsys):
+    shutil.copy(ROOT / "Models" / "pretrained" / "model.onnx", tmp_path / "model.onnx")
+    set_metadata(tmp_path / "model.onnx", temperature=7.0)
+    table = ["--csv", str(SAMPLES / "lines.csv"), "--model", str(tmp_path)]
+    assert main([*table, "--report", str(tmp_path / "before")]) == 0
+    assert main([*table, "--calibrate"]) == 0
+    assert "Stored in" in capsys.readouterr().out
+    assert main([*table, "--report", str(tmp_path / "after")]) == 0
+    reports = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("before", "after")]
+    assert reports[1]["calibration_error"]["characters"] < reports[0]["calibration_error"]["characters"] / 2
+    assert reports[0]["cer"] == reports[1]["cer"]
+    assert (tmp_path / "after" / "index.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--image", "a.png", "--report", "x"], "--report goes with --csv"),
+        (["--csv", "a.csv", "--annotate", "x"], "--annotate goes with --image"),
+        (["--image", "a.png", "--page", "--line"], "exclude each other"),
+        (["--image", "a.png", "--min_confidence", "3"], "--min_confidence: must be 0 to 1"),
+        (["--image", "a.png", "--decoder", "greedy", "--lm", "x"], "need --decoder beam"),
+        (["--image", "nowhere/*.png"], "no file matches this pattern"),
+        (["--image", "a.png", "--lexicon", "none.txt"], "none.txt: "),
+    ],
+)
+def test_wrong_combinations_are_one_line_and_exit_code_2(args, message, capsys):
+    try:
+        code = main(["--model", SHIPPED, *args])
+    except SystemExit as stop:
+        code = stop.code
+    told = capsys.readouterr().err
+    assert code == 2
+    assert message in told
+    assert told.strip().count("\n") == 0

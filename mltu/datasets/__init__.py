@@ -1,7 +1,7 @@
 """Readers of datasets: each takes a folder or file and returns samples and what it had to skip."""
 
 from .alto import read_alto
-from .base import Sample, Skipped, write_skipped
+from .base import Sample, Skipped, without_contradictions, write_skipped
 from .iam import read_iam
 from .splits import PUBLISHED_SPLITS, left_out, list_split, published_split, random_split, shared_writers
 from .synthetic import generate_lines
@@ -20,6 +20,7 @@ __all__ = [
     "read_iam",
     "read_table",
     "shared_writers",
+    "without_contradictions",
     "write_skipped",
     "write_table",
 ]

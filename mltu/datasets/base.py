@@ -30,6 +30,21 @@ def normalize_text(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
+def without_contradictions(samples: Iterable[Sample]) -> tuple[list[Sample], list[Skipped]]:
+    """Leave out images that are named with different texts, of which one at most is right.
+
+    Returns:
+        (the other samples, those left out).
+    """
+    texts: dict[str, set[str]] = {}
+    samples = list(samples)
+    for sample in samples:
+        texts.setdefault(sample.image, set()).add(sample.text)
+    kept = [sample for sample in samples if len(texts[sample.image]) == 1]
+    reason = "named with different texts"
+    return kept, [Skipped(sample.image, reason) for sample in samples if len(texts[sample.image]) > 1]
+
+
 def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
     """Write `source,reason` rows."""
     with open(path, "w", newline="", encoding="utf-8") as file:

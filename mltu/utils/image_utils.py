@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import stat
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -19,12 +21,13 @@ MAX_SIDE = 32_000  # pixels; OpenCV's warps end at 32,767
 MAX_PIXELS = 64_000_000  # about 200 MB as colour in memory, well above any phone photograph of a line
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # of the images that datasets have
+QUANTILES = (0.02, 0.5, 0.98)  # darkest, ground and lightest of an image
 # no PostScript and the like, which Pillow hands to other programs
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM", "TGA")
 
 
 def read_image(path: str | Path, color: str = "BGR") -> np.ndarray:
-    """Read an image file upright, as 8-bit grey or colour.
+    """Read an image file upright, as 8-bit grey or colour; of several pages the first.
 
     EXIF rotation is applied, transparency becomes white paper, 16-bit values are scaled to 8.
 
@@ -39,6 +42,16 @@ def read_image(path: str | Path, color: str = "BGR") -> np.ndarray:
         InputError: missing, empty, damaged, no image, smaller than 3 or larger than 32,000 pixels a
             side, or more than 64 megapixels. The message starts with the path.
     """
+    pixels = next(decode_pages(checked_file(path), path))
+    return to_gray(pixels) if color == "GRAY" else to_bgr(pixels)
+
+
+def checked_file(path: str | Path) -> Path:
+    """The path of an ordinary file that is not empty.
+
+    Raises:
+        InputError: it is none. The message starts with the path.
+    """
     path = Path(path)
     try:
         status = path.stat()
@@ -52,29 +65,46 @@ def read_image(path: str | Path, color: str = "BGR") -> np.ndarray:
         raise InputError(f"{path}: is no ordinary file; save the image to one")
     if status.st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy or export it again")
+    return path
+
+
+def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray]:
+    """The pages of an image file, one after the other; all but TIFF files have one.
+
+    Args:
+        file: its path, or its content.
+        name: what messages call it.
+
+    Yields:
+        uint8, uint16 or float arrays of shape (height, width), (height, width, 3) or (height, width, 4).
+
+    Raises:
+        InputError: as :func:`read_image`; pages before a damaged one are given first.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the size is judged below, by our own limit
-            with PillowImage.open(path, formats=FORMATS) as picture:
-                _check_size(path, picture.size)
-                picture = ImageOps.exif_transpose(picture)
-                picture.load()
-                pixels = _pixels(picture)
+            with PillowImage.open(file, formats=FORMATS) as picture:
+                for number in range(getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1):
+                    picture.seek(number)
+                    _check_size(name, picture.size)
+                    page = ImageOps.exif_transpose(picture)
+                    page.load()
+                    yield _pixels(page)
     except InputError:
         raise
     except PillowImage.DecompressionBombError:
-        raise InputError(f"{path}: larger than {MAX_PIXELS / 1e6:.0f} megapixels; cut the line out first") from None
+        raise InputError(f"{name}: larger than {MAX_PIXELS / 1e6:.0f} megapixels; cut the line out first") from None
     except PermissionError:
-        raise InputError(f"{path}: no permission to read it") from None
+        raise InputError(f"{name}: no permission to read it") from None
     except UnidentifiedImageError:
-        raise InputError(f"{path}: not an image in a known format; convert it to PNG or JPEG") from None
+        raise InputError(f"{name}: not an image in a known format; convert it to PNG or JPEG") from None
     except Exception as error:  # decoders raise a dozen types on damaged bytes; each means the same here
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: the image is damaged ({reason}); copy or export it again") from None
-    return to_gray(pixels) if color == "GRAY" else to_bgr(pixels)
+        raise InputError(f"{name}: the image is damaged ({reason}); copy or export it again") from None
 
 
-def _check_size(path: Path, size: tuple[int, int]) -> None:
+def _check_size(path: str | Path, size: tuple[int, int]) -> None:
     width, height = size
     if min(size) < MIN_SIDE:
         raise InputError(f"{path}: {width} x {height} pixels is too small to hold a line of text")
@@ -165,6 +195,18 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     if image.ndim == 2:
         return image
     return image[..., 0] if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+
+
+def dark_on_light(image: np.ndarray) -> np.ndarray:
+    """An image with dark writing on light ground; light writing on a dark ground, such as a blackboard, is inverted.
+
+    The ground is what most pixels are; where what differs from it most is lighter, the writing is.
+
+    Args:
+        image: uint8, shape (height, width) or (height, width, channels).
+    """
+    low, ground, high = np.quantile(image[:: max(1, image.shape[0] // 64), :: max(1, image.shape[1] // 256)], QUANTILES)
+    return 255 - image if ground < 128 and high - ground > ground - low else image
 
 
 def paper_color(image: np.ndarray) -> tuple[int, ...]:

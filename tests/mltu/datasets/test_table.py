@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mltu.datasets import Sample, read_table, write_table
+from mltu.datasets import Sample, Skipped, read_table, without_contradictions, write_table
 from mltu.datasets.base import normalize_text
 from mltu.utils.errors import InputError
 
@@ -117,3 +117,10 @@ def test_missing_tables_and_folders_are_named(tmp_path):
 
 def test_texts_are_normalised():
     assert normalize_text(" a\u00a0 e\u0301\t") == "a é"
+
+
+def test_images_with_several_texts_are_left_out():
+    samples = [Sample("a", "one"), Sample("b", "two"), Sample("a", "other"), Sample("b", "two")]
+    kept, left = without_contradictions(samples)
+    assert kept == [samples[1], samples[3]]
+    assert left == [Skipped("a", "named with different texts")] * 2
