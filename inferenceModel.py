@@ -324,7 +324,7 @@ def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
     with (
         Results(given.output, given.format, files, show, given.min_confidence) as results,
         ThreadPoolExecutor(model.threads, thread_name_prefix="file") as pool,
-        tqdm(total=len(files), desc="Reading", unit="file", disable=len(files) < 2) as bar,
+        tqdm(total=len(files), desc="Reading", unit="file", disable=None if len(files) > 1 else True) as bar,
     ):
         todo = [file for file in files if file not in results.done]
         bar.update(len(files) - len(todo))

@@ -87,13 +87,15 @@ def test_several_images_print_path_tab_text_and_bad_ones_do_not_stop_them(run, t
     (tmp_path / "zero.png").write_bytes(b"")
     (tmp_path / "text.png").write_text("no picture")
     paths = [samples[0].image, str(tmp_path / "zero.png"), str(tmp_path / "text.png"), "missing.png", samples[1].image]
-    assert main(["--model", str(folder), "--image", *paths, "--output", str(tmp_path / "out.csv")]) == 2
+    assert main(["--model", str(folder), "--image", *paths]) == 2
     out, err = capsys.readouterr()
     assert [line.split("\t")[0] for line in out.splitlines()] == [samples[0].image, samples[1].image]
     complaints = err.strip().splitlines()
     assert len(complaints) == 3
     for path, line in zip(paths[1:4], complaints, strict=True):
         assert line.startswith(f"inferenceModel.py: {path}: ")
+    assert main(["--model", str(folder), "--image", *paths, "--output", str(tmp_path / "out.csv")]) == 2
+    assert capsys.readouterr().out == ""
     with open(tmp_path / "out.csv", newline="", encoding="utf-8") as file:
         assert [row["image"] for row in csv.DictReader(file)] == [samples[0].image, samples[1].image]
 
