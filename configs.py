@@ -78,7 +78,7 @@ class ModelConfigs(BaseModelConfigs):
     batch_size: int = 32  # lines in a batch
     train_epochs: int = 1000  # most epochs; training stops earlier if nothing improves
     max_minutes: float = 0.0  # most minutes of training, those before --resume included; 0: no limit
-    init_from: str = ""  # run folder whose weights to start from; vocabulary and architecture must be the same
+    init_from: str = ""  # run folder whose weights to start from; architecture and height must be the same
     learning_rate: float = 0.0005  # of the optimiser, at its highest
     schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: fall when nothing improves, or cosine
     warmup_steps: int = 0  # schedule cosine: steps in which the learning rate rises from 0

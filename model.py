@@ -68,6 +68,9 @@ ARCHITECTURES = {
 }
 
 
+OUTPUT_LAYERS = ("output", "output_scores")  # whose weights belong to classes; a network has one of them
+
+
 def _classes(x: keras.KerasTensor, count: int, steps_per_column: int, name: str) -> keras.KerasTensor:
     """Class probabilities of each time step, shape (batch, steps, count), from features of columns."""
     # float32 even in mixed precision, because CTC takes logarithms of small probabilities

@@ -380,8 +380,24 @@ def compile_model(configs: ModelConfigs, model: keras.Model) -> None:
     )
 
 
+def first_configs(configs: ModelConfigs) -> ModelConfigs:
+    """Settings of the run whose weights this one starts from.
+
+    Raises:
+        InputError: no run there, or one of another network.
+    """
+    path = Path(configs.init_from) / "configs.yaml"
+    other = ModelConfigs.from_dict(read_yaml(path), str(path))
+    for name in ("architecture", "height"):
+        if getattr(other, name) != getattr(configs, name):
+            raise InputError(f"init_from: {configs.init_from} was trained with another {name}; set the same")
+    return other
+
+
 def start_from(configs: ModelConfigs, model: keras.Model) -> None:
     """Give a model the best weights of another run.
+
+    Characters that both vocabularies have keep their output weights, new ones start at random.
 
     Raises:
         InputError: there are none, or they are those of another network.
@@ -389,18 +405,27 @@ def start_from(configs: ModelConfigs, model: keras.Model) -> None:
     import keras
 
     from mltu.tensorflow.model_utils import reader_of
+    from model import OUTPUT_LAYERS
 
-    folder = Path(configs.init_from)
-    other = ModelConfigs.from_dict(read_yaml(folder / "configs.yaml"), str(folder / "configs.yaml"))
-    for name in ("architecture", "height", "vocab"):
-        if getattr(other, name) != getattr(configs, name):
-            raise InputError(f"init_from: {folder} was trained with another {name}; set the same")
+    path = Path(configs.init_from) / CHECKPOINT
+    before = first_configs(configs).vocab
+    shared = [(new, before.index(character)) for new, character in enumerate(configs.vocab) if character in before]
+    new, old = np.array([*shared, (len(configs.vocab), len(before))]).T  # the blank comes last
     try:
-        weights = keras.models.load_model(folder / CHECKPOINT, compile=False).get_weights()
-        reader_of(model).set_weights(weights)
+        other = keras.models.load_model(path, compile=False)
+        for layer, source in zip(reader_of(model).layers, other.layers, strict=True):
+            weights = source.get_weights()
+            if layer.name in OUTPUT_LAYERS:
+                values = []
+                for fresh, learnt in zip(layer.get_weights(), weights, strict=True):
+                    by_class = fresh.reshape(*fresh.shape[:-1], -1, len(configs.vocab) + 1)
+                    by_class[..., new] = learnt.reshape(*learnt.shape[:-1], -1, len(before) + 1)[..., old]
+                    values.append(by_class.reshape(fresh.shape))
+                weights = values
+            layer.set_weights(weights)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"init_from: {folder / CHECKPOINT} cannot be used ({reason})") from None
+        raise InputError(f"init_from: {path} cannot be used ({reason})") from None
 
 
 def make_callbacks(
@@ -701,7 +726,11 @@ def run(
     parts, skipped_val = divide(configs, samples)
     mix, skipped_mix = load_mix(configs)
     everyone = [sample for part in (*parts.values(), *mix) for sample in part]
-    configs.vocab = configs.vocab or "".join(sorted({character for sample in everyone for character in sample.text}))
+    if not configs.vocab:
+        known = first_configs(configs).vocab if configs.init_from else ""
+        configs.vocab = known + "".join(
+            sorted({character for sample in everyone for character in sample.text} - {*known})
+        )
     if only_overfit:
         configs.dropout = 0.0
         configs.augmentors = ()
