@@ -253,10 +253,11 @@ class Lexicon:
         for part in state.parts or ("",):
             for letter in self._next_letters(part):
                 row[self._places.get(letter, [])] = 0
-            for letter in self._next_letters(part.lower()):
-                for variant in (letter, letter.upper()):
-                    if len(_forms(part + variant)) > 1:
-                        row[self._places.get(variant, [])] = 0
+            if part == "" or len(_forms(part)) > 1:
+                for letter in self._next_letters(part.lower()):
+                    for variant in (letter, letter.upper()):
+                        if len(_forms(part + variant)) > 1:
+                            row[self._places.get(variant, [])] = 0
         if self.end(state):
             row[~self._letters] = -self.cost
         row[self._joiners] = [-self.cost * self.advance(state, index).charged for index in self._joiners]
@@ -288,7 +289,7 @@ def _plain(text: str) -> str:
 
 
 def _is_letter(character: str) -> bool:
-    return character != "" and unicodedata.category(character)[0] in "LM" if len(character) == 1 else False
+    return len(character) == 1 and unicodedata.category(character)[0] in "LM"
 
 
 def _is_word(text: str) -> bool:
@@ -312,7 +313,8 @@ class BeamSearch:
     et al., "First-Pass Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs" (2014).
     The text found has, as far as the beam sees, the highest
     log p(text | picture) + lm_weight * log p(text) + character_bonus * characters - lexicon_cost * words not listed,
-    where p(text | picture) sums over all paths. Without scorers it is the most probable text.
+    where p(text | picture) sums over all paths; it is never below that of the text of the best path. Several threads
+    may use one search.
 
     Args:
         vocab: the network's characters, in the order of its classes.
@@ -371,11 +373,13 @@ class BeamSearch:
         Raises:
             ValueError: `log_probs` has another number of classes.
         """
-        labels, score = self.search(log_probs)[0]
+        labels, found = self.search(log_probs)[0]
         path = greedy(log_probs)[0]
-        # a beam can lose the text of the best path, which is then put beside what it found
-        if not np.array_equal(path, labels) and self.score(log_probs, path) > max(score, self.score(log_probs, labels)):
-            return path
+        # a beam can lose the text of the best path, which is therefore put beside what it found
+        if not np.array_equal(path, labels):
+            score = self.score(log_probs, path)
+            if score > found and score > self.score(log_probs, labels):
+                return path
         return labels
 
     def score(self, log_probs: np.ndarray, labels: Sequence[int] | np.ndarray) -> float:
@@ -397,7 +401,7 @@ class BeamSearch:
         blank = len(self.vocab)
         if log_probs.ndim != 2 or log_probs.shape[1] != blank + 1:
             raise ValueError(f"log_probs must have shape (steps, {blank + 1}), not {log_probs.shape}")
-        log_probs = np.fmax(log_probs, FLOOR, dtype=np.float64)
+        log_probs = np.fmax(log_probs, FLOOR, dtype=np.float64)  # a copy
         tried = log_probs >= self.threshold
         tried[np.arange(len(tried)), log_probs.argmax(axis=1)] = True
         tried[:, blank] = False
@@ -496,6 +500,7 @@ class _Beam:
         return number
 
     def _score_next(self, number: int) -> None:
+        """Note what scorers give each character after a new prefix."""
         if not self.scorers:
             return
         if number == len(self.rows):

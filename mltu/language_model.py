@@ -1,4 +1,4 @@
-"""Character n-gram language models: built from plain text in seconds, saved as one file of a few MB.
+"""Character n-gram language models: built from plain text in seconds, saved as one small file.
 
     python -m mltu.language_model en.txt --output en.lm               from sentences or any other text
     python -m mltu.language_model a.txt b.txt --output both.lm --order 8
@@ -18,6 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ MIN_COUNT = 2  # how often an n-gram of PRUNED_FROM characters or more must be s
 PRUNED_FROM = 5
 LINE_LENGTH = 45  # characters, as lines of handwriting have them
 MAX_ORDER = 16
-MAX_CHARACTERS = 100_000_000  # that are read; building takes some 60 bytes of memory for each
+MAX_CHARACTERS = 50_000_000  # that are read; building takes some 120 bytes of memory for each
 MAX_ENTRIES = 2**23  # n-grams of a model; loading takes some 80 bytes of memory for each
 MAX_BYTES = 2**26  # of a model's file
 BREAK = "\n"  # between lines: as a prediction it ends a line, as a context it begins one
@@ -80,8 +81,11 @@ class Level(NamedTuple):
     ) -> Level:
         """Derive the rest; `followers` is the number of n-grams of each context."""
         contexts = np.repeat(np.arange(len(keys)), followers)
-        probabilities = (counts - discounts[np.minimum(counts, 3) - 1]) / totals[contexts]
-        backoffs = 1 - np.bincount(contexts, probabilities, len(keys))
+        taken = discounts[np.minimum(counts, 3) - 1]
+        probabilities = (counts - taken) / totals[contexts]
+        backoffs = (
+            totals - np.bincount(contexts, counts, len(keys)) + np.bincount(contexts, taken, len(keys))
+        ) / totals
         first = np.concatenate([[0], np.cumsum(followers)])
         return cls(keys, totals, first, symbols, counts, discounts, probabilities, backoffs)
 
@@ -90,8 +94,8 @@ class CharacterModel:
     """Probability of the next character of a line, given those before it.
 
     An n-gram model with interpolated modified Kneser-Ney smoothing: Chen and Goodman, "An Empirical Study of
-    Smoothing Techniques for Language Modeling" (TR-10-98, Harvard, 1998), secs. 2.7 and 3.1. Below the single
-    characters all are equally likely, so none is impossible.
+    Smoothing Techniques for Language Modeling" (TR-10-98, Harvard, 1998). Below the single characters all are equally
+    likely, so none is impossible.
 
     Args:
         alphabet: the characters that the model knows, in the order of their code points.
@@ -141,8 +145,7 @@ class CharacterModel:
         texts = [text for text in map(normalize_text, lines) if text]
         if not texts:
             raise InputError("there is no text to build a language model from")
-        if sum(map(len, texts)) > MAX_CHARACTERS:
-            raise InputError(f"the text has more than {MAX_CHARACTERS:,} characters; give a part of it")
+        _check_length(sum(map(len, texts)), "the text")
         codes = np.frombuffer(BREAK.join(["", *texts, ""]).encode("utf-32-le", "surrogatepass"), np.uint32)
         breaks = codes == ord(BREAK)
         known = np.unique(codes[~breaks])
@@ -235,7 +238,9 @@ class CharacterModel:
         """The model as a compressed .npz file."""
         symbols = len(self._symbols)
         levels = self.levels
-        extensions = [np.bincount(up.keys // symbols, minlength=len(low.keys)) for low, up in zip(levels, levels[1:])]
+        extensions = [
+            np.bincount(longer.keys // symbols, minlength=len(level.keys)) for level, longer in pairwise(levels)
+        ]
         arrays = {
             "version": [VERSION],
             "alphabet": list(map(ord, self.alphabet)),
@@ -276,9 +281,10 @@ class CharacterModel:
         try:
             return cls(*_checked(_unpacked(content)))
         except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = " ".join(str(error).split())[:200] or "it ends too early"
             raise InputError(
-                f"{path}: not a language model that can be used ({reason}); build it with `python -m mltu.language_model`"
+                f"{path}: not a language model that can be used ({reason}); build one with "
+                "`python -m mltu.language_model`"
             ) from None
 
 
@@ -325,6 +331,11 @@ def break_lines(lines: Iterable[str], length: int = LINE_LENGTH) -> Iterator[str
             yield line[:cut]
             line = line[cut + 1 :]
         yield line
+
+
+def _check_length(characters: int, source: str | Path) -> None:
+    if characters > MAX_CHARACTERS:
+        raise InputError(f"{source}: more than {MAX_CHARACTERS:,} characters in all; give a part of the text")
 
 
 def _counted(text: np.ndarray, symbols: int, order: int, progress: bool) -> list[tuple[np.ndarray, ...]]:
@@ -381,9 +392,9 @@ def _smoothed(found: list[tuple[np.ndarray, ...]], symbols: int, min_count: int)
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:
-    """Chen and Goodman's D1, D2 and D3+ (their eq. 26), from how many n-grams have a count of 1, 2, 3 and 4."""
+    """Chen and Goodman's D1, D2 and D3+, from how many n-grams have a count of 1, 2, 3 and 4."""
     ones, twos, threes, fours = (int(np.count_nonzero(counts == count)) for count in (1, 2, 3, 4))
-    if min(ones, twos, threes) > 0:
+    if min(ones, twos, threes, fours) > 0:
         y = ones / (ones + 2 * twos)
         found = np.array([1 - 2 * y * twos / ones, 2 - 3 * y * threes / twos, 3 - 4 * y * fours / threes])
         if (found >= MIN_DISCOUNT).all():
@@ -419,7 +430,7 @@ def _unpacked(content: bytes) -> dict[str, np.ndarray]:
             if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise ValueError("it is packed in another way")
             if part.file_size > 4 * MAX_ENTRIES + 1024:
-                raise ValueError(f"its {name} are too long")
+                raise ValueError(f"its part {name!r} is too long")
             with archive.open(part) as stream:
                 arrays[name] = _array(name, stream.read(part.file_size + 1))
     return arrays
@@ -429,10 +440,12 @@ def _array(name: str, data: bytes) -> np.ndarray:
     """An array of a .npy file that `np.save` wrote; only the few kinds of arrays that a model has."""
     header = ARRAY_HEADER.match(data)
     if not header or header.end() != 10 + int.from_bytes(header[1], "little"):
-        raise ValueError(f"its {name} are no list of numbers")
+        raise ValueError(f"its part {name!r} is no list of numbers")
     kind = np.dtype(header[2].decode())
     if (kind.kind == "f") != (name == "discounts") or len(data) != header.end() + int(header[3]) * kind.itemsize:
-        raise ValueError(f"its {name} are of another type or length")
+        raise ValueError(f"its part {name!r} has another type or length")
+    if int(header[3]) > MAX_ENTRIES:
+        raise ValueError(f"its part {name!r} is too long")
     array = np.frombuffer(data, kind, offset=header.end())
     return array if kind.kind == "f" else array.astype(np.int64)
 
@@ -446,7 +459,7 @@ def _checked(arrays: dict[str, np.ndarray]) -> tuple[str, list[Level]]:
 
     def check(right: bool, name: str) -> None:
         if not right:
-            raise ValueError(f"its {name} are wrong")
+            raise ValueError(f"its part {name!r} is wrong")
 
     if arrays["version"].tolist() != [VERSION]:
         raise ValueError(f"its format is not version {VERSION}")
@@ -472,7 +485,7 @@ def _checked(arrays: dict[str, np.ndarray]) -> tuple[str, list[Level]]:
             count = int(extensions.sum())
             older = take("older", count, 0, symbols)
             keys = np.repeat(np.arange(len(keys)), extensions) * symbols + older
-            check(bool((np.diff(keys) > 0).all()), "contexts")
+            check(bool((np.diff(keys) > 0).all()), "older")
         totals = take("totals", len(keys), 1)
         followers = take("followers", len(keys), 1)
         count = int(followers.sum())
@@ -494,6 +507,7 @@ def read_lines(paths: Sequence[str | Path]) -> list[str]:
         InputError: a file is missing, no UTF-8 text, or holds no text.
     """
     lines = []
+    characters = 0
     with tqdm(desc="Reading", unit=" lines") as bar:
         for path in paths:
             before = len(lines)
@@ -503,6 +517,8 @@ def read_lines(paths: Sequence[str | Path]) -> list[str]:
                         bar.update()
                         if not line.isspace():
                             lines.append(line)
+                            characters += len(line)
+                            _check_length(characters, path)
             except OSError as error:
                 raise InputError(f"{path}: the text cannot be read ({error.strerror}); name text files") from None
             except UnicodeDecodeError:
