@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .utils.errors import InputError
-from .utils.image_utils import IMAGE_ENDINGS, MAX_PIXELS, checked_file, decode_pages
+from .utils.image_utils import IMAGE_ENDINGS, MAX_PIXELS, MAX_SIDE, checked_file, decode_pages
 
 STDIN = "-"
 MORE_ENDINGS = (".bmp", ".gif", ".jp2", ".pgm", ".ppm", ".pdf")  # taken from folders beside those of datasets
@@ -33,7 +33,7 @@ def list_files(names: Sequence[str]) -> tuple[list[str], list[str]]:
         (files, each once, in the order of the names and sorted within a folder or pattern; complaints about
         names that stand for none).
     """
-    files: dict[str, None] = {}
+    files: dict[str, str] = {}  # where a file is -> how it was named first
     complaints = []
     for name in names:
         if name == STDIN:
@@ -48,8 +48,9 @@ def list_files(names: Sequence[str]) -> tuple[list[str], list[str]]:
                 complaints.append(f"{name}: no file matches this pattern")
         else:
             found = [name]  # what is wrong with it is said when it is read
-        files |= dict.fromkeys(found)
-    return list(files), complaints
+        for one in found:
+            files.setdefault(one if one == STDIN else os.path.abspath(one), one)
+    return list(files.values()), complaints
 
 
 def _images_below(folder: str) -> Iterator[str]:
@@ -100,7 +101,7 @@ def _pdf_pages(file: Path | io.BytesIO, name: str) -> Iterator[np.ndarray]:
                 with _PDFIUM:
                     page = document[number]
                     width, height = page.get_size()  # in points, 72 an inch
-                    most = np.sqrt(MAX_PIXELS / max(width * height, 1))
+                    most = min(np.sqrt(MAX_PIXELS / max(width * height, 1)), MAX_SIDE / max(width, height, 1))
                     image = page.render(scale=min(PDF_RESOLUTION / 72, most)).to_numpy().copy()
                     page.close()
                 yield image

@@ -38,18 +38,19 @@ def page_targets(sources: Sequence[str], folder: str | Path, ending: str) -> dic
         return "stdin" if source == STDIN else os.path.splitext(os.path.relpath(source, base))[0]
 
     shared = Counter(map(stem, sources))
-    return {
-        source: Path(folder) / f"{stem(source) if shared[stem(source)] == 1 else os.path.relpath(source, base)}{ending}"
-        for source in sources
-    }
+
+    def name(source: str) -> str:
+        return stem(source) if shared[stem(source)] == 1 or source == STDIN else os.path.relpath(source, base)
+
+    return {source: Path(folder) / f"{name(source)}{ending}" for source in sources}
 
 
 class Results:
     """Takes what was read of each source, in order, and writes it. A context manager.
 
     In a file, the sources that an earlier run finished stay and are named in `done`; of the last one there it is
-    not known whether all of its pages were written, so it is removed and due again. In a folder, a source is done
-    when the file of its first page is there, which is written last.
+    not known whether all of its pages were written, so if it is among `sources` it is removed and due again. In a
+    folder, a source is done when the file of its first page is there, which is written last.
 
     Args:
         output: file, or folder for a format with one page a file; None for the screen.
@@ -87,7 +88,8 @@ class Results:
         if os.path.realpath(output) in map(os.path.realpath, sources):
             raise InputError(f"{output}: is an input too, and would be lost; choose another --output")
         try:
-            if self.format.one_page and not (len(sources) == 1 and Path(output).suffix):
+            to_file = len(sources) == 1 and Path(output).suffix and not Path(output).is_dir()
+            if self.format.one_page and not to_file:
                 self._targets = page_targets(sources, output, self.format.ending)
                 self.done = frozenset(source for source, path in self._targets.items() if path.exists())
                 Path(output).mkdir(parents=True, exist_ok=True)
@@ -95,7 +97,7 @@ class Results:
                 self._targets = {sources[0]: Path(output)}
             else:
                 self._file = open(output, "r+b" if os.path.exists(output) else "w+b")
-                self._continue(output)
+                self._continue(output, sources)
         except OSError as error:
             raise InputError(f"{output}: cannot be written ({error.strerror})") from None
 
@@ -136,29 +138,40 @@ class Results:
     def _encode(text: str) -> bytes:
         return text.encode("utf-8", "backslashreplace")
 
-    def _continue(self, output: str) -> None:
+    def _continue(self, output: str, sources: Sequence[str]) -> None:
         """Keep what an earlier run finished, and remove the rest."""
         if self.format_name == "text" and not self.tagged:
             self._file.truncate()  # the text of one file, which is soon read again
             return
         header = self._encode(self.format.header)
+        named = {self._encode(source).decode(): source for source in sources}  # as a file can hold them
         done: dict[str, int] = {}  # source -> where its first row begins
-        position = 0
+        end = 0  # of the rows that are whole
         for row in self._file:
-            if position == 0 and header:
-                if row != header:
-                    raise InputError(f"{output}: holds something else; choose another --output, or delete it")
-            elif row.endswith(b"\n"):  # else it was cut off
+            whole = row.endswith(b"\n")
+            if header and not end:
+                ours = row == header or (not whole and header.startswith(row))
+            elif whole:
                 source = self._source(row)
-                if source is None:
-                    raise InputError(f"{output}: holds something else; choose another --output, or delete it")
-                done.setdefault(source, position)
-            position += len(row)
-        last = done.popitem()[1] if done else len(header) * (position > 0)
-        self._file.seek(last)
+                ours = source is not None
+                done.setdefault(named.get(source, source), end)
+            else:  # cut off
+                ours = end > 0 or any(self._may_begin(row, source) for source in sources)
+            if not ours:
+                raise InputError(f"{output}: holds something else; choose another --output, or delete it")
+            end += len(row) * whole
+        last = next(reversed(done), None)
+        if last in sources:
+            end = done.pop(last)
+        self._file.seek(end)
         self._file.truncate()
-        self._begun = position > 0
+        self._begun = end > 0
         self.done = frozenset(done)
+
+    def _may_begin(self, row: bytes, source: str) -> bool:
+        """Whether a row of which the end is missing may be the first about a source."""
+        start = self._encode('{"source": ' if self.format_name == "json" else f"{source}\t")
+        return start.startswith(row) or row.startswith(start)
 
     def _source(self, row: bytes) -> str | None:
         """The source that a row of a file is about; None if it is no row of ours."""

@@ -26,6 +26,11 @@ class TextLine(NamedTuple):
     region: int  # block of writing, from 0
 
 
+def _scale(scale: float, image: np.ndarray) -> float:
+    """A scale, or the least at which an image keeps a pixel of its shorter side."""
+    return max(scale, 1 / min(image.shape[:2]))
+
+
 def flatten(gray: np.ndarray) -> np.ndarray:
     """Even paper: shadows and tints divided out, dark ink on white, whichever way the page was.
 
@@ -35,11 +40,12 @@ def flatten(gray: np.ndarray) -> np.ndarray:
     Returns:
         uint8 of the same shape.
     """
-    scale = 256 / max(gray.shape)
+    scale = _scale(256 / max(gray.shape), gray)
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray
-    if np.median(small) < small.mean() - 4 and np.median(small) < 110:  # most of it is dark: light writing
-        return flatten(255 - gray)
     side = max(3, round(min(small.shape) / 16) | 1)
+    # most of it is dark, and the rest is lighter than what is around it, which no shadow is: light writing
+    if np.median(small) < 110 and small.mean() > cv2.medianBlur(small, min(3 * side | 1, 255)).mean():
+        return flatten(255 - gray)
     ground = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     ground = cv2.GaussianBlur(cv2.medianBlur(ground, min(side | 1, 255)), (0, 0), side / 3)
     ground = cv2.resize(ground, gray.shape[::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32)
@@ -57,7 +63,7 @@ def without_surroundings(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         the same shape.
     """
     whole = np.ones_like(gray)
-    scale = 256 / max(gray.shape)
+    scale = _scale(256 / max(gray.shape), gray)
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     ground = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((13, 13), np.uint8))
     _, bright = cv2.threshold(ground, 0, 1, cv2.THRESH_OTSU)
@@ -121,7 +127,7 @@ def _within(ink: np.ndarray, sheet: np.ndarray) -> np.ndarray:
 
 def skew_of(ink: np.ndarray, largest: float = 6.0) -> float:
     """Degrees, anticlockwise, by which the writing rises: the turn that makes the row sums most uneven."""
-    scale = 600 / max(ink.shape)
+    scale = _scale(600 / max(ink.shape), ink)
     small = cv2.resize(ink * 255, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.float32)
 
     def unevenness(angle: float) -> float:
@@ -354,7 +360,7 @@ def find_lines(page: np.ndarray) -> list[TextLine]:
         Lines in reading order; empty if there is no writing.
     """
     gray = to_gray(page)
-    scale = min(1.0, WORK_WIDTH / gray.shape[1])
+    scale = min(1.0, _scale(WORK_WIDTH / gray.shape[1], gray))
     work = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray
     work, sheet = without_surroundings(work)
     ink = _within(ink_of(flatten(work)), sheet)
@@ -536,6 +542,9 @@ def cut_line(page: np.ndarray, polygon: np.ndarray, angle: float = 0.0) -> tuple
     Raises:
         InputError: the polygon is outside the page, or too small to hold writing.
     """
+    # the comparisons are false for what is no number
+    if not ((polygon.max(axis=0) > 0).all() and (polygon.min(axis=0) < page.shape[1::-1]).all()):
+        raise InputError("the polygon is outside the page")
     sine, cosine = np.sin(np.radians(angle)), np.cos(np.radians(angle))
     level = np.array([[cosine, sine], [-sine, cosine]])
     points = polygon @ level.T

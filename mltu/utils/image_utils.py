@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -84,9 +86,16 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the size is judged below, by our own limit
-            with PillowImage.open(file, formats=FORMATS) as picture:
-                for number in range(getattr(picture, "n_frames", 1) if picture.format == "TIFF" else 1):
-                    picture.seek(number)
+            # not by its name: Pillow maps plain TIFF files into memory, and scrambles those that are to be turned
+            with (
+                open(file, "rb") if isinstance(file, Path) else nullcontext(file) as opened,
+                PillowImage.open(opened, formats=FORMATS) as picture,
+            ):
+                for number in count() if picture.format == "TIFF" else range(1):
+                    try:
+                        picture.seek(number)
+                    except EOFError:  # the one before was the last
+                        break
                     _check_size(name, picture.size)
                     page = ImageOps.exif_transpose(picture)
                     page.load()

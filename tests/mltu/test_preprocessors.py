@@ -2,7 +2,7 @@ import cv2
 import pytest
 
 from mltu.annotations.images import CVImage
-from mltu.preprocessors import ImageReader
+from mltu.preprocessors import DarkOnLight, ImageReader
 from mltu.utils.errors import InputError
 
 
@@ -17,3 +17,13 @@ def test_reads_paths_and_arrays(png, line_image):
 def test_missing_files_are_an_input_error(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         ImageReader()(tmp_path / "none.png", "")
+
+
+def test_light_writing_is_made_dark_as_for_reading(line_image):
+    for original in (line_image, cv2.merge([line_image, line_image, line_image])):
+        image, label = DarkOnLight()(CVImage(255 - original), "text")
+        assert isinstance(image, CVImage)
+        assert label == "text"
+        assert (image.numpy() == CVImage(original).numpy()).all()
+        again, _ = DarkOnLight()(image, "text")
+        assert (again.numpy() == CVImage(original).numpy()).all()

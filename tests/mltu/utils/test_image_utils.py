@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from mltu.utils.errors import InputError
-from mltu.utils.image_utils import paper_color, read_image, to_bgr, to_gray, to_uint8
+from mltu.utils.image_utils import (
+    checked_file,
+    dark_on_light,
+    decode_pages,
+    paper_color,
+    read_image,
+    to_bgr,
+    to_gray,
+    to_uint8,
+)
 
 
 def test_reads_grey_and_colour(png, line_image):
@@ -114,3 +123,90 @@ def test_shapes_that_are_no_image_are_refused():
 def test_paper_is_the_median(line_image):
     assert paper_color(line_image) == (230,)
     assert paper_color(np.full((20, 20, 3), (1, 2, 3), np.uint8)) == (1, 2, 3)
+
+
+@given(ground=st.integers(130, 255), ink=st.integers(0, 100), tint=st.floats(0.7, 1))
+def test_writing_becomes_dark_and_dark_writing_stays(ground, ink, tint):
+    gray = np.full((40, 200), ground, np.uint8)
+    cv2.putText(gray, "writing", (20, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.9, ink, 2)
+    for image in (gray, gray[..., None], cv2.merge([np.rint(gray * tint).astype(np.uint8), gray, gray])):
+        assert np.array_equal(dark_on_light(image), image)
+        assert np.array_equal(dark_on_light(255 - image), image)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3, 3), (1, 500), (500, 1), (300, 2000)])
+@pytest.mark.parametrize("value", [0, 127, 255])
+def test_what_has_no_writing_is_left(shape, value):
+    image = np.full(shape, value, np.uint8)
+    assert np.array_equal(dark_on_light(image), image)
+
+
+def test_dark_paper_is_no_blackboard(line_image):
+    """What decides is the writing, not how much light there was."""
+    dim = line_image // 2
+    assert np.array_equal(dark_on_light(dim), dim)
+
+
+def test_pages_are_decoded_with_all_their_values(tmp_path):
+    values = np.arange(12 * 16, dtype=np.uint16).reshape(12, 16) * 257
+    PillowImage.fromarray(values).save(
+        tmp_path / "deep.tif", save_all=True, append_images=[PillowImage.new("L", (5, 4))]
+    )
+    first, second = decode_pages(tmp_path / "deep.tif", "x")
+    assert first.dtype == np.uint16
+    assert np.array_equal(first, values)
+    assert np.array_equal(second, np.zeros((4, 5), np.uint8))
+    with open(tmp_path / "deep.tif", "rb") as file:
+        assert np.array_equal(next(decode_pages(file, "x")), values)
+
+
+def test_every_page_is_measured(tmp_path):
+    pages = [PillowImage.new("L", size, 255) for size in ((9, 9), (1, 9))]
+    pages[0].save(tmp_path / "x.tif", save_all=True, append_images=pages[1:])
+    found = decode_pages(tmp_path / "x.tif", "the scan")
+    assert next(found).shape == (9, 9)
+    with pytest.raises(InputError, match=r"^the scan: 1 x 9 pixels is too small"):
+        next(found)
+
+
+def test_of_several_pages_an_image_is_the_first(tmp_path, line_image):
+    first = PillowImage.fromarray(line_image)
+    first.save(tmp_path / "x.tif", save_all=True, append_images=[PillowImage.new("L", (50, 50))])
+    assert np.array_equal(read_image(tmp_path / "x.tif", "GRAY"), line_image)
+    content = (tmp_path / "x.tif").read_bytes()
+    (tmp_path / "x.tif").write_bytes(content[:-100])
+    assert np.array_equal(read_image(tmp_path / "x.tif", "GRAY"), line_image)
+
+
+def test_checked_files_are_ordinary_files_with_content(tmp_path, png):
+    path = png()
+    assert checked_file(str(path)) == path
+    for broken in broken_files(tmp_path, path)[:2]:
+        with pytest.raises(InputError) as error:
+            checked_file(broken)
+        assert str(error.value).startswith(f"{broken}: ")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["tif", "jpg", "png"])
+def test_every_orientation_is_made_upright(tmp_path, orientation, form):
+    # four shades in the corners, and what an orientation makes of them
+    corners = np.array([[0, 80], [160, 240]], np.uint8)
+    upright = {
+        1: corners,
+        2: corners[:, ::-1],
+        3: corners[::-1, ::-1],
+        4: corners[::-1],
+        5: corners.T,
+        6: np.rot90(corners, -1),
+        7: corners[::-1, ::-1].T,
+        8: np.rot90(corners),
+    }[orientation]
+    exif = PillowImage.Exif()
+    exif[0x0112] = orientation
+    PillowImage.fromarray(np.kron(corners, np.ones((16, 32), np.uint8))).save(tmp_path / f"x.{form}", exif=exif)
+    image = read_image(tmp_path / f"x.{form}", "GRAY")
+    height, width = image.shape
+    assert (height > width) == (orientation > 4)
+    found = image[height // 4 :: height // 2, width // 4 :: width // 2]
+    assert np.abs(found.astype(int) - upright).max() < 8

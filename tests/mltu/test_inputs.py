@@ -1,0 +1,294 @@
+import io
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pypdfium2
+import pytest
+from PIL import Image as PillowImage
+
+from mltu import inputs
+from mltu.inputs import PDF_RESOLUTION, STDIN, list_files, read_pages
+from mltu.utils.errors import InputError
+from mltu.utils.image_utils import MAX_PIXELS, MAX_SIDE, to_gray
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A folder of files that hold nothing; returns a function that names one, with the system's separators."""
+    for name in ("b/2.JPG", "b/10.png", "a/deep/x.pdf", "a/page.tif", "z.webp", "notes.txt", "a/x.xml", "a/y.png.part"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "empty").mkdir()
+    return lambda *names: [os.path.join(tmp_path, *name.split("/")) for name in names]
+
+
+@pytest.fixture
+def stdin(monkeypatch):
+    """Puts bytes on standard input."""
+    return lambda content: monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+
+
+def shades(*values, size=(40, 30)):
+    """Images of one grey each."""
+    return [PillowImage.new("L", size, value) for value in values]
+
+
+def save(path, pictures, **options):
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], **options)
+    return str(path)
+
+
+def content_of(pictures, form):
+    file = io.BytesIO()
+    pictures[0].save(file, form, save_all=True, append_images=pictures[1:])
+    return file.getvalue()
+
+
+def greys(pages):
+    """The grey in the middle of each page."""
+    return [int(to_gray(page)[page.shape[0] // 2, page.shape[1] // 2]) for page in pages]
+
+
+# --- names ----------------------------------------------------------------------------------
+
+
+def test_folders_give_their_images_and_those_below_sorted(tree, tmp_path):
+    files, complaints = list_files([str(tmp_path)])
+    assert files == tree("z.webp", "a/page.tif", "a/deep/x.pdf", "b/10.png", "b/2.JPG")
+    assert complaints == []
+
+
+def test_names_keep_their_order_and_need_no_known_ending(tree):
+    names = tree("z.webp", "notes.txt", "b", "missing.png")
+    files, complaints = list_files([*names, STDIN])
+    assert files == [*tree("z.webp", "notes.txt", "b/10.png", "b/2.JPG", "missing.png"), STDIN]
+    assert complaints == []
+
+
+def test_patterns_are_files_in_folders_below_too(tree):
+    (pattern,) = tree("**/*.p*")
+    assert list_files([pattern])[0] == sorted(tree("b/10.png", "a/deep/x.pdf", "a/y.png.part"))
+    assert list_files(tree("[ab]/*.png"))[0] == tree("b/10.png")
+    assert list_files(tree("b*"))[1], "a folder is no file, so the pattern stands for none"
+
+
+def test_files_may_be_named_as_a_pattern(tmp_path):
+    for name in ("scan[1].png", "scan1.png"):
+        (tmp_path / name).touch()
+    name = str(tmp_path / "scan[1].png")
+    assert list_files([name]) == ([name], [])
+
+
+def test_each_file_is_listed_once(tree, tmp_path, monkeypatch):
+    (first,) = tree("b/10.png")
+    files, _ = list_files([first, *tree("b", "b/*"), first, STDIN, STDIN])
+    assert files == [first, *tree("b/2.JPG"), STDIN]
+    monkeypatch.chdir(tmp_path)
+    assert list_files([os.path.join("b", "10.png"), os.path.join(".", "b"), first])[0] == [
+        os.path.join("b", "10.png"),
+        os.path.join(".", "b", "2.JPG"),
+    ]
+
+
+def test_names_that_stand_for_nothing_are_named(tree):
+    files, complaints = list_files(tree("empty", "*.bmp", "z.webp"))
+    assert files == tree("z.webp")
+    assert [complaint.split(": ")[0] for complaint in complaints] == tree("empty", "*.bmp")
+    assert "no image" in complaints[0]
+    assert "pattern" in complaints[1]
+
+
+# --- images ---------------------------------------------------------------------------------
+
+
+def test_an_image_is_a_page(png, line_image):
+    (page,) = read_pages(str(png()))
+    assert np.array_equal(to_gray(page), line_image)
+
+
+def test_standard_input_is_a_file_like_any(stdin, png, line_image):
+    stdin(png().read_bytes())
+    (page,) = read_pages(STDIN)
+    assert np.array_equal(to_gray(page), line_image)
+    stdin(content_of(shades(10, 20), "TIFF"))
+    assert greys(read_pages(STDIN)) == [10, 20]
+    stdin(content_of(shades(40, 200), "PDF"))
+    assert greys(read_pages(STDIN)) == pytest.approx([40, 200], abs=3)
+
+
+def test_nothing_or_too_much_on_standard_input(stdin, monkeypatch):
+    stdin(b"")
+    with pytest.raises(InputError, match=r"^-: nothing on standard input"):
+        next(read_pages(STDIN))
+    stdin(b"no image")
+    with pytest.raises(InputError, match=r"^-: not an image"):
+        next(read_pages(STDIN))
+    content = content_of(shades(10), "TIFF")
+    monkeypatch.setattr(inputs, "LARGEST_INPUT", len(content))
+    stdin(content)
+    assert greys(read_pages(STDIN)) == [10]
+    stdin(content + b"\0")
+    with pytest.raises(InputError, match=r"^-: more than"):
+        next(read_pages(STDIN))
+
+
+def test_tiff_files_have_pages_of_any_size(tmp_path):
+    pictures = [*shades(10, 200), *shades(90, size=(60, 25))]
+    pages = list(read_pages(save(tmp_path / "x.tif", pictures)))
+    assert greys(pages) == [10, 200, 90]
+    assert [page.shape[:2] for page in pages] == [(30, 40), (30, 40), (25, 60)]
+
+
+def test_moving_pictures_are_their_first(tmp_path):
+    assert greys(read_pages(save(tmp_path / "x.gif", shades(10, 200)))) == [10]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("form", ["jpg", "tif"])
+def test_pages_are_upright(tmp_path, form, mode):
+    picture = PillowImage.new("L", (40, 20), 255)
+    picture.paste(0, (0, 0, 20, 20))  # black on the left
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6  # to be turned clockwise: the left becomes the top
+    picture.convert(mode).save(tmp_path / f"x.{form}", exif=exif)
+    (page,) = read_pages(str(tmp_path / f"x.{form}"))
+    gray = to_gray(page)
+    assert gray.shape == (40, 20)
+    assert gray[:16].max() < 30
+    assert gray[-16:].min() > 225
+
+
+def test_pages_before_a_cut_one_are_given(tmp_path):
+    """A TIFF file cut anywhere: the first page whenever all of it is there, then an error that names the file."""
+    rng = np.random.default_rng(0)
+    pictures = [PillowImage.fromarray(rng.integers(0, 256, (12, 16), np.uint8)) for _ in range(2)]
+    whole = content_of(pictures, "TIFF")
+    first_page = whole.index(pictures[0].tobytes()) + len(pictures[0].tobytes())
+    path = tmp_path / "cut.tif"
+    last_with_error = 0
+    for end in range(first_page + 8, len(whole)):
+        path.write_bytes(whole[:end])
+        pages = read_pages(str(path))
+        assert np.array_equal(next(pages), np.asarray(pictures[0])), end
+        try:
+            rest = len(list(pages))
+        except InputError as error:
+            rest, last_with_error = int(str(error).startswith(f"{path}: ")), end
+        assert rest == 1, end  # the whole second page, if only bytes that none needs are missing
+    assert last_with_error > whole.index(pictures[1].tobytes())
+
+
+def test_unusable_files_are_named(tmp_path, png):
+    content = png().read_bytes()
+    files = {
+        "missing.png": None,
+        "empty.png": b"",
+        "empty.pdf": b"",
+        "letter.png": b"Dear Sir or Madam,\n",
+        "half.png": content[: len(content) // 2],
+        "start.pdf": b"%PDF-",
+    }
+    for name, bytes_ in files.items():
+        path = tmp_path / name
+        if bytes_ is not None:
+            path.write_bytes(bytes_)
+        with pytest.raises(InputError) as error:
+            list(read_pages(str(path)))
+        assert str(error.value).startswith(f"{path}: ")
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="is a folder"):
+        list(read_pages(str(tmp_path)))
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions are not checked for this user")
+def test_forbidden_files_are_named(png):
+    path = png()
+    path.chmod(0)
+    with pytest.raises(InputError, match="cannot be read"):
+        list(read_pages(str(path)))
+
+
+# --- PDF ------------------------------------------------------------------------------------
+
+
+def test_pdf_files_have_pages_at_a_resolution_for_reading(tmp_path):
+    # 72 dots an inch, so a point is a pixel; the content decides, not the name
+    path = save(tmp_path / "scan.png", [*shades(40, 200), *shades(90, size=(80, 30))], format="PDF", resolution=72)
+    pages = list(read_pages(path))
+    assert greys(pages) == pytest.approx([40, 200, 90], abs=3)
+    for page, (height, width) in zip(pages, [(30, 40), (30, 40), (30, 80)], strict=True):
+        assert page.dtype == np.uint8
+        expected = np.array([height, width]) * PDF_RESOLUTION / 72
+        assert np.abs(np.array(page.shape[:2]) - expected).max() <= 1
+
+
+def test_pdf_pages_keep_opencv_order(tmp_path):
+    path = save(tmp_path / "blue.pdf", [PillowImage.new("RGB", (40, 30), (0, 0, 255))])
+    (page,) = read_pages(path)
+    blue, green, red = page[10, 10, :3].tolist()
+    assert blue > 240
+    assert max(green, red) < 15
+
+
+def test_pages_of_a_pdf_outlive_it(tmp_path):
+    """Pages are read ahead, while later ones are drawn and the file is closed."""
+    path = save(tmp_path / "x.pdf", shades(40, 200, size=(300, 300)))
+    pages = list(read_pages(path))
+    kept = [page.copy() for page in pages]
+    list(read_pages(path))
+    assert all(np.array_equal(page, copy) for page, copy in zip(pages, kept, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("size", "most"), [((14_400, 20), MAX_PIXELS), ((20, 14_400), MAX_PIXELS), ((900, 900), 10_000)]
+)
+def test_huge_pdf_pages_are_drawn_smaller(tmp_path, size, most, monkeypatch):
+    monkeypatch.setattr(inputs, "MAX_PIXELS", most)
+    document = pypdfium2.PdfDocument.new()
+    document.new_page(*size)
+    document.save(tmp_path / "x.pdf")
+    (page,) = read_pages(str(tmp_path / "x.pdf"))
+    assert page.shape[0] * page.shape[1] < 1.05 * most
+    assert MAX_SIDE * 0.9 < max(page.shape) <= MAX_SIDE or most < MAX_PIXELS
+    assert page.shape[1] / page.shape[0] == pytest.approx(size[0] / size[1], rel=0.05)
+
+
+def test_damaged_pdf_files_are_named(tmp_path):
+    content = content_of(shades(40, 200), "PDF")
+    path = tmp_path / "x.pdf"
+    for damaged in (content[:40], b"%PDF-1.7\n" + bytes(range(256))):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError) as error:
+            list(read_pages(str(path)))
+        assert str(error.value).startswith(f"{path}: not a PDF")
+        assert "\n" not in str(error.value)
+
+
+def test_pdf_files_without_pages_are_named(tmp_path):
+    path = tmp_path / "x.pdf"
+    path.write_bytes(
+        b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
+        b"2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\ntrailer\n<</Root 1 0 R/Size 3>>\n%%EOF\n"
+    )
+    with pytest.raises(InputError) as error:
+        list(read_pages(str(path)))
+    assert str(error.value).startswith(f"{path}: ")
+
+
+def test_locked_pdf_files_are_named(tmp_path):
+    # the dictionary of a password that is not known: the content could not be read with any other
+    path = tmp_path / "x.pdf"
+    key = b"<" + b"42" * 32 + b">"
+    path.write_bytes(
+        b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
+        b"2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
+        b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>\nendobj\n"
+        b"4 0 obj\n<</Filter/Standard/V 2/R 3/Length 128/P -1/O " + key + b"/U " + key + b">>\nendobj\n"
+        b"trailer\n<</Root 1 0 R/Size 5/Encrypt 4 0 R/ID[<00><00>]>>\n%%EOF\n"
+    )
+    with pytest.raises(InputError) as error:
+        list(read_pages(str(path)))
+    assert str(error.value).startswith(f"{path}: ")
+    assert "assword" in str(error.value)

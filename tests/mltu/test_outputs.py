@@ -1,0 +1,336 @@
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mltu.formats import CSV_HEADER, FORMATS
+from mltu.inputs import STDIN
+from mltu.outputs import Results, format_for, page_targets
+from mltu.readings import Character, LineReading, PageReading
+from mltu.utils.errors import InputError
+
+SOURCES = ["scans/a.png", 'b, "two".tif', "ü.pdf"]
+
+
+def line(text, top=0):
+    """A line whose words have confidences of their own: the first character of a word says how sure it is."""
+    characters = tuple(Character(one, 0.2 if one == "?" else 1.0, i / 20, (i + 1) / 20) for i, one in enumerate(text))
+    polygon = np.array([[0, top], [200, top], [200, top + 20], [0, top + 20]])
+    return LineReading(text, 0.75, characters, polygon, polygon[[0, 1, 3]].astype(float))
+
+
+def pages(source, count=2):
+    """Pages of two lines each."""
+    return [
+        PageReading(source, n, 300, 100, (line(f'page {n}, a "quoted" word'), line(f"and ?nother {n}", 50)))
+        for n in range(1, count + 1)
+    ]
+
+
+def small_pages(source):
+    """Two pages of next to nothing."""
+    return [PageReading(source, n, 9, 9, (line(text),)) for n, text in ((1, '"'), (2, ""))]
+
+
+def write_all(output, format_name, sources=SOURCES, read=pages, **options):
+    """A run that reads what is due; returns the sources that it read."""
+    shown = []
+    with Results(output and str(output), format_name, sources, shown.append, **options) as results:
+        todo = [source for source in sources if source not in results.done]
+        for source in todo:
+            results.write(source, read(source))
+    assert bool(shown) == (output is None)
+    return todo if output else "".join(shown)
+
+
+# --- names ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("output", "name", "format_name"),
+    [
+        ("out.csv", None, "csv"),
+        ("out.CSV", None, "csv"),
+        ("out.json", None, "json"),
+        ("out.jsonl", None, "json"),
+        ("out.xml", None, "alto"),
+        ("out.txt", None, "text"),
+        ("folder", None, "text"),
+        (None, None, "text"),
+        ("out.csv", "json", "json"),
+        ("out.xml", "page", "page"),
+        (None, "alto", "alto"),
+    ],
+)
+def test_the_format_is_the_one_named_or_the_endings(output, name, format_name):
+    assert format_for(output, name) == format_name
+    assert format_name in FORMATS
+
+
+def test_targets_are_in_folders_as_the_sources(tmp_path):
+    sources = [str(tmp_path / name) for name in ("in/a.png", "in/b/c.tif", "in/b/d/c.tif")]
+    targets = page_targets(sources, "out", ".xml")
+    assert [targets[source] for source in sources] == [
+        Path("out", "a.xml"),
+        Path("out", "b", "c.xml"),
+        Path("out", "b", "d", "c.xml"),
+    ]
+
+
+def test_targets_of_one_folder_need_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert page_targets(["in/a.png", str(tmp_path / "in" / "b.png")], "out", ".xml") == {
+        "in/a.png": Path("out/a.xml"),
+        str(tmp_path / "in" / "b.png"): Path("out/b.xml"),
+    }
+    assert page_targets(["../x/a.png"], "out", ".xml") == {"../x/a.png": Path("out/a.xml")}
+    assert page_targets([], "out", ".xml") == {}
+
+
+def test_sources_with_the_same_stem_keep_their_endings():
+    targets = page_targets(["in/a.png", "in/a.jpg", "in/b.png"], "out", ".xml")
+    assert {str(path) for path in targets.values()} == {
+        os.path.join("out", name) for name in ("a.png.xml", "a.jpg.xml", "b.xml")
+    }
+
+
+def test_standard_input_has_a_target():
+    assert page_targets([STDIN], "out", ".xml") == {STDIN: Path("out/stdin.xml")}
+    targets = page_targets([STDIN, "in/stdin.png"], "out", ".xml")
+    assert targets == {STDIN: Path("out/stdin.xml"), "in/stdin.png": Path("out/stdin.png.xml")}
+
+
+# --- the screen and files -------------------------------------------------------------------
+
+
+def test_csv_has_a_row_for_each_line(tmp_path):
+    write_all(tmp_path / "out.csv", "csv")
+    with open(tmp_path / "out.csv", newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert tuple(header) == CSV_HEADER
+    expected = [
+        [source, str(page.page), str(number), one.text, "0.7500"]
+        for source in SOURCES
+        for page in pages(source)
+        for number, one in enumerate(page.lines, start=1)
+    ]
+    assert [row[:5] for row in rows] == expected
+
+
+def test_json_has_an_object_for_each_page(tmp_path):
+    write_all(tmp_path / "out.jsonl", "json", min_confidence=0.5)
+    found = [json.loads(row) for row in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [(page["source"], page["page"]) for page in found] == [(source, n) for source in SOURCES for n in (1, 2)]
+    assert [line["text"] for line in found[1]["lines"]] == [line.text for line in pages("x")[1].lines]
+    assert [word["doubtful"] for word in found[0]["lines"][1]["words"]] == [False, True, False]
+
+
+def test_text_of_several_files_says_which_each_line_is_of(tmp_path):
+    write_all(tmp_path / "out.txt", "text", min_confidence=0.5)
+    rows = [row.split("\t") for row in (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines()]
+    assert [row[0] for row in rows] == [source for source in SOURCES for _ in range(4)]
+    assert [row[1] for row in rows[:2]] == ['page 1, a "quoted" word', "and ?nother[?] 1"]
+
+
+def test_text_of_one_file_is_the_text(tmp_path):
+    for _ in range(2):  # which is written anew
+        assert write_all(tmp_path / "out.txt", "text", SOURCES[:1]) == SOURCES[:1]
+        text = (tmp_path / "out.txt").read_text(encoding="utf-8")
+        assert text.splitlines() == [one.text for page in pages("") for one in page.lines]
+
+
+@pytest.mark.parametrize("sources", [SOURCES, SOURCES[:1]])
+@pytest.mark.parametrize("format_name", ["text", "json", "csv"])
+def test_the_screen_shows_what_a_file_would_hold(tmp_path, format_name, sources):
+    write_all(tmp_path / "out", format_name, sources)
+    shown = write_all(None, format_name, sources)
+    assert shown.encode() == (tmp_path / "out").read_bytes()
+    assert shown.startswith(FORMATS[format_name].header)
+
+
+@pytest.mark.parametrize("format_name", ["alto", "page"])
+def test_the_screen_shows_documents_too(format_name):
+    assert write_all(None, format_name).count("<?xml") == 2 * len(SOURCES)
+
+
+def test_names_that_are_no_utf8_are_written(tmp_path):
+    sources = ["ok.png", "caf\udce9.png", "last.png"]  # as Python names a file with the byte E9
+    for format_name in ("text", "json", "csv"):
+        path = tmp_path / format_name
+        write_all(path, format_name, sources)
+        whole = path.read_bytes()
+        whole.decode("utf-8")
+        # and known again when the file is continued
+        assert write_all(path, format_name, sources) == sources[2:]
+        assert path.read_bytes() == whole
+
+
+# --- continuing -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format_name", ["csv", "json", "text"])
+def test_a_file_cut_anywhere_is_continued_to_the_same_end(tmp_path, format_name):
+    path = tmp_path / "out"
+    assert write_all(path, format_name, read=small_pages) == SOURCES
+    whole = path.read_bytes()
+    kept = set()
+    for end in range(len(whole) + 1):
+        path.write_bytes(whole[:end])
+        todo = write_all(path, format_name, read=small_pages)
+        assert path.read_bytes() == whole, end
+        assert todo == SOURCES[-len(todo) :]
+        kept.add(len(SOURCES) - len(todo))
+    assert kept == {0, 1, 2}  # what was finished was not read again
+
+
+@pytest.mark.parametrize("format_name", ["csv", "json", "text"])
+def test_a_run_without_anything_to_read_is_the_same_as_none(tmp_path, format_name):
+    write_all(tmp_path / "whole", format_name)
+    with Results(str(tmp_path / "out"), format_name, SOURCES, print):
+        pass
+    write_all(tmp_path / "out", format_name)
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+@pytest.mark.parametrize("format_name", ["csv", "json", "text"])
+def test_other_sources_are_added_to_a_file(tmp_path, format_name):
+    write_all(tmp_path / "whole", format_name)
+    write_all(tmp_path / "out", format_name, SOURCES[:2])
+    assert write_all(tmp_path / "out", format_name, [SOURCES[2], "new.png"]) == [SOURCES[2], "new.png"]
+    assert (tmp_path / "out").read_bytes().startswith((tmp_path / "whole").read_bytes())
+
+
+@pytest.mark.parametrize("format_name", ["csv", "json", "text"])
+def test_a_cut_row_of_a_source_that_is_not_read_again_goes(tmp_path, format_name):
+    path = tmp_path / "out"
+    write_all(path, format_name, SOURCES[:2])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    with Results(str(path), format_name, ["new.png", "newer.png"], print) as results:
+        assert not {"new.png", "newer.png"} & results.done
+    left = path.read_bytes()
+    assert left == whole[: len(left)]
+    assert left.count(b"\n") == whole.count(b"\n") - 1
+
+
+OTHERS = {
+    "a table": b"path,text\r\na.png,some text\r\n",
+    "a letter": b"Dear Sir,\nthank you.\n",
+    "a word": b"Dear",
+    "a large object": b'{"name": "x", "version": 3}',
+    "a list": b"[1, 2]\n",
+    "a number": b"7\n",
+    "no text": bytes(range(256)) + b"\n",
+    "no text and no line": b"\x89PNG\r",
+    "an empty line": b"\n",
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+@pytest.mark.parametrize("format_name", ["csv", "json", "text"])
+def test_another_programs_file_is_refused_and_left(tmp_path, format_name, what):
+    path = tmp_path / "out"
+    path.write_bytes(OTHERS[what])
+    with pytest.raises(InputError, match="holds something else") as error:
+        Results(str(path), format_name, SOURCES, print)
+    assert str(error.value).startswith(f"{path}: ")
+    assert path.read_bytes() == OTHERS[what]
+
+
+@pytest.mark.parametrize("format_name", ["csv", "json", "text"])
+def test_results_in_another_format_are_refused_and_left(tmp_path, format_name):
+    path = tmp_path / "out"
+    for other in {"csv", "json", "text"} - {format_name}:
+        path.unlink(missing_ok=True)
+        write_all(path, other)
+        before = path.read_bytes()
+        with pytest.raises(InputError, match="holds something else"):
+            Results(str(path), format_name, SOURCES, print)
+        assert path.read_bytes() == before
+
+
+def test_our_rows_followed_by_others_are_refused(tmp_path):
+    for format_name in ("csv", "json", "text"):
+        path = tmp_path / format_name
+        write_all(path, format_name)
+        path.write_bytes(path.read_bytes() + b"and a note\n")
+        before = path.read_bytes()
+        with pytest.raises(InputError, match="holds something else"):
+            Results(str(path), format_name, SOURCES, print)
+        assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("format_name", ["text", "csv", "alto"])
+def test_an_input_is_no_output(png, tmp_path, format_name):
+    path = png()
+    before = path.read_bytes()
+    (tmp_path / "link.png").symlink_to(path)
+    for output in (path, tmp_path / "link.png", tmp_path / "." / "line.png"):
+        for sources in ([str(path)], [str(path), "b.png"]):
+            with pytest.raises(InputError, match="is an input too"):
+                Results(str(output), format_name, sources, print)
+    assert path.read_bytes() == before
+
+
+def test_outputs_that_cannot_be_written_are_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for output, format_name in (
+        (tmp_path / "none" / "out.csv", "csv"),
+        (tmp_path, "csv"),
+        (tmp_path / "file", "alto"),
+        (tmp_path / "file" / "below", "alto"),
+    ):
+        with pytest.raises(InputError, match="cannot be written") as error:
+            Results(str(output), format_name, SOURCES, print)
+        assert str(error.value).startswith(f"{output}: ")
+    assert (tmp_path / "file").read_text() == "x"
+
+
+# --- folders --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("format_name", "words"), [("alto", "<alto"), ("page", "<PcGts")])
+def test_a_folder_has_a_file_for_each_page(tmp_path, format_name, words):
+    sources = ["in/a.tif", "in/a.png", "in/deep/a.pdf"]
+    folder = tmp_path / "new" / "out"
+    assert write_all(folder, format_name, sources) == sources
+    files = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert set(files) == {
+        *("a.tif.xml", "a.tif_2.xml", "a.png.xml", "a.png_2.xml"),
+        *(os.path.join("deep", name) for name in ("a.xml", "a_2.xml")),
+    }
+    assert all(words in text for text in files.values())
+    assert "page 1," in files["a.png.xml"] or 'CONTENT="1,"' in files["a.png.xml"]
+    assert "page 2," in files["a.png_2.xml"] or 'CONTENT="2,"' in files["a.png_2.xml"]
+
+
+def test_a_source_is_done_when_its_first_page_is_there(tmp_path):
+    sources = ["in/a.tif", "in/b.tif"]
+    assert write_all(tmp_path, "alto", sources) == sources
+    assert write_all(tmp_path, "alto", sources) == []
+    (tmp_path / "a.xml").rename(tmp_path / "a.xml.part")  # as a run leaves it that is stopped at the last page
+    (tmp_path / "b_2.xml").write_text("changed by hand")
+    assert write_all(tmp_path, "alto", sources) == sources[:1]
+    assert (tmp_path / "b_2.xml").read_text() == "changed by hand"
+
+
+def test_the_first_page_is_written_last(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr("mltu.outputs.write_whole", lambda path, content: written.append(path.name))
+    with Results(str(tmp_path), "alto", ["in/a.tif", "in/b.tif"], print) as results:
+        results.write("in/a.tif", pages("in/a.tif", 3))
+    assert sorted(written) == ["a.xml", "a_2.xml", "a_3.xml"]
+    assert written[-1] == "a.xml"
+
+
+def test_one_page_may_have_a_file(tmp_path):
+    write_all(tmp_path / "new" / "out.xml", "alto", ["in/a.tif"])
+    assert sorted(os.listdir(tmp_path / "new")) == ["out.xml", "out_2.xml"]
+    # a name without an ending is a folder's, and so is that of a folder
+    write_all(tmp_path / "out", "alto", ["in/a.tif"])
+    (tmp_path / "out.2").mkdir()
+    write_all(tmp_path / "out.2", "alto", ["in/a.tif"])
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(os.listdir(tmp_path / "out.2")) == ["a.xml", "a_2.xml"]

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from mltu.readings import Character, LineReading, PageReading
+
+
+def line(text="", confidences=None, frame=((100, 50), (200, 50), (100, 90)), polygon=None, **more):
+    """A line whose characters are equally wide, in a frame 100 wide and 40 high."""
+    frame = np.array(frame, float)
+    count = max(1, len(text))
+    characters = tuple(
+        Character(one, confidence, i / count, (i + 1) / count)
+        for i, (one, confidence) in enumerate(zip(text, confidences or [0.5] * len(text), strict=True))
+    )
+    if polygon is None:
+        polygon = [frame[0], frame[1], frame[1] + frame[2] - frame[0], frame[2]]
+    return LineReading(text, 0.5, characters, np.array(polygon), frame, **more)
+
+
+def test_words_stand_between_spaces():
+    words = line(" to be  or").words
+    assert [word.text for word in words] == ["to", "be", "or"]
+    assert [(word.start, word.end) for word in words] == [
+        pytest.approx((0.1, 0.3)),
+        pytest.approx((0.4, 0.6)),
+        pytest.approx((0.8, 1.0)),
+    ]
+
+
+def test_a_words_confidence_is_that_of_all_its_characters():
+    one, two = line("ab c", [0.9, 0.8, 0.1, 0.7]).words
+    assert one.confidence == pytest.approx(0.9 * 0.8)
+    assert two.confidence == pytest.approx(0.7)  # the space is in no word
+    one, two = line("ab c", [0.9, 0.8, 0.1, 0.7], word_exponent=0.5).words
+    assert one.confidence == pytest.approx((0.9 * 0.8) ** 0.5)
+    assert two.confidence == pytest.approx(0.7**0.5)
+
+
+@pytest.mark.parametrize("text", ["", "   "])
+def test_nothing_has_no_words(text):
+    assert line(text).words == ()
+
+
+def test_boxes_of_level_lines():
+    reading = line("ab cd")
+    assert reading.box == (100, 50, 200, 90)
+    assert [reading.box_of(word) for word in reading.words] == [(100, 50, 140, 90), (160, 50, 200, 90)]
+    assert reading.box_of(reading.characters[2]) == (140, 50, 160, 90)
+
+
+def test_boxes_are_whole_pixels_around_the_part():
+    reading = line("abc")
+    assert reading.box_of(reading.characters[1]) == (133, 50, 167, 90)
+
+
+def test_boxes_in_a_turned_frame():
+    # the writing goes downwards, its tops are to the right: a quarter turn clockwise
+    reading = line("ab cd", frame=((140, 10), (140, 110), (100, 10)))
+    assert reading.box == (100, 10, 140, 110)
+    assert [reading.box_of(word) for word in reading.words] == [(100, 10, 140, 50), (100, 70, 140, 110)]
+    # turned by 3-4-5: 100 along (0.8, 0.6), 50 down (-0.6, 0.8)
+    reading = line("ab", frame=((100, 0), (180, 60), (70, 40)))
+    assert reading.box == (70, 0, 180, 100)
+    assert [reading.box_of(one) for one in reading.characters] == [(70, 0, 140, 70), (110, 30, 180, 100)]
+
+
+def test_boxes_stay_within_the_line():
+    # the cut has a margin around the polygon
+    reading = line("ab", polygon=[(110, 60), (190, 60), (190, 85), (110, 85)])
+    assert reading.box_of(reading.characters[0]) == (110, 60, 150, 85)
+    assert reading.box_of(reading.characters[1]) == (150, 60, 190, 85)
+
+
+def test_a_pages_text_is_its_lines():
+    assert PageReading("a.png", 1, 300, 200, (line("one"), line(""), line("two words"))).text == "one\n\ntwo words"
+    assert PageReading("a.png", 1, 300, 200, ()).text == ""
