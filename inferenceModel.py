@@ -319,6 +319,8 @@ def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
         complain(complaint)
     failed = len(complaints)
     pictures = page_targets(files, given.annotate, ".png") if given.annotate else {}
+    if set(map(os.path.realpath, files)) & set(map(os.path.realpath, pictures.values())):
+        raise InputError(f"{given.annotate}: inputs there would be lost; choose another folder with --annotate")
     layout = "page" if given.page else "line" if given.line else "auto"
     job = partial(read_file, model, layout, pictures, given.min_confidence)
     with (

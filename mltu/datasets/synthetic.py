@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, lru_cache, partial
 from pathlib import Path
 
@@ -38,6 +39,9 @@ BASELINE, CAPITAL, X_HEIGHT = 9, 21, 14  # of Hershey glyphs, in font units; y p
 HANDS = (("futural", "futural", 1.0), ("scripts", "scripts", 1.25), ("scripts", "futural", 1.35))
 
 
+LATEST = datetime(2024, 1, 1)  # of dates in made-up texts; by default it would be now, and no run like another
+
+
 # --- text -----------------------------------------------------------------------------------
 
 
@@ -52,7 +56,7 @@ def english_sentences(count: int, seed: int) -> list[str]:
         lambda: fake.sentence(nb_words=9),
         lambda: f'{fake.first_name()} said: "{fake.sentence(nb_words=5)}"',
         lambda: f"{fake.name()}, {fake.street_address()}, {fake.city()}",
-        lambda: fake.date(pattern="%A, %d %B %Y") + f", at {fake.time(pattern='%H:%M')}",
+        lambda: fake.date("%A, %d %B %Y", LATEST) + f", at {fake.time('%H:%M', LATEST)}",
         lambda: f"{fake.catch_phrase()} ({fake.company()})",
         lambda: f"{fake.word().capitalize()} no. {fake.random_int(1, 999)}: {fake.pricetag()} & {fake.word()}",
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -84,22 +84,20 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
         InputError: as :func:`read_image`; pages before a damaged one are given first.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the size is judged below, by our own limit
-            # not by its name: Pillow maps plain TIFF files into memory, and scrambles those that are to be turned
-            with (
-                open(file, "rb") if isinstance(file, Path) else nullcontext(file) as opened,
-                PillowImage.open(opened, formats=FORMATS) as picture,
-            ):
-                for number in count() if picture.format == "TIFF" else range(1):
-                    try:
-                        picture.seek(number)
-                    except EOFError:  # the one before was the last
-                        break
-                    _check_size(name, picture.size)
-                    page = ImageOps.exif_transpose(picture)
-                    page.load()
-                    yield _pixels(page)
+        # not by its name: Pillow maps plain TIFF files into memory, and scrambles those that are to be turned
+        with (
+            open(file, "rb") if isinstance(file, Path) else nullcontext(file) as opened,
+            _quietly(PillowImage.open, opened, formats=FORMATS) as picture,
+        ):
+            for number in count() if picture.format == "TIFF" else range(1):
+                try:
+                    _quietly(picture.seek, number)
+                except EOFError:  # the one before was the last
+                    break
+                _check_size(name, picture.size)
+                page = _quietly(ImageOps.exif_transpose, picture)
+                _quietly(page.load)
+                yield _pixels(page)
     except InputError:
         raise
     except PillowImage.DecompressionBombError:
@@ -111,6 +109,13 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
     except Exception as error:  # decoders raise a dozen types on damaged bytes; each means the same here
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{name}: the image is damaged ({reason}); copy or export it again") from None
+
+
+def _quietly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Call Pillow without its warnings: the size is judged by our own limit, damage by what can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function(*args, **options)
 
 
 def _check_size(path: str | Path, size: tuple[int, int]) -> None:
