@@ -115,15 +115,22 @@ class ImageToWordModel(OnnxInferenceModel):
         if self.metadata.get("preprocessing", LINE_PREPROCESSING) != LINE_PREPROCESSING:
             raise InputError(f"{self.model_path}: was trained with other preprocessing; export it with this version")
         self.decoder = decoder
-        self.temperature = float(self.metadata.get("temperature", 1.0))
-        self.word_exponent = float(self.metadata.get("word_exponent", 1.0))
+        self.temperature = self._positive("temperature", 1.0)
+        self.word_exponent = self._positive("word_exponent", 1.0)
         self.resizer: LineResizer | ImageResizer
         if width_step:
-            self.resizer = LineResizer(shape[1], self.metadata["width"], width_step)
+            self.resizer = LineResizer(shape[1], int(self._positive("width")), int(self._positive("width_step")))
         else:
             self.resizer = ImageResizer(shape[2], shape[1], keep_aspect_ratio=True)
         self.threads = threads or os.cpu_count() or 1
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="line")
+
+    def _positive(self, name: str, default: float | None = None) -> float:
+        """A number of the metadata."""
+        value = self.metadata.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
+            raise InputError(f"{self.model_path}: its {name} is {value!r}, no number to work with; export it again")
+        return value
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """An image as the network takes it: float32, shape (height, width, channels), values 0 to 255."""
@@ -258,7 +265,7 @@ class ImageToWordModel(OnnxInferenceModel):
         return PageReading(source, page, width, height, tuple(lines))
 
     def _read_places(self, image: np.ndarray, places: Sequence[TextLine]) -> list[LineReading]:
-        gray = dark_on_light(to_gray(image))
+        gray = to_gray(image)
         cuts = [cut_line(gray, place.polygon, slope_of(place.baseline)) for place in places]
         return [
             replace(line, polygon=place.polygon, baseline=place.baseline, frame=frame, region=place.region)

@@ -204,6 +204,13 @@ def test_other_onnx_models_are_refused(tmp_path):
         write(shape, classes, vocab)
         with pytest.raises(InputError, match=message):
             ImageToWordModel(tmp_path)
+    for name, value in (("temperature", '"hot"'), ("temperature", "-1"), ("word_exponent", "1e999")):
+        write(["n", 8, 16, 3], 3, '"ab"', **{name: value})
+        with pytest.raises(InputError, match=f"its {name} is"):
+            ImageToWordModel(tmp_path)
+    write(["n", 8, "w", 1], 3, '"ab"', color='"GRAY"', width_step="32")
+    with pytest.raises(InputError, match="its width is None"):
+        ImageToWordModel(tmp_path)
     write(["n", 8, 16, 3], 3, '"ab"', preprocessing='{"invert": true}')
     with pytest.raises(InputError, match="other preprocessing"):
         ImageToWordModel(tmp_path)
