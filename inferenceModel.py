@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,10 +51,12 @@ from mltu.utils.text_utils import error_rate, get_cer, get_wer
 
 PRETRAINED = "Models/pretrained"
 TINY = 1e-12  # stands for a probability of zero
+BATCH = 8  # lines of one width that the network takes together
 ALTERNATIVES = 3  # of a character that are told
 LEAST_ALTERNATIVE = 0.01  # probability of one
 PAGE_HEIGHT = 160  # pixels; lower images are lines
 LINE_SHAPE = 5  # as many times as wide as high, or more, is a line
+EVALUATED_TOGETHER = 128  # lines of a table that are in memory at once
 CALIBRATION_LINES = 500  # are enough for two numbers
 
 
@@ -66,7 +69,7 @@ class Decoded(NamedTuple):
 
 
 class ImageToWordModel(OnnxInferenceModel):
-    """Reads images of lines and of pages. Several lines are read side by side, each alone, on all cores.
+    """Reads images of lines and of pages. Several lines are read side by side on all cores.
 
     Args:
         model_path: folder of a run, or an .onnx file.
@@ -93,7 +96,7 @@ class ImageToWordModel(OnnxInferenceModel):
         threads: int = 0,
         **options: Any,
     ) -> None:
-        # one thread for a line: the cores then work on several, and a line never depends on its company
+        # one thread for a batch: the cores then work on several, which is faster than all cores on one
         super().__init__(model_path, threads=1, **options)
         self.char_list = self.metadata.get("vocab") if char_list is None else char_list
         if not self.char_list or not isinstance(self.char_list, (str, list, tuple)):
@@ -114,6 +117,7 @@ class ImageToWordModel(OnnxInferenceModel):
             )
         if self.metadata.get("preprocessing", LINE_PREPROCESSING) != LINE_PREPROCESSING:
             raise InputError(f"{self.model_path}: was trained with other preprocessing; export it with this version")
+        self.one_by_one = bool(self.metadata.get("one_by_one"))  # of 8-bit models, see write_int8
         self.decoder = decoder
         self.temperature = self._positive("temperature", 1.0)
         self.word_exponent = self._positive("word_exponent", 1.0)
@@ -139,8 +143,10 @@ class ImageToWordModel(OnnxInferenceModel):
 
     def log_probabilities(self, prepared: np.ndarray) -> np.ndarray:
         """What the network says of a prepared image: natural logarithms, shape (steps, classes), the blank last."""
-        predictions = self.model.run(self.output_names[:1], {self.input_names[0]: prepared[None]})[0][0]
-        return np.log(np.maximum(predictions, TINY))
+        return self._run(prepared[None])[0]
+
+    def _run(self, batch: np.ndarray) -> np.ndarray:
+        return np.log(np.maximum(self.model.run(self.output_names[:1], {self.input_names[0]: batch})[0], TINY))
 
     def decode(self, log_probs: np.ndarray) -> Decoded:
         """Find the text in what the network says."""
@@ -190,7 +196,7 @@ class ImageToWordModel(OnnxInferenceModel):
         characters = tuple(
             Character(self.char_list[label], confidence, float(start), float(end), alternatives)
             for label, (confidence, alternatives), start, end in zip(
-                labels, self._judge(log_probs, labels, spans), edges[:-1], edges[1:], strict=True
+                labels, self._judge(found), edges[:-1], edges[1:], strict=True
             )
         )
         return LineReading(
@@ -202,21 +208,19 @@ class ImageToWordModel(OnnxInferenceModel):
             word_exponent=self.word_exponent,
         )
 
-    def _judge(
-        self, log_probs: np.ndarray, labels: np.ndarray, spans: np.ndarray
-    ) -> Iterator[tuple[float, tuple[tuple[str, float], ...]]]:
+    def _judge(self, found: Decoded) -> list[tuple[float, tuple[tuple[str, float], ...]]]:
         """Confidence of each character, and what else it may be."""
-        for label, peak in zip(labels, peaks(log_probs, labels, spans), strict=True):
-            probabilities = softmax(peak / self.temperature)
-            others = [other for other in np.argsort(-probabilities)[: ALTERNATIVES + 2].tolist() if other != label]
-            yield (
-                float(probabilities[label]),
-                tuple(
-                    (self.char_list[other], float(probabilities[other]))
-                    for other in others
-                    if other < len(self.char_list) and probabilities[other] > LEAST_ALTERNATIVE
-                )[:ALTERNATIVES],
-            )
+        probabilities = softmax(peaks(*found) / self.temperature)
+        count = min(ALTERNATIVES + 2, probabilities.shape[1])  # with the character itself and the blank
+        most = np.argpartition(-probabilities, count - 1, axis=1)[:, :count]
+        judged = []
+        for label, row, classes in zip(found.labels.tolist(), probabilities, most.tolist(), strict=True):
+            likely = sorted(((float(row[one]), one) for one in classes if row[one] > LEAST_ALTERNATIVE), reverse=True)
+            others = [
+                (self.char_list[one], share) for share, one in likely if one != label and one < len(self.char_list)
+            ]
+            judged.append((float(row[label]), tuple(others[:ALTERNATIVES])))
+        return judged
 
     def predict(self, image: np.ndarray) -> str:
         """Read one line.
@@ -238,7 +242,28 @@ class ImageToWordModel(OnnxInferenceModel):
 
     def read_batch(self, images: Iterable[np.ndarray]) -> list[LineReading]:
         """Read several lines at once, as :meth:`read` does each."""
-        return list(self.pool.map(self.read, images))
+        images = list(images)
+        prepared = list(self.pool.map(self.prepare, images))
+        by_width = sorted(range(len(images)), key=lambda index: prepared[index].shape[1])
+        most = 1 if self.one_by_one else BATCH
+        groups = [
+            same[start : start + most]
+            for _, group in groupby(by_width, key=lambda index: prepared[index].shape[1])
+            for same in [list(group)]
+            for start in range(0, len(same), most)
+        ]
+
+        def read_group(group: list[int]) -> list[LineReading]:
+            found = self._run(np.stack([prepared[index] for index in group]))
+            return [
+                self.describe(self.decode(log_probs), prepared[index].shape, images[index].shape)
+                for log_probs, index in zip(found, group, strict=True)
+            ]
+
+        readings: dict[int, LineReading] = {}
+        for group, lines in zip(groups, self.pool.map(read_group, groups), strict=True):
+            readings.update(zip(group, lines, strict=True))
+        return [readings[index] for index in range(len(images))]
 
     def predict_page(self, image: np.ndarray, layout: str = "page", source: str = "", page: int = 1) -> PageReading:
         """Find the lines of a page and read them.
@@ -383,14 +408,23 @@ def results_file(path: str | None, header: Sequence[str], inputs: Sequence[str])
 def evaluate(model: ImageToWordModel, samples: Sequence[Sample]) -> Iterator[Evaluated | InputError]:
     """Read the lines of a table, in order; an error in place of each that cannot be read. Shows a progress bar."""
 
-    def read(sample: Sample) -> Evaluated | InputError:
+    def load(sample: Sample) -> np.ndarray | InputError:
         try:
-            return Evaluated(sample.image, sample.text, model.read(read_image(sample.image)), sample.writer)
+            return read_image(sample.image)
         except InputError as error:
             return error
 
-    ahead = map_ahead(model.pool, read, samples, 4 * model.threads)
-    yield from tqdm(ahead, total=len(samples), desc="Reading", unit="line")
+    with tqdm(total=len(samples), desc="Reading", unit="line") as bar:
+        for start in range(0, len(samples), EVALUATED_TOGETHER):
+            part = samples[start : start + EVALUATED_TOGETHER]
+            images = list(model.pool.map(load, part))
+            readings = iter(model.read_batch([one for one in images if not isinstance(one, InputError)]))
+            for sample, image in zip(part, images, strict=True):
+                if isinstance(image, InputError):
+                    yield image
+                else:
+                    yield Evaluated(sample.image, sample.text, next(readings), sample.writer)
+            bar.update(len(part))
 
 
 def read_csv(model: ImageToWordModel, given: argparse.Namespace) -> int:

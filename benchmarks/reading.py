@@ -4,8 +4,8 @@
     python benchmarks/reading.py --csv lines.csv            your own lines, `image,text` rows
     python benchmarks/reading.py --models Models/a Models/b
 
-Each model is measured in a process of its own, with one and two threads, in turn: lines a second (lines of
-a similar width together, as `inferenceModel.py` reads them), median and 95th percentile of the time for a line
+Each model is measured in a process of its own, with one and two threads, in turn: lines a second (read
+together, as `inferenceModel.py` reads tables and pages), median and 95th percentile of the time for a line
 that comes alone, largest memory of the process, share of the machine's rate for large matrix products, and
 the time of the whole command for one line. The reference network has random weights, which are as fast as
 trained ones. Written to benchmarks/results/reading.csv.
@@ -27,24 +27,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.common import RESULTS, ROOT, VOCAB, gemm_rate, measure, onnx_flops, parse, report, rounds
 from inferenceModel import ImageToWordModel
 from mltu.datasets.table import read_table
+from mltu.inferenceModel import set_metadata
+from mltu.transformers import LINE_PREPROCESSING
 from mltu.utils.image_utils import read_image
 
-BATCH = 16
 SHIPPED = ["Models/pretrained", "Models/pretrained/model.int8.onnx"]
 
 
 def reference_model(height: int = 96, width: int = 1408) -> Path:
     """The reference network with random weights as ONNX, made once."""
     path = RESULTS / f"reference-{height}x{width}.onnx"
+    about = {"vocab": VOCAB, "height": height, "width": width, "color": "BGR", "preprocessing": LINE_PREPROCESSING}
     if not path.exists():
         from mltu.tensorflow.callbacks import Model2onnx
-        from mltu.transformers import LINE_PREPROCESSING
         from model import train_model
 
         RESULTS.mkdir(exist_ok=True)
         model = train_model((height, width, 3), len(VOCAB))
-        about = {"vocab": VOCAB, "height": height, "width": width, "color": "BGR", "preprocessing": LINE_PREPROCESSING}
         Model2onnx.model2onnx(model, path, about)
+    set_metadata(path, **about)  # an earlier version may have written others
     return path
 
 
@@ -55,11 +56,9 @@ def one(options: dict) -> dict[str, float]:
     samples, _ = read_table(options["csv"])
     model = ImageToWordModel(options["model"], force_cpu=True, threads=options["threads"])
     images = [read_image(sample.image) for sample in samples[: options["lines"]]]
-    images.sort(key=lambda image: image.shape[1] / image.shape[0])
-    model.predict(images[-1])
+    model.predict(max(images, key=lambda image: image.shape[1] / image.shape[0]))  # the first run sets up more
     start = time.perf_counter()
-    for first in range(0, len(images), BATCH):
-        model.predict_batch(images[first : first + BATCH])
+    model.predict_batch(images)
     seconds = time.perf_counter() - start
     alone = []
     for image in images[:: max(1, len(images) // 64)]:
@@ -69,7 +68,7 @@ def one(options: dict) -> dict[str, float]:
     widths = [model.prepare(image).shape[1] for image in images]
     height = model.input_shapes[0][1]
     path = Path(model.model_path)
-    if model.one_by_one:  # an 8-bit model does the operations of the float32 one beside it
+    if path.name.endswith(".int8.onnx"):  # an 8-bit model does the operations of the float32 one beside it
         path = path.with_name("model.onnx")
     flops = sum(onnx_flops(path, height, width) * widths.count(width) for width in set(widths))
     return {

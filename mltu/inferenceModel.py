@@ -17,7 +17,8 @@ from .utils.files import write_whole
 def write_int8(path: str | Path, target: str | Path) -> None:
     """Write a copy of a model whose LSTMs and matrix products have 8-bit weights.
 
-    Their inputs are quantised when it runs, with one scale for a whole batch, so run each line alone.
+    Their inputs are quantised when it runs, with one scale for a whole batch, so that what a line gives
+    would depend on its company: `one_by_one` in the metadata says to run each line alone.
 
     Args:
         path: the float32 ONNX file.
@@ -28,6 +29,7 @@ def write_int8(path: str | Path, target: str | Path) -> None:
     unfinished = Path(target).with_suffix(".part")
     quantize_dynamic(path, unfinished, op_types_to_quantize=["LSTM", "MatMul"], weight_type=QuantType.QInt8)
     os.replace(unfinished, target)
+    set_metadata(target, one_by_one=True)
 
 
 def set_metadata(path: str | Path, **values: Any) -> None:

@@ -219,7 +219,7 @@ def dark_on_light(image: np.ndarray) -> np.ndarray:
     Args:
         image: uint8, shape (height, width) or (height, width, channels).
     """
-    low, ground, high = np.quantile(image[:: max(1, image.shape[0] // 64), :: max(1, image.shape[1] // 256)], QUANTILES)
+    low, ground, high = np.quantile(image[:: max(1, image.shape[0] // 32), :: max(1, image.shape[1] // 128)], QUANTILES)
     return 255 - image if ground < 128 and high - ground > ground - low else image
 
 
