@@ -291,6 +291,12 @@ def _joined(ridges: list[_Ridge], height: float, gap: float) -> list[_Ridge]:
     return joined
 
 
+def _is_rule(one: _Component, height: float) -> bool:
+    """Whether a piece is left of a ruled line: longer than a dash, and low or thin."""
+    wide, high = one.right - one.left, one.bottom - one.top
+    return wide > 1.5 * height and (wide > 10 * high or (high < 0.4 * height and one.area < 0.15 * height * wide))
+
+
 def _gutter(ink: np.ndarray, runs: list[_Ridge], height: float) -> tuple[int, int, int] | None:
     """Where writing should be cut into columns: x, and the top and bottom of a white strip with writing on both sides.
 
@@ -378,7 +384,7 @@ def find_lines(page: np.ndarray) -> list[TextLine]:
             one.area >= max(4, (height / 12) ** 2)
             and one.bottom - one.top < 8 * height
             and one.right - one.left < 0.7 * ink.shape[1]
-            and one.right - one.left < max(1.5 * height, 10 * (one.bottom - one.top))
+            and not _is_rule(one, height)
             for one in pieces[1:]
         ]
     )
@@ -467,6 +473,17 @@ def _baseline(feet: np.ndarray, height: float) -> np.ndarray:
     return slope
 
 
+def _without_specks(ink: np.ndarray, columns: np.ndarray, height: float) -> np.ndarray:
+    """The columns of a line's ink without specks that stand far off at its ends."""
+    words = np.split(columns, np.flatnonzero(np.diff(columns) > 2 * height) + 1)
+    least = 0.12 * height**2
+    while len(words) > 1 and ink[:, words[0]].sum() < least:
+        del words[0]
+    while len(words) > 1 and ink[:, words[-1]].sum() < least:
+        del words[-1]
+    return np.concatenate(words)
+
+
 class _Outline(NamedTuple):
     polygon: np.ndarray  # float, shape (points, 2)
     baseline: np.ndarray  # float, shape (2, 2)
@@ -491,10 +508,11 @@ def _outline(owner: np.ndarray, number: int, height: float) -> _Outline | None:
     above = max(0, int(rows[0] - 3 * height))
     near = owner[above : int(rows[-1] + 3 * height) + 1]
     ink, others = near == number, (near != number) & (near > 0)
-    columns = np.flatnonzero(ink.any(axis=0))
+    columns = _without_specks(ink, np.flatnonzero(ink.any(axis=0)), height)
     left, right = int(columns[0]), int(columns[-1]) + 1
     if right - left < height / 2:
         return None
+    ink = ink & ((np.arange(ink.shape[1]) >= left) & (np.arange(ink.shape[1]) < right))
     feet = np.stack([columns, ink.shape[0] - 1 - ink[::-1, columns].argmax(axis=0)], axis=1).astype(np.float64)
     slope = _baseline(feet, height)
     strips = max(2, round((right - left) / (STRIP * height)))
