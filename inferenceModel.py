@@ -39,12 +39,13 @@ from mltu.formats import FORMATS
 from mltu.inferenceModel import OnnxInferenceModel, set_metadata
 from mltu.inputs import list_files, read_pages
 from mltu.language_model import CharacterModel
-from mltu.outputs import Results, format_for, page_targets
+from mltu.outputs import Results, format_for, page_path, page_targets
 from mltu.pages import TextLine, cut_line, find_lines, slope_of
 from mltu.readings import Character, LineReading, PageReading
 from mltu.report import Evaluated, calibration_error, judge_characters, judge_words, write_report
 from mltu.transformers import LINE_PREPROCESSING, ImageResizer, LineResizer
 from mltu.utils.errors import InputError
+from mltu.utils.files import print_utf8, refuse_inputs
 from mltu.utils.image_utils import dark_on_light, read_image, to_bgr, to_gray, write_png
 from mltu.utils.parallel import map_ahead
 from mltu.utils.text_utils import error_rate, get_cer, get_wer
@@ -246,12 +247,10 @@ class ImageToWordModel(OnnxInferenceModel):
         prepared = list(self.pool.map(self.prepare, images))
         by_width = sorted(range(len(images)), key=lambda index: prepared[index].shape[1])
         most = 1 if self.one_by_one else BATCH
-        groups = [
-            same[start : start + most]
-            for _, group in groupby(by_width, key=lambda index: prepared[index].shape[1])
-            for same in [list(group)]
-            for start in range(0, len(same), most)
-        ]
+        groups: list[list[int]] = []
+        for _, same in groupby(by_width, key=lambda index: prepared[index].shape[1]):
+            group = list(same)
+            groups += [group[start : start + most] for start in range(0, len(group), most)]
 
         def read_group(group: list[int]) -> list[LineReading]:
             found = self._run(np.stack([prepared[index] for index in group]))
@@ -335,8 +334,7 @@ def read_file(
             page = model.predict_page(image, layout, name, number)
             pages.append(page)
             if pictures:
-                target = pictures[name]
-                target = target if number == 1 else target.with_stem(f"{target.stem}_{number}")
+                target = page_path(pictures[name], number)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 write_png(target, annotate(to_bgr(image), page, min_confidence))
     except InputError as error:
@@ -388,8 +386,7 @@ def results_file(path: str | None, header: Sequence[str], inputs: Sequence[str])
     if path is None:
         yield lambda row: None
         return
-    if os.path.realpath(path) in map(os.path.realpath, inputs):
-        raise InputError(f"{path}: is an input too, and would be lost; choose another --output")
+    refuse_inputs(path, inputs)
     try:
         file = open(path, "w", newline="", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
@@ -573,9 +570,7 @@ def make_decoder(given: argparse.Namespace, vocab: str | Sequence[str]) -> BeamS
 
 def main(args: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    print_utf8()
     try:
         given = parse(args)
         model = ImageToWordModel(given.model, threads=given.threads)

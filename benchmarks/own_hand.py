@@ -35,10 +35,10 @@ def main() -> None:
     given = parser.parse_args()
     samples, _ = without_contradictions(read_table(given.csv)[0])
     samples = [sample._replace(image=str(Path(sample.image).absolute())) for sample in samples]
-    order = np.random.default_rng(SEED).permutation(sum(sample.writer == given.writer for sample in samples))
     own = [sample for sample in samples if sample.writer == given.writer]
     if len(own) < 4:
         parser.error(f"{given.csv}: fewer than four lines by the writer {given.writer!r}")
+    order = np.random.default_rng(SEED).permutation(len(own))
     folder = RESULTS / "own_hand"
     parts = {"train": order[: len(own) // 2], "test": order[len(own) // 2 :]}
     for name, chosen in parts.items():

@@ -27,6 +27,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from .readings import Character, LineReading, PageReading, Word
+from .utils.files import as_utf8
 
 SOFTWARE = "Handwriting to text"
 DOUBTFUL = "[?]"  # as editors of manuscripts mark a reading that they are not sure of
@@ -91,7 +92,7 @@ def to_json(page: PageReading, min_confidence: float = 0.0) -> str:
     found = {"source": page.source, "page": page.page, "width": page.width, "height": page.height, "lines": lines}
     content = json.dumps(found, ensure_ascii=False)
     # what stands for a byte of a file name that is no UTF-8 becomes \udc.., which JSON reads back as it was
-    return content.encode("utf-8", "backslashreplace").decode() + "\n"
+    return as_utf8(content).decode() + "\n"
 
 
 def csv_rows(page: PageReading) -> list[tuple]:

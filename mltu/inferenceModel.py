@@ -28,8 +28,8 @@ def write_int8(path: str | Path, target: str | Path) -> None:
 
     unfinished = Path(target).with_suffix(".part")
     quantize_dynamic(path, unfinished, op_types_to_quantize=["LSTM", "MatMul"], weight_type=QuantType.QInt8)
+    set_metadata(unfinished, one_by_one=True)
     os.replace(unfinished, target)
-    set_metadata(target, one_by_one=True)
 
 
 def set_metadata(path: str | Path, **values: Any) -> None:

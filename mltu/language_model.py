@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import io
 import math
-import os
 import re
 import sys
 import zipfile
@@ -28,7 +27,7 @@ from tqdm import tqdm
 from .configs import ArgumentParser
 from .datasets.base import normalize_text
 from .utils.errors import InputError
-from .utils.files import write_whole
+from .utils.files import print_utf8, refuse_inputs, write_whole
 
 VERSION = 1  # of the file format
 ORDER = 6  # characters that an n-gram has at most
@@ -558,8 +557,7 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
 def build_file(given: argparse.Namespace) -> None:
     """Read, measure, build and save what the command line asks for."""
     output = Path(given.output)
-    if os.path.realpath(output) in map(os.path.realpath, given.text):
-        raise InputError(f"{output}: is an input too, and would be lost; choose another --output")
+    refuse_inputs(output, given.text)
     if output.is_dir() or not output.parent.is_dir():
         raise InputError(f"{output}: cannot be written there; name a file in a folder that exists with --output")
     lines = read_lines(given.text)
@@ -586,9 +584,7 @@ def build_file(given: argparse.Namespace) -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    print_utf8()
     try:
         build_file(parse(args))
     except InputError as error:

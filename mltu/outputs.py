@@ -15,7 +15,7 @@ from .formats import FORMATS, UTC, marked_text
 from .inputs import STDIN
 from .readings import PageReading
 from .utils.errors import InputError
-from .utils.files import write_whole
+from .utils.files import as_utf8, refuse_inputs, write_whole
 
 
 def format_for(output: str | None, name: str | None) -> str:
@@ -43,6 +43,11 @@ def page_targets(sources: Sequence[str], folder: str | Path, ending: str) -> dic
         return stem(source) if shared[stem(source)] == 1 or source == STDIN else os.path.relpath(source, base)
 
     return {source: Path(folder) / f"{name(source)}{ending}" for source in sources}
+
+
+def page_path(first: Path, page: int) -> Path:
+    """The file of a page, counted from 1, beside that of the first."""
+    return first if page == 1 else first.with_stem(f"{first.stem}_{page}")
 
 
 class Results:
@@ -85,8 +90,7 @@ class Results:
         self._begun = False
         if output is None:
             return
-        if os.path.realpath(output) in map(os.path.realpath, sources):
-            raise InputError(f"{output}: is an input too, and would be lost; choose another --output")
+        refuse_inputs(output, sources)
         try:
             to_file = len(sources) == 1 and Path(output).suffix and not Path(output).is_dir()
             if self.format.one_page and not to_file:
@@ -112,10 +116,9 @@ class Results:
         """Write the pages of a source."""
         if self._targets:
             for page in reversed(pages):
-                path = self._targets[source]
-                path = path if page.page == 1 else path.with_stem(f"{path.stem}_{page.page}")
+                path = page_path(self._targets[source], page.page)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, self._encode(self._written(page)))
+                write_whole(path, as_utf8(self._written(page)))
             return
         text = "".join(map(self._written, pages))
         if not self._begun:
@@ -125,7 +128,7 @@ class Results:
             self.show(text)
         else:
             # in one piece, so that little can be cut in two
-            self._file.write(self._encode(text))
+            self._file.write(as_utf8(text))
             self._file.flush()
 
     def _written(self, page: PageReading) -> str:
@@ -134,17 +137,13 @@ class Results:
             return "".join(lines)
         return self.format.write(page, self.min_confidence, datetime.now(UTC))
 
-    @staticmethod
-    def _encode(text: str) -> bytes:
-        return text.encode("utf-8", "backslashreplace")
-
     def _continue(self, output: str, sources: Sequence[str]) -> None:
         """Keep what an earlier run finished, and remove the rest."""
         if self.format_name == "text" and not self.tagged:
             self._file.truncate()  # the text of one file, which is soon read again
             return
-        header = self._encode(self.format.header)
-        named = {self._encode(source).decode(): source for source in sources}  # as a file can hold them
+        header = as_utf8(self.format.header)
+        named = {as_utf8(source).decode(): source for source in sources}  # as a file can hold them
         done: dict[str, int] = {}  # source -> where its first row begins
         end = 0  # of the rows that are whole
         for row in self._file:
@@ -170,7 +169,7 @@ class Results:
 
     def _may_begin(self, row: bytes, source: str) -> bool:
         """Whether a row of which the end is missing may be the first about a source."""
-        start = self._encode('{"source": ' if self.format_name == "json" else f"{source}\t")
+        start = as_utf8('{"source": ' if self.format_name == "json" else f"{source}\t")
         return start.startswith(row) or row.startswith(start)
 
     def _source(self, row: bytes) -> str | None:

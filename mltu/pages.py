@@ -266,8 +266,8 @@ def _without_doubles(ridges: list[_Ridge], height: float) -> list[_Ridge]:
     return kept
 
 
-def _joined(ridges: list[_Ridge], height: float, gap: float) -> list[_Ridge]:
-    """Join ridges that follow each other on one line, at most `gap` pixels apart."""
+def _joined(ridges: list[_Ridge], height: float) -> list[_Ridge]:
+    """Join ridges that follow each other on one line."""
     rest = sorted(ridges, key=lambda ridge: ridge.left)
     joined: list[_Ridge] = []
     while rest:
@@ -276,7 +276,7 @@ def _joined(ridges: list[_Ridge], height: float, gap: float) -> list[_Ridge]:
             follows = [
                 (other.left - one.right, index)
                 for index, other in enumerate(rest)
-                if -height < other.left - one.right < gap
+                if -height < other.left - one.right
                 and abs(np.median(other.middle[: round(2 * height)]) - np.median(one.middle[-round(2 * height) :]))
                 < 0.6 * height
             ]
@@ -331,17 +331,18 @@ def _extent(there: np.ndarray) -> int:
     return int(places[-1] - places[0]) + 1 if len(places) else 0
 
 
-def _zones(ink: np.ndarray, height: float) -> Iterator[np.ndarray]:
-    """Masks of the blocks of writing in reading order, cut at gutters: above, left, right, below.
+def _zones(ink: np.ndarray, height: float) -> Iterator[tuple[np.ndarray, list[_Ridge]]]:
+    """Blocks of writing, as ink and runs, in reading order, cut at gutters: above, left, right, below.
 
     A recursive X-Y cut (Nagy and Seth, "Hierarchical representation of optically scanned documents", 1984)
     whose cuts need not go through the whole page.
     """
     if not ink.any():
         return
-    gutter = _gutter(ink, _without_doubles(_ridges(ink, height), height), height)
+    runs = _without_doubles(_ridges(ink, height), height)
+    gutter = _gutter(ink, runs, height)
     if gutter is None:
-        yield ink
+        yield ink, runs
         return
     x, top, bottom = gutter
     _, labels, _, centres = cv2.connectedComponentsWithStats(ink, connectivity=8)
@@ -349,7 +350,7 @@ def _zones(ink: np.ndarray, height: float) -> Iterator[np.ndarray]:
     above = ~level & (centres[:, 1] < top)
     parts = above, level & (centres[:, 0] < x), level & (centres[:, 0] >= x), ~level & ~above
     if not (parts[1][1:].any() and parts[2][1:].any()):  # of large pieces that reach beyond the strip
-        yield ink
+        yield ink, runs
         return
     for chosen in parts:
         chosen[0] = False  # the paper
@@ -390,8 +391,8 @@ def find_lines(page: np.ndarray) -> list[TextLine]:
     )
     back = cv2.invertAffineTransform(turn)
     found = []
-    for region, zone in enumerate(_zones(is_writing[labels].astype(np.uint8), height)):
-        runs = _joined(_without_doubles(_ridges(zone, height), height), height, np.inf)
+    for region, (zone, parts) in enumerate(_zones(is_writing[labels].astype(np.uint8), height)):
+        runs = _joined(parts, height)
         runs.sort(key=lambda one: float(np.median(one.middle)))
         owner = _owners(labels * zone, pieces, runs, height)
         for index in range(len(runs)):

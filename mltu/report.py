@@ -23,8 +23,9 @@ from rapidfuzz.distance import Levenshtein
 
 from .readings import LineReading
 from .utils.errors import InputError
-from .utils.files import write_whole
+from .utils.files import as_utf8, write_whole
 from .utils.image_utils import read_image
+from .utils.plots import png_of
 from .utils.text_utils import ErrorRate, bootstrap_interval, count_errors, get_cer, get_wer
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def write_report(
         "confusions.png": heat_map,
         "calibration.png": diagram,
         "report.json": _report_json(found, title, about),
-        "index.html": _encode(page),
+        "index.html": as_utf8(page),
     }
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -266,11 +267,6 @@ def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
-def _encode(text: str) -> bytes:
-    """As UTF-8; of file names, bytes that are none stay visible."""
-    return text.encode("utf-8", "backslashreplace")
-
-
 def _report_json(found: _Findings, title: str, about: Mapping[str, str]) -> bytes:
     content = {
         "title": title,
@@ -285,13 +281,13 @@ def _report_json(found: _Findings, title: str, about: Mapping[str, str]) -> byte
         "calibration_error": _finite(found.calibration),
         "cer_by_writer": {one.writer: one.cer.rate for one in found.writers},
     }
-    return _encode(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    return as_utf8(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence]) -> bytes:
     table = io.StringIO(newline="")
     csv.writer(table).writerows([header, *rows])
-    return _encode(table.getvalue())
+    return as_utf8(table.getvalue())
 
 
 def _lines_csv(evaluated: Iterable[Evaluated]) -> bytes:
@@ -343,14 +339,6 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
 
-def _png(figure: Figure) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    picture = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(picture)
-    return picture.getvalue()
-
-
 def _labels(characters: Iterable[str]) -> list[str]:
     """The characters as matplotlib can draw them: by number where its font has no such letter."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -395,7 +383,7 @@ def draw_confusions(confusions: Counter[tuple[str, str]]) -> bytes:
         lines(edges, edges[0], edges[-1], color="0.9", linewidth=0.5)
     axes.tick_params(length=0)
     axes.set(xlabel="read as (∅: nothing, ␣: space)", ylabel="true character (∅: nothing)")
-    return _png(figure)
+    return png_of(figure)
 
 
 def draw_calibration(judged: Mapping[str, tuple[Sequence[float], Sequence[bool]]], bins: int = 15) -> bytes:
@@ -423,7 +411,7 @@ def draw_calibration(judged: Mapping[str, tuple[Sequence[float], Sequence[bool]]
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
     upper.legend(loc="upper left")
-    return _png(figure)
+    return png_of(figure)
 
 
 def _line_picture(path: str) -> tuple[bytes, int, int]:

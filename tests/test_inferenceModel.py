@@ -40,6 +40,18 @@ class Echo(ImageToWordModel):
         return str([round(float(half.mean())) for half in np.split(self.prepare(image), 2)])
 
 
+def assert_refused(args, message, capsys):
+    """The command line says so in one line, and ends with code 2."""
+    try:
+        code = main(args)
+    except SystemExit as stop:
+        code = stop.code
+    told = capsys.readouterr().err
+    assert code == 2
+    assert message in told
+    assert told.strip().count("\n") == 0
+
+
 def test_all_kinds_of_arrays_read_the_same(run, line_image):
     model = Echo(run[0])
     bgr = cv2.cvtColor(line_image, cv2.COLOR_GRAY2BGR)
@@ -168,14 +180,7 @@ def test_tables_with_bad_rows_are_read_all_the_same(run, tmp_path, capsys):
 )
 def test_wrong_use_is_one_line_and_exit_code_2(args, message, run, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    try:
-        code = main([arg.format(run=run[0]) for arg in args])
-    except SystemExit as stop:
-        code = stop.code
-    told = capsys.readouterr().err
-    assert code == 2
-    assert message in told
-    assert told.strip().count("\n") == 0
+    assert_refused([arg.format(run=run[0]) for arg in args], message, capsys)
 
 
 def test_other_onnx_models_are_refused(tmp_path):
@@ -370,11 +375,4 @@ def test_calibration_and_report(tmp_path, capsys):
     ],
 )
 def test_wrong_combinations_are_one_line_and_exit_code_2(args, message, capsys):
-    try:
-        code = main(["--model", SHIPPED, *args])
-    except SystemExit as stop:
-        code = stop.code
-    told = capsys.readouterr().err
-    assert code == 2
-    assert message in told
-    assert told.strip().count("\n") == 0
+    assert_refused(["--model", SHIPPED, *args], message, capsys)

@@ -5,8 +5,21 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def png_of(figure: Figure) -> bytes:
+    """A matplotlib figure as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    picture = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(picture)
+    return picture.getvalue()
 
 
 def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None:
@@ -17,7 +30,6 @@ def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None
             those that there are.
         path: of the picture.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure  # not pyplot, which keeps global state and looks for a screen
 
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -37,6 +49,4 @@ def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
-    picture = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(picture)
-    write_whole(Path(path), picture.getvalue())
+    write_whole(Path(path), png_of(figure))
