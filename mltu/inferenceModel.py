@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 
 from .utils.errors import InputError
-from .utils.files import write_whole
+from .utils.files import whole_file, write_whole
 
 
 def write_int8(path: str | Path, target: str | Path) -> None:
@@ -26,10 +25,9 @@ def write_int8(path: str | Path, target: str | Path) -> None:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    unfinished = Path(target).with_suffix(".part")
-    quantize_dynamic(path, unfinished, op_types_to_quantize=["LSTM", "MatMul"], weight_type=QuantType.QInt8)
-    set_metadata(unfinished, one_by_one=True)
-    os.replace(unfinished, target)
+    with whole_file(target) as unfinished:
+        quantize_dynamic(path, unfinished, op_types_to_quantize=["LSTM", "MatMul"], weight_type=QuantType.QInt8)
+        set_metadata(unfinished, one_by_one=True)
 
 
 def set_metadata(path: str | Path, **values: Any) -> None:

@@ -2,23 +2,66 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InputError
 
+FULL = 65_536  # bytes free, below which a disk counts as full
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it appears whole or not at all, whenever the program is stopped.
+
+@contextmanager
+def whole_file(path: str | Path, durable: bool = False, ending: str = "") -> Iterator[Path]:
+    """A path beside `path` to write to; in the end it takes its place.
+
+    So `path` is as before or whole, whenever the program is stopped.
+
+    Args:
+        path: the file.
+        durable: wait until the disk has it, so that this holds for power cuts too.
+        ending: of the name until then, for libraries that want one; the file is `path` + `.part` + this.
+
+    Raises:
+        OSError: the file cannot be written; what was begun is removed.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f"{path.name}.part{ending}")
+    try:
+        yield unfinished
+        if durable:
+            _flush(unfinished)
+        os.replace(unfinished, path)
+    except BaseException as error:
+        full = path.parent.is_dir() and shutil.disk_usage(path.parent).free < FULL
+        unfinished.unlink(missing_ok=True)
+        if full and isinstance(error, Exception):  # which libraries report in many ways
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
+        raise
+    if durable and os.name == "posix":  # where a folder is a file too
+        _flush(path.parent)
+
+
+def _flush(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def write_whole(path: str | Path, content: bytes, durable: bool = False) -> None:
+    """Write a file by :func:`whole_file`.
 
     Raises:
         OSError: the file cannot be written.
     """
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)
+    with whole_file(path, durable) as unfinished:
+        unfinished.write_bytes(content)
 
 
 def as_utf8(text: str) -> bytes:
