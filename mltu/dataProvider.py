@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,32 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from .annotations.images import Image
-from .augmentors import Augmentor
 from .datasets import Sample, Skipped, random_split, read_table, write_table
+from .loading import STAGES, Batch, Cache, Job, Loader, make_entry, restore
 from .utils.errors import InputError
 from .utils.parallel import map_ahead
-
-
-class _Cache:
-    """Preprocessed samples in memory, up to a bound; shared by providers that were split."""
-
-    def __init__(self, megabytes: int) -> None:
-        self._left = megabytes * 1_000_000
-        self._entries: dict[tuple[str, str], tuple[Any, Any]] = {}
-        self._lock = threading.Lock()
-
-    def get(self, key: tuple[str, str]) -> tuple[Any, Any] | None:
-        found = self._entries.get(key)
-        return copy.deepcopy(found) if found is not None else None  # augmentors may write into it
-
-    def put(self, key: tuple[str, str], data: Any, annotation: Any) -> None:
-        size = getattr(data.numpy() if isinstance(data, Image) else data, "nbytes", 0)
-        with self._lock:
-            if key in self._entries or not 0 < size <= self._left:
-                return
-            self._left -= size
-            self._entries[key] = copy.deepcopy((data, annotation))
 
 
 class Mixture(NamedTuple):
@@ -79,6 +59,10 @@ class DataProvider:
         workers: threads that load ahead while iterating and that validate.
         cache_mb: bound of the cache, in megabytes.
 
+    Attributes:
+        dropped: samples that failed while batches were loaded, each once, with the reason.
+        failure: the error that ended the iteration, for callers to whom it comes wrapped; None if none did.
+
     Raises:
         InputError: the dataset is empty, or nothing in it is usable.
     """
@@ -112,11 +96,12 @@ class DataProvider:
         self._batch_size = batch_size
         self._shuffle = shuffle
         self._epoch = initial_epoch
+        self._first_batch = 0
         self._step = 0
         self.augmentors = list(augmentors or [])
         self.transformers = list(transformers or [])
         self._batch_postprocessors = list(batch_postprocessors or [])
-        self._cache = _Cache(cache_mb) if use_cache else None
+        self._cache = Cache(cache_mb) if use_cache else None
         self._numpy = numpy
         self._seed = seed
         self._same_shape = same_shape
@@ -126,8 +111,17 @@ class DataProvider:
         self._threads = max(1, workers)
         self.logger = logging.getLogger(f"{__name__}.{type(self).__name__}")
         self.logger.setLevel(log_level)
+        self._start_records()
         if not skip_validation:
             self.validate()
+
+    def _start_records(self) -> None:
+        """Nothing has been loaded yet."""
+        self.dropped: list[Skipped] = []
+        self._named: set[tuple[str, str]] = set()  # the samples in it
+        self.failure: InputError | None = None
+        self._records = threading.Lock()  # Keras asks for batches in several threads
+        self.reset_timings()
 
     @staticmethod
     def _as_list(dataset: str | Sequence) -> list:
@@ -151,7 +145,24 @@ class DataProvider:
 
     @epoch.setter
     def epoch(self, value: int) -> None:
+        if value != self._epoch:
+            self._first_batch = 0
         self._epoch = value
+
+    @property
+    def first_batch(self) -> int:
+        """Index of the first batch that iterating this epoch gives, for a run that goes on in the middle of one.
+
+        `len` stays that of the whole epoch, and indexing gives this batch in place of those before it. Goes
+        back to 0 when the epoch changes, so set it after :attr:`epoch`.
+        """
+        return self._first_batch
+
+    @first_batch.setter
+    def first_batch(self, value: int) -> None:
+        if not 0 <= value < len(self):
+            raise ValueError(f"first_batch must be one of the epoch's {len(self)} batches, not {value}")
+        self._first_batch = value
 
     @property
     def step(self) -> int:
@@ -160,7 +171,27 @@ class DataProvider:
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch, with its own order and augmentation."""
-        self._epoch += 1
+        self.epoch += 1
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Where the time went since :meth:`reset_timings`, in seconds, and how many `lines` were loaded in it.
+
+        `read`, `augment`, `transform` and `stack` are the stages of loading, summed over the workers. `waited` is
+        how long whoever iterates had to wait for batches, `idle` how long ready batches waited to be asked for:
+        where loading is the bottleneck `idle` is near 0, else `waited`.
+        """
+        with self._records:
+            return dict(self._timings)
+
+    def reset_timings(self) -> None:
+        """Start all timings at 0."""
+        self._timings = {**dict.fromkeys((*STAGES, "waited", "idle"), 0.0), "lines": 0}
+
+    def _count(self, **amounts: float) -> None:
+        with self._records:
+            for name, amount in amounts.items():
+                self._timings[name] += amount
 
     def _batches(self) -> list[np.ndarray]:
         """The indices of the samples of every batch of this epoch."""
@@ -218,24 +249,19 @@ class DataProvider:
         Raises:
             InputError: the sample cannot be used.
         """
-        key = (sample[0], sample[1]) if isinstance(sample[0], str) and isinstance(sample[1], str) else None
-        cached = self._cache.get(key) if self._cache and key else None
-        if cached:
-            data, annotation = cached
-        else:
-            data, annotation = sample[0], sample[1]
-            for preprocessor in self._data_preprocessors:
-                data, annotation = preprocessor(data, annotation)
-            if self._cache and key:
-                self._cache.put(key, data, annotation)
-        for augmentor in self.augmentors if rng is not None else ():
-            if isinstance(augmentor, Augmentor):
-                data, annotation = augmentor(data, annotation, rng=rng)
-            else:
-                data, annotation = augmentor(data, annotation)
-        for transformer in self.transformers:
-            data, annotation = transformer(data, annotation)
-        return (data.numpy() if isinstance(data, Image) else data), annotation
+        loader = self._loader()
+        entry = self._cache.get(sample) if self._cache else None
+        data, annotation = restore(entry) if entry else loader.read(sample)
+        if self._cache and not entry:
+            self._cache.put(sample, make_entry(data, annotation))
+        if rng is not None:
+            data, annotation = loader.augment(data, annotation, rng)
+        return loader.transform(data, annotation)
+
+    def _loader(self) -> Loader:
+        return Loader(
+            self._data_preprocessors, self.augmentors, self.transformers, self._batch_postprocessors, self._numpy
+        )
 
     def validate(self) -> list[Skipped]:
         """Try every sample once, without augmentation, and keep those that work. Shows a progress bar.
@@ -256,11 +282,7 @@ class DataProvider:
         with ThreadPoolExecutor(self._threads) as pool:
             attempts = pool.map(attempt, self._dataset)
             results = list(tqdm(attempts, total=len(self._dataset), desc="Checking lines", unit="line"))
-        dropped = [
-            Skipped(str(sample[0]), why.removeprefix(f"{sample[0]}: "))
-            for sample, (_, why) in zip(self._dataset, results, strict=True)
-            if why
-        ]
+        dropped = [self._skipped(sample, why) for sample, (_, why) in zip(self._dataset, results, strict=True) if why]
         kept = [index for index, (_, why) in enumerate(results) if not why]
         self._dataset = [self._dataset[index] for index in kept]
         if self._mixture:
@@ -271,6 +293,10 @@ class DataProvider:
             first = dropped[0]
             raise InputError(f"none of {len(dropped)} samples can be used; the first, {first.source}: {first.reason}")
         return dropped
+
+    @staticmethod
+    def _skipped(sample: Sequence, why: str) -> Skipped:
+        return Skipped(str(sample[0]), why.removeprefix(f"{sample[0]}: "))
 
     def with_samples(
         self,
@@ -295,6 +321,8 @@ class DataProvider:
         other._mixture = mixture
         other.augmentors = list(augmentors)
         other._shuffle = shuffle
+        other._first_batch = 0
+        other._start_records()
         return other
 
     def split(self, split: float = 0.9, shuffle: bool = True):
@@ -338,24 +366,68 @@ class DataProvider:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
-        self._step = index
-        batch = []
-        reason = ""
-        for i in self._batches()[index]:
-            rng = np.random.default_rng([self._seed, self._epoch, i])
-            try:
-                batch.append(self.process_data(self._dataset[i], rng))
-            except InputError as error:
-                reason = str(error)
-                self.logger.warning("left out: %s", reason)
-        if not batch:
-            raise InputError(f"no sample of batch {index} can be used; the last: {reason}")
-        data, annotations = [list(column) for column in zip(*batch, strict=True)]
-        for postprocessor in self._batch_postprocessors:
-            data, annotations = postprocessor(data, annotations)
-        return (np.asarray(data), np.asarray(annotations)) if self._numpy else (data, annotations)
+        index = max(index, self._first_batch)
+        indices = self._batches()[index]
+        try:
+            return self._deliver(index, indices, self._load(self._job(indices, self._epoch)))
+        except InputError as error:
+            self.failure = error
+            raise
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        """The batches of one epoch in order, loaded ahead by the worker threads."""
-        with ThreadPoolExecutor(self._threads) as pool:
-            yield from map_ahead(pool, self.__getitem__, range(len(self)), 2 * self._threads)
+        """The batches of one epoch in order, from `first_batch` on, loaded ahead by the workers.
+
+        Raises:
+            InputError: not one sample of a batch can be used; also kept as `failure`.
+        """
+        self.failure = None
+        # the epoch may be set anew before this iteration is over
+        epoch, first, batches = self._epoch, self._first_batch, self._batches()
+        jobs = (self._job(indices, epoch) for indices in batches[first:])
+        asked = time.perf_counter()
+        try:
+            with (
+                ThreadPoolExecutor(self._threads) as pool,
+                closing(map_ahead(pool, self._load, jobs, 2 * self._threads)) as loaded,
+            ):
+                for index, batch in enumerate(loaded, first):
+                    result = self._deliver(index, batches[index], batch)
+                    given = time.perf_counter()
+                    self._count(waited=given - asked)
+                    yield result
+                    asked = time.perf_counter()
+                    self._count(idle=asked - given)
+        except InputError as error:
+            self.failure = error
+            raise
+
+    def _job(self, indices: Sequence[int], epoch: int) -> Job:
+        """What a worker needs for the batch of these samples."""
+        samples = [self._dataset[i] for i in indices]
+        return Job(
+            [(sample[0], sample[1]) for sample in samples],
+            [self._cache.get(sample) if self._cache else None for sample in samples],
+            self._cache.room if self._cache else 0,
+            [[self._seed, epoch, int(i)] for i in indices],
+        )
+
+    def _load(self, job: Job) -> Batch:
+        return self._loader()(job)
+
+    def _deliver(self, index: int, indices: Sequence[int], batch: Batch) -> tuple[Any, Any]:
+        """The data and annotations of a loaded batch; what else came with it is put where it belongs."""
+        self._step = index
+        for position, entry in batch.fresh:
+            self._cache.put(self._dataset[indices[position]], entry)
+        self._count(**batch.seconds, lines=batch.lines)
+        with self._records:
+            for position, why in batch.failed:
+                sample = self._dataset[indices[position]]
+                name = (str(sample[0]), str(sample[1]))
+                if name not in self._named:
+                    self._named.add(name)
+                    self.dropped.append(self._skipped(sample, why))
+                    self.logger.warning("left out: %s: %s", *self.dropped[-1])
+        if not batch.lines:
+            raise InputError(f"no sample of batch {index} can be used; the last: {batch.failed[-1][1]}")
+        return batch.data, batch.annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import keras
@@ -10,11 +12,10 @@ from ..dataProvider import DataProvider as BaseDataProvider
 
 
 class DataProvider(BaseDataProvider, keras.utils.PyDataset):
-    """:class:`mltu.dataProvider.DataProvider` for `model.fit`, which loads ahead with `workers` threads.
+    """:class:`mltu.dataProvider.DataProvider` for `fit`: pass what :meth:`for_keras` returns, and `shuffle=False`.
 
-    Batches are numbered by the provider's own epoch, so their order repeats with the seed
-    whatever the number of workers. Pass `shuffle=False` to `fit`, and :meth:`for_keras` where
-    images have several widths.
+    Under TensorFlow, and where images have one width, the provider itself can be passed too. Keras then asks for
+    batches in threads of its own, so that `timings` knows nothing of waiting.
     """
 
     def __init__(self, *args: Any, workers: int = 1, max_queue_size: int = 10, **options: Any) -> None:
@@ -22,19 +23,71 @@ class DataProvider(BaseDataProvider, keras.utils.PyDataset):
         BaseDataProvider.__init__(self, *args, workers=workers, **options)
 
     def for_keras(self) -> Any:
-        """What to pass to `fit` and `evaluate`: the provider itself, or a `tf.data.Dataset` of it.
+        """What to pass to `fit` and `evaluate`: a `tf.data.Dataset`, or a `PyDataset` under other backends.
 
-        Under TensorFlow, Keras takes the width of all batches from the first two, which is wrong where
-        batches differ; the dataset says that the width is free.
+        Each epoch of Keras iterates the provider once. The provider goes on to its next epoch just before its last
+        batch is given, unless a callback sets `epoch` at the begin of each.
+
+        In an epoch with a `first_batch`, the dataset holds only the batches from there on, so whoever iterates must
+        ask for no more than those; the `PyDataset` repeats that batch in place of those before it. Timings start at 0.
+
+        Raises:
+            InputError: not one sample of the first batch can be used.
         """
-        if not self._same_shape or keras.backend.backend() != "tensorflow":
-            return self
+        if keras.backend.backend() != "tensorflow":
+            return _InOrder(self)
         import tensorflow as tf
 
         images, labels = self[0]
-        signature = (
-            tf.TensorSpec((None, images.shape[1], None, images.shape[3]), images.dtype),
-            tf.TensorSpec((None, *labels.shape[1:]), labels.dtype),
+        self.reset_timings()  # that batch was only looked at
+        image_shape, label_shape = list(images.shape[1:]), list(labels.shape[1:])
+        if (self._same_shape or self._batch_postprocessors) and len(image_shape) > 1:
+            image_shape[1] = None  # padded to the widest of each batch
+        if any(getattr(step, "use_on_batch", False) for step in self._batch_postprocessors):
+            label_shape = [None] * len(label_shape)  # to the longest
+        dataset = tf.data.Dataset.from_generator(
+            self.keras_epoch,
+            output_signature=(
+                tf.TensorSpec((None, *image_shape), images.dtype),
+                tf.TensorSpec((None, *label_shape), labels.dtype),
+            ),
         )
-        dataset = tf.data.Dataset.from_generator(self.__iter__, output_signature=signature)
-        return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
+        # batches are loaded ahead already; one more hides the copy that TensorFlow makes
+        return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(1)
+
+    def keras_epoch(self) -> Iterator[tuple[Any, Any]]:
+        """The batches of this epoch, from `first_batch` on; then the provider is at the next epoch."""
+        following, last = self.epoch + 1, len(self) - 1
+        for index, batch in enumerate(self, self.first_batch):
+            # not after it, when the next epoch may have begun in another thread
+            if index == last:
+                self.epoch = following
+            yield batch
+
+
+class _InOrder(keras.utils.PyDataset):
+    """A provider whose batches are loaded ahead as iterating it does, for Keras to ask for in their order."""
+
+    def __init__(self, provider: DataProvider) -> None:
+        super().__init__(workers=1)  # in one thread, as the provider has its own workers
+        self._provider = provider
+        self._batches: Iterator[tuple[Any, Any]] = iter(())
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._provider)
+
+    def _epoch(self) -> Iterator[tuple[Any, Any]]:
+        before, batches = self._provider.first_batch, self._provider.keras_epoch()
+        for batch in batches:
+            yield from repeat(batch, before + 1)
+            before = 0
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """A batch; asking for the first one begins an epoch."""
+        if index == 0:
+            self._batches, self._next = self._epoch(), 0
+        if index != self._next:
+            return self._provider[index]
+        self._next += 1
+        return next(self._batches)

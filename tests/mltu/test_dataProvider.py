@@ -1,10 +1,12 @@
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from mltu.augmentors import RandomBrightness, RandomSlant
 from mltu.dataProvider import DataProvider, Mixture
-from mltu.datasets import Sample, read_table
+from mltu.datasets import Sample, Skipped, read_table
 from mltu.preprocessors import ImageReader
 from mltu.transformers import ImagePadding, ImageResizer, LabelIndexer, LabelPadding, LineResizer
 from mltu.utils.errors import InputError
@@ -105,6 +107,83 @@ def test_a_file_that_goes_away_is_left_out(samples, tmp_path):
     assert sorted(provider[0][1][:, 0].tolist()) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     with pytest.raises(InputError, match="no sample of batch 0"):
         make([Sample(str(tmp_path / "3.png"), "a")])[0]
+
+
+def test_each_sample_that_fails_is_named_once(samples, tmp_path, caplog):
+    provider = make(samples, batch_size=5, workers=2)
+    for name in ("3.png", "7.png"):
+        (tmp_path / name).unlink()
+    for provider.epoch in (1, 2, 3):
+        assert sum(map(len, labels(provider))) == 8
+    assert sorted(provider.dropped) == [Skipped(samples[i].image, "no such file") for i in (3, 7)]
+    assert [caplog.text.count(f"{i}.png: no such file") for i in (3, 7, 1)] == [1, 1, 0]
+    other = provider.with_samples(samples[:3])
+    assert (labels(other), other.dropped, other.failure, provider.failure) == ([[0, 1, 2]], [], None, None)
+
+
+def test_the_error_that_ends_an_iteration_is_kept(samples, tmp_path):
+    (tmp_path / "1.png").unlink()
+    provider = make(samples[:3], batch_size=1, shuffle=False)
+    batches = iter(provider)
+    next(batches)
+    assert provider.failure is None
+    with pytest.raises(InputError, match="no sample of batch 1") as caught:
+        next(batches)
+    assert provider.failure is caught.value
+    assert provider.dropped == [Skipped(samples[1].image, "no such file")]
+
+
+def test_an_epoch_can_begin_in_the_middle(samples):
+    provider, whole = make(samples, batch_size=2, seed=1), labels(make(samples, batch_size=2, seed=1))
+    provider.first_batch = 3
+    assert labels(provider) == whole[3:]
+    assert [provider[i][1][:, 0].tolist() for i in range(5)] == [whole[3]] * 4 + whole[4:]
+    assert len(provider) == 5
+    provider.epoch = 1
+    assert provider.first_batch == 3
+    provider.on_epoch_end()
+    assert provider.first_batch == 0
+    assert labels(provider) == labels(make(samples, batch_size=2, seed=1, initial_epoch=2))
+    with pytest.raises(ValueError, match="first_batch"):
+        provider.first_batch = 5
+
+
+class Slow:
+    """A step that takes some time; as preprocessor, augmentor or transformer."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def __call__(self, data, annotation):
+        time.sleep(self.seconds)
+        return data, annotation
+
+
+def test_timings_tell_whether_data_or_network_is_the_bottleneck(samples):
+    provider = DataProvider(
+        samples,
+        [ImageReader(), Slow(0.02)],
+        batch_size=5,
+        augmentors=[Slow(0.01)],
+        transformers=[*TRANSFORMERS, Slow(0.005)],
+    )
+    list(provider)
+    slow = provider.timings
+    for stage, seconds in (("read", 0.2), ("augment", 0.1), ("transform", 0.05)):
+        assert seconds <= slow[stage] < seconds + slow["waited"]
+    assert slow["lines"] == 10
+    assert slow["waited"] > 0.3  # one worker
+    assert slow["idle"] < slow["waited"] / 10
+    provider.reset_timings()
+    assert set(provider.timings.values()) == {0}
+    batches = iter(provider)
+    for _ in range(2):
+        next(batches)
+        time.sleep(0.4)  # while the network works, the rest is loaded
+    assert list(batches) == []
+    ready = provider.timings
+    assert ready["idle"] >= 0.8
+    assert ready["waited"] < slow["waited"]
 
 
 def test_split_separates_writers_and_augments_training_only(samples):

@@ -1,29 +1,131 @@
 import keras
 import numpy as np
+import pytest
 
 from mltu.preprocessors import ImageReader
 from mltu.tensorflow.dataProvider import DataProvider
-from mltu.transformers import ImageResizer
+from mltu.transformers import ImagePadding, ImageResizer, LabelIndexer, LabelPadding
+from mltu.utils.errors import InputError
 
 
-def test_keras_sees_every_batch_of_every_epoch(png):
-    seen = []
+class Watcher(keras.Model):
+    """Learns nothing, but notes the first pixel of every image that it is trained and tested on."""
 
-    class Look(keras.layers.Layer):
-        def call(self, images):
-            seen.append(keras.ops.convert_to_numpy(images)[:, 0, 0, 0].tolist())
-            return keras.ops.mean(images, axis=(1, 2, 3))[:, None] * 0.0
+    def __init__(self):
+        super().__init__()
+        self.trained, self.tested = [], []
+        self.compile("sgd", "mse", run_eagerly=True)
 
+    def call(self, images):
+        return keras.ops.mean(images, axis=(1, 2, 3))
+
+    def train_step(self, data):
+        self.trained.append(first_pixels(data[0]))
+        return {"loss": 0.0}
+
+    def test_step(self, data):
+        self.tested.append(first_pixels(data[0]))
+        return {"loss": 0.0}
+
+
+def first_pixels(images):
+    return np.asarray(images)[:, 0, 0, 0].astype(int).tolist()
+
+
+def make(count=11, widths=1, **options):
+    """A provider of images of one value each, in several widths."""
+    samples = [(np.full((8, 8 + 4 * (i % widths), 1), i, np.uint8), float(i)) for i in range(count)]
+    padding = [ImagePadding()] if widths > 1 else []
+    return DataProvider(
+        samples, batch_size=2, seed=1, workers=2, same_shape=widths > 1, batch_postprocessors=padding, **options
+    )
+
+
+def batches(provider, *epochs):
+    """What the batches of these epochs show."""
+    shown = []
+    for provider.epoch in epochs:
+        shown += [first_pixels(images) for images, _ in provider]
+    return shown
+
+
+def wrapped_errors():
+    """What tf.data makes of an exception."""
+    import tensorflow as tf
+
+    return tf.errors.OpError
+
+
+def fit(provider, **options):
+    model = Watcher()
+    model.fit(provider, shuffle=False, verbose=0, **options)
+    return model
+
+
+def test_a_provider_is_a_dataset_of_keras(png):
     samples = [[str(png(f"{i}.png", np.full((8, 8, 3), 10 * i, np.uint8))), float(i)] for i in range(5)]
-    transformers = [ImageResizer(8, 8)]
-    provider = DataProvider(samples, [ImageReader()], 2, transformers=transformers, seed=1, workers=2)
+    provider = DataProvider(samples, [ImageReader()], 2, transformers=[ImageResizer(8, 8)], seed=1, workers=2)
     assert isinstance(provider, keras.utils.PyDataset)
-    model = keras.Sequential([keras.Input((8, 8, 3)), Look()])
-    model.compile("sgd", "mse", run_eagerly=True)
-    seen.clear()
-    model.fit(provider, epochs=2, shuffle=False, verbose=0)
-    assert sorted(sum(seen[:3], [])) == sorted(sum(seen[3:], [])) == [0, 10, 20, 30, 40]
-    assert seen[:3] != seen[3:]
+    if keras.backend.backend() == "tensorflow":
+        seen = fit(provider, epochs=2).trained
+        assert sorted(sum(seen[:3], [])) == sorted(sum(seen[3:], [])) == [0, 10, 20, 30, 40]
+        assert seen[:3] != seen[3:]
     train, val = provider.split(0.6)
     assert isinstance(val, keras.utils.PyDataset)
     assert (len(train), len(val)) == (2, 1)
+
+
+@pytest.mark.parametrize("callback", [False, True])
+@pytest.mark.parametrize("widths", [1, 2])
+def test_keras_sees_every_batch_of_every_epoch_in_order(widths, callback):
+    provider, val = make(widths=widths), make(3, widths, shuffle=False)
+    set_epoch = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(provider, "epoch", epoch + 1))
+    callbacks = [set_epoch] if callback else []
+    model = fit(provider.for_keras(), validation_data=val.for_keras(), epochs=3, callbacks=callbacks)
+    assert model.trained == batches(make(widths=widths), 1, 2, 3)
+    assert model.tested == 3 * batches(val, 1)
+    assert provider.epoch == 4
+    model = fit(provider.for_keras(), initial_epoch=3, epochs=4, callbacks=callbacks)
+    assert model.trained == batches(make(widths=widths), 4)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has datasets with shapes")
+def test_only_what_differs_between_batches_has_a_free_shape():
+    def shapes(provider):
+        return [spec.shape for spec in provider.for_keras().element_spec]
+
+    assert shapes(make()) == [(None, 8, 8, 1), (None,)]
+    assert [shape.as_list() for shape in shapes(make(widths=2))] == [[None, 8, None, 1], [None]]
+    samples = [(np.zeros((8, 8, 1), np.uint8), "a" * length) for length in (1, 2, 3)]
+    indexer = [LabelIndexer("a")]
+    by_batch = [LabelPadding(padding_value=1, use_on_batch=True)]
+    provider = DataProvider(samples, batch_size=1, transformers=indexer, batch_postprocessors=by_batch, shuffle=False)
+    assert [label.shape for _, label in provider.for_keras()] == [(1, 1), (1, 2), (1, 3)]
+
+
+def test_an_epoch_can_begin_in_the_middle():
+    whole = batches(make(), 2)
+    provider = make(initial_epoch=2)
+    provider.first_batch = 4
+    data = provider.for_keras()
+    if keras.backend.backend() == "tensorflow":
+        assert int(data.cardinality()) == len(whole)
+        ahead = iter(data)
+        assert [first_pixels(next(ahead)[0]) for _ in range(len(whole) - 4)] == whole[4:]
+    else:
+        assert [first_pixels(data[i][0]) for i in range(len(whole))] == [whole[4]] * 4 + whole[4:]
+    assert (provider.epoch, provider.first_batch) == (3, 0)
+    assert fit(data, epochs=1).trained == batches(make(), 3)
+
+
+def test_the_error_that_ends_training_is_kept(png):
+    paths = [png(f"{i}.png") for i in range(6)]
+    provider = DataProvider([(str(path), 1.0) for path in paths], [ImageReader()], 2, transformers=[ImageResizer(8, 8)])
+    data = provider.for_keras()
+    for path in paths:
+        path.unlink()
+    with pytest.raises(InputError if keras.backend.backend() != "tensorflow" else wrapped_errors()):
+        fit(data)
+    assert isinstance(provider.failure, InputError)
+    assert "no sample of batch 0 can be used" in str(provider.failure)
+    assert {one.source for one in provider.dropped} < {str(path) for path in paths}
