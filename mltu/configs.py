@@ -17,12 +17,25 @@ import yaml
 from .utils.errors import InputError
 
 YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
+LARGEST_FILE = 1 << 17  # bytes of a YAML file, ten times the longest; reading takes some 30 s a megabyte
+DEEPEST = 16  # lists and mappings within each other in a YAML file
+SHOWN = 60  # characters of a wrong value in a message
+LARGEST_NUMBER = 2**63  # what arrays and seeds can hold
 
 
 def nearest(name: str, names: typing.Iterable[str]) -> str:
     """`; did you mean X?` for the name most like a wrong one, else nothing."""
     found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {found[0]}?" if found else ""
+
+
+def brief(value: Any) -> str:
+    """A wrong value as a message shows it: on one line, not too long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes out no numbers of more than some thousand digits
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def convert(name: str, value: Any, kind: Any) -> Any:
@@ -51,13 +64,12 @@ def convert(name: str, value: Any, kind: Any) -> Any:
             same = [choice for choice in choices if choice in (YES if value else NO)]
             if same:
                 return same[0]
-        raise InputError(
-            f"{name}: must be one of {', '.join(map(str, choices))}, not {value!r}{nearest(str(value), choices)}"
-        )
+        near = nearest(value, choices) if isinstance(value, str) else ""
+        raise InputError(f"{name}: must be one of {', '.join(map(str, choices))}, not {brief(value)}{near}")
     if origin is tuple:
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, (list, tuple)):
-            raise InputError(f"{name}: must be a list, not {value!r}")
+            raise InputError(f"{name}: must be a list, not {brief(value)}")
         item_kind = typing.get_args(kind)[0]
         items = [item.strip() if isinstance(item, str) else item for item in items]
         return tuple(convert(name, item, item_kind) for item in items if item != "")
@@ -65,21 +77,23 @@ def convert(name: str, value: Any, kind: Any) -> Any:
         if isinstance(value, str) and value.lower() in YES + NO:
             return value.lower() in YES
         if not isinstance(value, bool):
-            raise InputError(f"{name}: must be yes or no, not {value!r}")
+            raise InputError(f"{name}: must be yes or no, not {brief(value)}")
         return value
     if kind in (int, float):
         wanted = "a whole number" if kind is int else "a number"
         try:
             if not isinstance(value, bool) and isinstance(value, (str, int, float)):
                 number = kind(value)
-                if isinstance(value, str) or number == value:
+                if kind is int and abs(number) >= LARGEST_NUMBER:
+                    wanted = "a whole number below 2^63"
+                elif isinstance(value, str) or number == value:
                     return number
         except (ValueError, OverflowError):
             pass
-        raise InputError(f"{name}: must be {wanted}, not {str(value)[:40]!r}")
+        raise InputError(f"{name}: must be {wanted}, not {brief(value)}")
     if kind is str:
         if not isinstance(value, str):  # YAML reads 007 and 12:30 as numbers, so there is no way back
-            raise InputError(f"{name}: must be text, not {value!r}; put it in quotes")
+            raise InputError(f"{name}: must be text, not {brief(value)}; put it in quotes")
         return value
     raise TypeError(f"{name}: fields of type {kind} are not supported")
 
@@ -87,18 +101,41 @@ def convert(name: str, value: Any, kind: Any) -> Any:
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """A YAML mapping from a file, read with the safe loader.
 
+    Aliases, by which a short file can stand for more values than fit in memory, tags and deep nesting are refused.
+
     Raises:
-        InputError: missing, not UTF-8, not YAML, or not a mapping of names to values.
+        InputError: missing, larger than 128 KB, not UTF-8, not YAML, or not a mapping of names to values.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise InputError(f"{path}: larger than {LARGEST_FILE >> 10} KB; a configuration has lines of name: value")
+        text = content.decode("utf-8-sig")
+        _check_events(text, path)
+        values = yaml.safe_load(text)
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: the configuration cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # numbers and dates can be out of range
         raise InputError(f"{path}: not a YAML file ({' '.join(str(error).split())[:200]})") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"{path}: must hold lines of the form name: value")
     return values
+
+
+def _check_events(text: str, path: str | Path) -> None:
+    """Refuse what no configuration needs, before any value is made of it."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise InputError(f"{path}: has the alias *{event.anchor[:SHOWN]}; write the value out")
+        if getattr(event, "tag", None):
+            raise InputError(f"{path}: not a YAML file of plain values: has the tag {brief(event.tag)}; leave it out")
+        if depth > DEEPEST:
+            raise InputError(f"{path}: not a YAML file of plain values: has lists in lists, {depth} deep")
 
 
 class BaseModelConfigs:
@@ -164,7 +201,7 @@ class BaseModelConfigs:
         try:
             for name, value in values.items():
                 if name not in known:
-                    raise InputError(f"there is no setting {name!r}{nearest(name, known)}")
+                    raise InputError(f"there is no setting {brief(name)}{nearest(name, known)}")
                 convert(name, value, known[name])
         except InputError as error:
             raise InputError(f"{source}: {error}" if source else str(error)) from None
@@ -173,7 +210,7 @@ class BaseModelConfigs:
     def load(cls, configs_path: str | Path):
         """Read a YAML file that :meth:`save` wrote.
 
-        On this base class any names are taken as attributes; on a dataclass they are checked.
+        On this base class names are taken as attributes, but those of methods; on a dataclass they are checked.
 
         Raises:
             InputError: the file cannot be read or a name or value is wrong.
@@ -183,6 +220,8 @@ class BaseModelConfigs:
             return cls.from_dict(values, str(configs_path))
         configs = cls()
         for name, value in values.items():
+            if name.startswith("_") or callable(getattr(cls, name, None)):
+                raise InputError(f"{configs_path}: there can be no setting {brief(name)}; give it another name")
             setattr(configs, name, value)
         return configs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ def _rows(path: Path) -> Iterable[tuple[int, list[str]]]:
         raise InputError(f"{path}: the table cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file in UTF-8; save it as UTF-8 CSV") from None
+    except ValueError as error:  # a NUL in the path
+        raise InputError(f"{path}: the table cannot be read ({error})") from None
     except csv.Error as error:
         raise InputError(f"{path}: not a CSV or TSV table ({error} in line {reader.line_num})") from None
 
@@ -59,13 +62,14 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
     With a header, columns are found by name (`image` or `file` or `path`, `text` or `label`,
     optional `writer` and `form`); without one they are image, text and, if there, writer and form.
     An image path is looked for beside the table, from the current folder, and from the folders
-    around the table. Whether the images can be read is not checked here.
+    around the table. Relative paths with `..` are refused, so that a table that came with its images
+    names no others; whole paths may lead anywhere. Whether the images can be read is not checked here.
 
     Args:
         path: a .csv file (commas) or .tsv file (tabs), UTF-8.
 
     Returns:
-        (samples, rows skipped for an empty text or image or for a missing field).
+        (samples, rows skipped for an empty text or image, a missing field or a path with `..`).
 
     Raises:
         InputError: the file is missing, no table, or holds no usable row.
@@ -91,15 +95,25 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
         if not image or not text:
             skipped.append(Skipped(f"{path}:{number}", "no text" if image else "no image"))
             continue
+        if _leads_out(image):
+            skipped.append(Skipped(f"{path}:{number}", f"{image[:60]}: leads out by ..; write the whole path"))
+            continue
         samples.append(Sample(_resolve(image, path.parent), text, writer, form))
     if not samples:
-        raise InputError(f"{path}: no row with an image path and a text; expected columns image,text[,writer]")
+        why = f"; the first, {skipped[0].source}: {skipped[0].reason}" if skipped else ""
+        raise InputError(f"{path}: no row with an image path and a text; expected columns image,text[,writer]{why}")
     return samples, skipped
+
+
+def _leads_out(image: str) -> bool:
+    """Whether a path is relative and has `..` in it, however a system writes that."""
+    return ".." in re.split(r"[/\\:]", image) and not os.path.isabs(image)
 
 
 def _resolve(image: str, table_folder: Path) -> str:
     here = Path()
-    for folder in (table_folder, here, *table_folder.absolute().parents):
+    around = table_folder.absolute().parents[:-1]  # not the root, from which every file could be named
+    for folder in (table_folder, here, *around):
         try:
             if (folder / image).exists():
                 return str(folder / image)
@@ -110,6 +124,8 @@ def _resolve(image: str, table_folder: Path) -> str:
 
 def write_table(path: str | Path, samples: Iterable[Sequence], index: bool = False) -> None:
     """Write samples as CSV with the header `image,text,writer,form`, as :func:`read_table` reads it.
+
+    Relative image paths with `..` are written in full.
 
     Args:
         path: the file; its folder is made.
@@ -122,5 +138,6 @@ def write_table(path: str | Path, samples: Iterable[Sequence], index: bool = Fal
         writer = csv.writer(file)
         writer.writerow((["index"] if index else []) + list(Sample._fields))
         for number, sample in enumerate(samples):
-            fields = [*sample[:4], *[""] * (4 - len(sample))]
+            image = os.path.abspath(sample[0]) if _leads_out(str(sample[0])) else sample[0]
+            fields = [image, *sample[1:4], *[""] * (4 - len(sample))]
             writer.writerow(([number] if index else []) + fields)

@@ -1,8 +1,22 @@
 """The one exception that the scripts turn into one line for the person at the keyboard."""
 
+from __future__ import annotations
+
+import re
+
+LINE_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # and what else a terminal would obey
+LONGEST = 1000  # characters of a message; the middle of longer ones is left out
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used; the message names it and the remedy in one line.
 
-    The command lines print the message without a traceback and end with exit code 2.
+    Messages quote files that may hold anything, so control characters become visible, as \\n, and long ones are
+    shortened. The command lines print the message without a traceback and end with exit code 2.
     """
+
+    def __init__(self, message: str) -> None:
+        text = LINE_BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode(), message)
+        if len(text) > LONGEST:
+            text = f"{text[: LONGEST - 300]} ... {text[-290:]}"
+        super().__init__(text)

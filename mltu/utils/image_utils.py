@@ -21,6 +21,7 @@ from .files import write_whole
 MIN_SIDE = 3  # pixels; a comma cut out of a page is larger
 MAX_SIDE = 32_000  # pixels; OpenCV's warps end at 32,767
 MAX_PIXELS = 64_000_000  # about 200 MB as colour in memory, well above any phone photograph of a line
+BAND_PIXELS = 1_000_000  # are converted at once, so that no conversion takes the memory of a whole large image
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # of the images that datasets have
 QUANTILES = (0.02, 0.5, 0.98)  # darkest, ground and lightest of an image
@@ -95,9 +96,9 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
                 except EOFError:  # the one before was the last
                     break
                 _check_size(name, picture.size)
-                page = _quietly(ImageOps.exif_transpose, picture)
-                _quietly(page.load)
-                yield _pixels(page)
+                _quietly(picture.load)
+                _quietly(ImageOps.exif_transpose, picture, in_place=True)
+                yield _pixels(picture)
     except InputError:
         raise
     except PillowImage.DecompressionBombError:
@@ -107,7 +108,7 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
     except UnidentifiedImageError:
         raise InputError(f"{name}: not an image in a known format; convert it to PNG or JPEG") from None
     except Exception as error:  # decoders raise a dozen types on damaged bytes; each means the same here
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{name}: the image is damaged ({reason}); copy or export it again") from None
 
 
@@ -132,6 +133,27 @@ def _check_size(path: str | Path, size: tuple[int, int]) -> None:
 
 def _pixels(picture: PillowImage.Image) -> np.ndarray:
     """A Pillow image as grey, or in OpenCV's channel order."""
+    width, height = picture.size
+    # the parts of a picture are pictures, with its palette and transparency
+    return _by_bands(
+        height, width, lambda rows: _band_pixels(picture.crop((0, rows.start, width, min(rows.stop, height))))
+    )
+
+
+def _by_bands(height: int, width: int, convert: Callable[[slice], np.ndarray]) -> np.ndarray:
+    """An image made in bands of `BAND_PIXELS`, each by a function of its rows."""
+    step = max(1, BAND_PIXELS // max(width, 1))
+    first = convert(slice(0, step))
+    if step >= height:
+        return first
+    whole = np.empty((height, *first.shape[1:]), first.dtype)
+    whole[:step] = first
+    for top in range(step, height, step):
+        whole[top : top + step] = convert(slice(top, top + step))
+    return whole
+
+
+def _band_pixels(picture: PillowImage.Image) -> np.ndarray:
     if picture.mode in ("L", "I;16", "I;16B", "I;16L", "I", "F"):
         return np.asarray(picture)
     if picture.mode == "1":
@@ -157,17 +179,25 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
         return image.astype(np.uint8) * 255
     if not (np.issubdtype(image.dtype, np.integer) or np.issubdtype(image.dtype, np.floating)):
         raise InputError(f"an image must hold numbers, not {image.dtype}")
-    top = image.max(initial=0)
+    top = np.fmax.reduce(image, axis=None, initial=0)  # of what is a number
+    scale = 1.0
     if image.dtype == np.uint16 or (np.issubdtype(image.dtype, np.integer) and top > 255):
-        image = image / 257.0
-    elif np.issubdtype(image.dtype, np.floating):
-        image = np.nan_to_num(image) * (255.0 if top <= 1 else 1.0)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+        scale = 1 / 257
+    elif np.issubdtype(image.dtype, np.floating) and top <= 1:
+        scale = 255.0
+
+    def scaled(rows: slice) -> np.ndarray:
+        return np.rint(np.clip(np.nan_to_num(image[rows]) * scale, 0, 255)).astype(np.uint8)
+
+    return _by_bands(len(image), image.size // max(len(image), 1), scaled)
 
 
 def _on_white(image: np.ndarray) -> np.ndarray:
-    alpha = image[..., -1:].astype(np.float32) / 255.0
-    return np.rint(image[..., :-1] * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
+    def blended(rows: slice) -> np.ndarray:
+        alpha = image[rows, :, -1:].astype(np.float32) / 255.0
+        return np.rint(image[rows, :, :-1] * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
+
+    return _by_bands(*image.shape[:2], blended)
 
 
 def _check_shape(image: np.ndarray) -> None:

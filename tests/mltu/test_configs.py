@@ -29,13 +29,13 @@ texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
     st.fixed_dictionaries(
         {},
         optional={
-            "height": st.integers(),
+            "height": st.integers(1 - 2**63, 2**63 - 1),
             "rate": st.floats(allow_nan=False),
             "fast": st.booleans(),
             "kind": st.sampled_from(["iam", "table"]),
             "model_path": texts,
             "names": st.lists(st.text("xyz", min_size=1, max_size=3)).map(tuple),
-            "most": st.none() | st.integers(),
+            "most": st.none() | st.integers(1 - 2**63, 2**63 - 1),
         },
     )
 )
@@ -117,6 +117,16 @@ def test_wrong_flags_end_in_one_line(args, message, capsys):
         ("a: [", "not a YAML file"),
         ("!!python/object/apply:os.system ['true']", "not a YAML file"),
         ("? [a]\n: b", "not a YAML file"),
+        ("a: &x [1]\nb: {<<: [*x, *x]}", "has the alias *x; write the value out"),
+        ("height: !!int ''", "has the tag"),
+        ("a: " + "[" * 10_000, "has lists in lists, 17 deep"),
+        ("a: b\n" * 30_000, "larger than 128 KB"),
+        ("rate: 1" + ":1" * 300 + ".5", "not a YAML file"),
+        ("height: 0x" + "f" * 5000, "height: must be a whole number below 2^63, not a number of thousands"),
+        ("model_path: [" + "x, " * 5000 + "]", "must be text, not ['x', 'x'"),
+        ("x" * 100_000 + ": 3", "not a YAML file"),
+        ("x" * 1000 + ": 3", "there is no setting 'xxx"),
+        ("kind: 'a\n\n\u2028b'", "not 'a\\n\\u2028b'"),
     ],
 )
 def test_wrong_files_end_in_one_line(content, message, tmp_path):
@@ -127,6 +137,14 @@ def test_wrong_files_end_in_one_line(content, message, tmp_path):
     assert message in str(error.value)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
+    assert len(str(error.value)) < len(str(path)) + 300
+
+
+@pytest.mark.parametrize("name", ["__class__", "_x", "save", "load"])
+def test_files_cannot_put_values_in_the_place_of_methods(name, tmp_path):
+    (tmp_path / "c.yaml").write_text(f"{name}: text")
+    with pytest.raises(InputError, match=f"no setting '{name}'"):
+        BaseModelConfigs.load(tmp_path / "c.yaml")
 
 
 def test_missing_files_end_in_one_line(tmp_path):

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +72,37 @@ def test_paths_are_found_from_the_folders_around(tmp_path, png, monkeypatch):
     assert samples[1].text == "long"
 
 
+@pytest.mark.parametrize("image", ["../secret.png", "..\\secret.png", "a/../../secret.png", "./..//secret.png", ".."])
+def test_relative_paths_that_lead_out_are_refused(tmp_path, png, image, monkeypatch):
+    png("secret.png")
+    png("data/a.png")
+    (tmp_path / "data" / "lines.csv").write_text(f"a.png,a\n{image},b\n")
+    for folder, table in ((tmp_path / "data", "lines.csv"), (tmp_path, "data/lines.csv")):
+        monkeypatch.chdir(folder)
+        samples, skipped = read_table(table)
+        assert [sample.text for sample in samples] == ["a"]
+        assert [one.reason for one in skipped] == [f"{image}: leads out by ..; write the whole path"]
+
+
+def test_whole_paths_may_lead_anywhere_and_those_beside_are_written_so(tmp_path, png, monkeypatch):
+    png("data/a.png")
+    (tmp_path / "data" / "lines.csv").write_text("a.png,a\n")
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    samples, _ = read_table("../data/lines.csv")
+    assert samples[0].image.replace("\\", "/") == "../data/a.png"
+    write_table("train.csv", samples)
+    again, skipped = read_table("train.csv")
+    assert again == [samples[0]._replace(image=str(tmp_path / "data" / "a.png"))]
+    assert skipped == []
+
+
+def test_not_every_file_can_be_named_from_the_root(tmp_path):
+    (tmp_path / "lines.csv").write_text(f"{tmp_path.relative_to(tmp_path.anchor)}/lines.csv,a\n")
+    samples, _ = read_table(tmp_path / "lines.csv")
+    assert not os.path.exists(samples[0].image)
+
+
 def test_texts_are_not_cut_at_commas(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('image,text\na.png,Dear Anna, hello\nb.png,"Dear Anna, hello"\n')
@@ -98,6 +131,7 @@ def test_rows_without_text_or_image_are_listed(tmp_path):
         (b"image,text\n", "no row"),
         (b"\x89PNG\r\n\x1a\n\xff\xfe", "UTF-8"),
         (b'a.png,"' + b"x" * 200_000 + b'"', "not a CSV"),
+        (b"../a.png,x\n", "leads out by .."),
         (b'a.png,"Hello\nb.png,ok\nc.png,fine\n', "not a CSV"),
     ],
 )
@@ -113,6 +147,8 @@ def test_missing_tables_and_folders_are_named(tmp_path):
         read_table(tmp_path / "none.csv")
     with pytest.raises(InputError, match="folder"):
         read_table(tmp_path)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_table(tmp_path / "a\0b.csv")
 
 
 def test_texts_are_normalised():
