@@ -19,7 +19,7 @@ from tqdm import tqdm
 from .datasets import Sample, Skipped, random_split, read_table, write_table
 from .loading import STAGES, Batch, Cache, Job, Loader, make_entry, restore
 from .utils.errors import InputError
-from .utils.parallel import map_ahead
+from .utils.parallel import WorkerProcesses, map_ahead
 
 
 class Mixture(NamedTuple):
@@ -56,8 +56,10 @@ class DataProvider:
         same_shape: for data of several shapes, as images of any width are. Shuffled batches hold samples
             of about one shape before augmentation, and every epoch has as many of them. Others hold samples
             of exactly one shape, so the last batch of each shape may be smaller.
-        workers: threads that load ahead while iterating and that validate.
+        workers: how many load ahead while iterating, and threads that validate.
         cache_mb: bound of the cache, in megabytes.
+        use_multiprocessing: load ahead in processes instead of threads. They share the cache. What is given to
+            load with must be functions and classes of modules, which the processes import.
 
     Attributes:
         dropped: samples that failed while batches were loaded, each once, with the reason.
@@ -86,6 +88,7 @@ class DataProvider:
         same_shape: bool = False,
         workers: int = 1,
         cache_mb: int = 2048,
+        use_multiprocessing: bool = False,
     ) -> None:
         self._dataset = self._as_list(dataset)[: limit or None]
         if not self._dataset:
@@ -101,7 +104,7 @@ class DataProvider:
         self.augmentors = list(augmentors or [])
         self.transformers = list(transformers or [])
         self._batch_postprocessors = list(batch_postprocessors or [])
-        self._cache = Cache(cache_mb) if use_cache else None
+        self._cache = Cache(cache_mb, use_multiprocessing) if use_cache else None
         self._numpy = numpy
         self._seed = seed
         self._same_shape = same_shape
@@ -109,6 +112,7 @@ class DataProvider:
         self._mixture: Mixture | None = None
         self._plan: tuple[int, list[np.ndarray]] | None = None  # epoch, and the indices of its batches
         self._threads = max(1, workers)
+        self._processes = WorkerProcesses(self._threads) if use_multiprocessing else None
         self.logger = logging.getLogger(f"{__name__}.{type(self).__name__}")
         self.logger.setLevel(log_level)
         self._start_records()
@@ -294,6 +298,16 @@ class DataProvider:
             raise InputError(f"none of {len(dropped)} samples can be used; the first, {first.source}: {first.reason}")
         return dropped
 
+    def close(self) -> None:
+        """End the worker processes and free the cache, also those of providers that share them.
+
+        What is loaded later is read anew, in new processes. Without this, both go with the last of the providers.
+        """
+        if self._processes:
+            self._processes.close()
+        if self._cache:
+            self._cache.close()
+
     @staticmethod
     def _skipped(sample: Sequence, why: str) -> Skipped:
         return Skipped(str(sample[0]), why.removeprefix(f"{sample[0]}: "))
@@ -369,7 +383,7 @@ class DataProvider:
         index = max(index, self._first_batch)
         indices = self._batches()[index]
         try:
-            return self._deliver(index, indices, self._load(self._job(indices, self._epoch)))
+            return self._deliver(index, indices, self._loading()(self._job(indices, self._epoch)))
         except InputError as error:
             self.failure = error
             raise
@@ -388,7 +402,7 @@ class DataProvider:
         try:
             with (
                 ThreadPoolExecutor(self._threads) as pool,
-                closing(map_ahead(pool, self._load, jobs, 2 * self._threads)) as loaded,
+                closing(map_ahead(pool, self._loading(), jobs, 2 * self._threads)) as loaded,
             ):
                 for index, batch in enumerate(loaded, first):
                     result = self._deliver(index, batches[index], batch)
@@ -411,8 +425,9 @@ class DataProvider:
             [[self._seed, epoch, int(i)] for i in indices],
         )
 
-    def _load(self, job: Job) -> Batch:
-        return self._loader()(job)
+    def _loading(self) -> Callable[[Job], Batch]:
+        """What loads a batch, in the thread that calls it or in a process of its own."""
+        return self._processes.calling(self._loader()) if self._processes else self._loader()
 
     def _deliver(self, index: int, indices: Sequence[int], batch: Batch) -> tuple[Any, Any]:
         """The data and annotations of a loaded batch; what else came with it is put where it belongs."""

@@ -17,6 +17,7 @@ import numpy as np
 from .annotations.images import Image
 from .augmentors import Augmentor
 from .utils.errors import InputError
+from .utils.shared_arrays import SharedArrays, Span, read
 
 STAGES = ("read", "augment", "transform", "stack")
 
@@ -24,7 +25,7 @@ STAGES = ("read", "augment", "transform", "stack")
 class Entry(NamedTuple):
     """A preprocessed sample in the cache."""
 
-    pixels: np.ndarray
+    pixels: np.ndarray | Span
     frame: Image | None  # what is around the pixels, without them; None where the data is the array itself
     annotation: Any
 
@@ -40,7 +41,7 @@ def make_entry(data: Any, annotation: Any) -> Entry | None:
 
 def restore(entry: Entry) -> tuple[Any, Any]:
     """(data, annotation) of an entry, free to be changed."""
-    pixels = entry.pixels.copy()
+    pixels = read(entry.pixels) if isinstance(entry.pixels, Span) else entry.pixels.copy()
     data = pixels if entry.frame is None else copy.copy(entry.frame).update(pixels)
     return data, copy.deepcopy(entry.annotation)
 
@@ -50,17 +51,19 @@ class Cache:
 
     Args:
         megabytes: the bound.
+        shared: keep them where worker processes can read them too.
     """
 
-    def __init__(self, megabytes: int) -> None:
-        self._left = megabytes * 1_000_000
+    def __init__(self, megabytes: int, shared: bool = False) -> None:
+        self._left = int(megabytes * 1_000_000)
+        self._arrays = SharedArrays(self._left) if shared else None
         self._entries: dict[tuple[str, str], Entry] = {}
         self._lock = threading.Lock()
 
     @property
     def room(self) -> int:
-        """Bytes that are left."""
-        return self._left
+        """Bytes of the largest sample that still fits."""
+        return self._left if self._arrays is None else self._arrays.room
 
     @staticmethod
     def _key(sample: Sequence) -> tuple[str, str] | None:
@@ -76,9 +79,21 @@ class Cache:
         if key is None or entry is None:
             return
         with self._lock:
-            if key not in self._entries and entry.pixels.nbytes <= self._left:
+            if key in self._entries or entry.pixels.nbytes > self.room:
+                return
+            if self._arrays is None:
                 self._left -= entry.pixels.nbytes
                 self._entries[key] = entry
+            elif span := self._arrays.keep(entry.pixels):
+                self._entries[key] = entry._replace(pixels=span)
+
+    def close(self) -> None:
+        """Forget all, and keep nothing any more."""
+        with self._lock:
+            self._entries.clear()
+            self._left = 0
+            if self._arrays:
+                self._arrays.close()
 
 
 class Stopwatch:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import traceback
+import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
+from functools import partial
 from itertools import islice
-from typing import TypeVar
+from queue import LifoQueue
+from typing import Any, TypeVar
+
+import cv2
+
+from .errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+REMEDY = "use fewer workers, a lower batch_size or cache_mb, or threads (use_multiprocessing=False)"
 
 
 def map_ahead(
@@ -29,3 +45,165 @@ def map_ahead(
     finally:
         for one in waiting:
             one.cancel()
+
+
+def when_gone(owner: object, function: Callable, *args: Any) -> None:
+    """Call a function when an object is collected or the interpreter ends, but not in a fork, which owns nothing."""
+    process = os.getpid()
+    weakref.finalize(owner, lambda: function(*args) if os.getpid() == process else None)
+
+
+class WorkerProcesses:
+    """Processes that work out functions; each begins when it is first needed and lives until :meth:`close`.
+
+    They are fresh interpreters, which import what a function needs but not the script that runs, so neither its
+    threads nor its TensorFlow come along. They hear nothing of Ctrl-C, and end when this process does, however it
+    ends, because the pipes to them end then.
+
+    Args:
+        count: of processes.
+    """
+
+    def __init__(self, count: int) -> None:
+        workers = [_Worker() for _ in range(count)]
+        self._workers = workers
+        self._free: LifoQueue[_Worker] = LifoQueue()  # those that have begun are taken first
+        for worker in workers:
+            self._free.put(worker)
+        when_gone(self, _stop, workers)
+
+    def calling(self, function: Callable[[Item], Result]) -> Callable[[Item], Result]:
+        """The function, but worked out in one of the processes; may be called in several threads at once.
+
+        What is raised there comes as an `InputError` if it was one, else as a `RuntimeError` with the traceback.
+
+        Raises:
+            InputError: it cannot be sent to other processes.
+        """
+        return partial(self._call, _pickled(function))
+
+    def _call(self, function: bytes, argument: Any) -> Any:
+        worker = self._free.get()
+        try:
+            return worker.ask(function, argument)
+        finally:
+            self._free.put(worker)
+
+    def close(self) -> None:
+        """End the processes; a later call begins them anew."""
+        _stop(self._workers)
+
+
+def _pickled(thing: Any) -> bytes:
+    try:
+        return pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+    except (pickle.PicklingError, AttributeError, TypeError, ValueError) as error:  # as what cannot be pickled raises
+        raise _not_sent(error) from None
+
+
+def _not_sent(reason: object) -> InputError:
+    return InputError(
+        f"what loads the data cannot be sent to worker processes ({reason}); use functions and classes that stand at "
+        "the top level of a module of their own, or load with threads (use_multiprocessing=False)"
+    )
+
+
+def _stop(workers: Sequence[_Worker]) -> None:
+    for worker in workers:
+        worker.stop()
+
+
+class _Worker:
+    """One process, and this side of the pipes to it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen | None = None
+        self._function: bytes | None = None  # that the process was sent last
+
+    def _start(self) -> subprocess.Popen:
+        code = f"import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from {__name__} import serve; serve()"
+        # a group of its own, to which a terminal sends no Ctrl-C
+        windows = sys.platform == "win32"
+        group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if windows else {"start_new_session": True}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        try:
+            process = subprocess.Popen([sys.executable, "-c", code], **pipes, **group)
+        except OSError as error:
+            raise InputError(f"no process to load data can be started ({error}); {REMEDY}") from None
+        self._process, self._function = process, None
+        return process
+
+    def ask(self, function: bytes, argument: Any) -> Any:
+        """What a pickled function gives for an argument."""
+        question = _pickled(argument)
+        begun = self._process
+        process = begun or self._start()
+        try:
+            if not begun:
+                pickle.dump(sys.path, process.stdin)
+            pickle.dump((None if function == self._function else function, question), process.stdin)
+            process.stdin.flush()
+            self._function = function
+            kind, answer = pickle.load(process.stdout)
+        # the pipes ended, or another thread has closed them
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+            code = process.returncode
+            self.stop()
+            raise InputError(
+                f"a process that loads data ended without an answer (exit code {code}; -9 as a rule means that memory "
+                f"ran out); {REMEDY}"
+            ) from None
+        except BaseException:  # Ctrl-C: the answer to this question must not be taken for that to the next
+            self.stop()
+            raise
+        if kind == "not understood":
+            raise _not_sent(answer)
+        if kind == "wrong input":
+            raise InputError(answer)
+        if kind == "error":
+            raise RuntimeError(f"in a worker process:\n{answer}")
+        return answer
+
+    def stop(self) -> None:
+        """End the process, which holds nothing that could be lost."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):  # what could not be sent any more
+                pipe.close()
+
+
+def serve() -> None:
+    """Be a worker process: answer what comes on standard input until that ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)  # the processes share the cores
+    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a function prints must not come between the answers
+    function: Callable | None = None
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            pickled, question = pickle.load(questions)
+            try:
+                function = pickle.loads(pickled) if pickled else function
+                argument = pickle.loads(question)
+            except Exception as error:  # whatever a module raises that cannot be imported here
+                answer = pickle.dumps(("not understood", f"{type(error).__name__}: {error}"))
+            else:
+                answer = _answer(function, argument)
+            answers.write(answer)
+            answers.flush()
+    os._exit(0)  # without a word about pipes that have ended
+
+
+def _answer(function: Callable, argument: Any) -> bytes:
+    try:
+        return pickle.dumps(("done", function(argument)), protocol=pickle.HIGHEST_PROTOCOL)
+    except InputError as error:
+        return pickle.dumps(("wrong input", str(error)))
+    except Exception:  # whatever it is, the process that asked must hear of it
+        return pickle.dumps(("error", traceback.format_exc()))

@@ -1,14 +1,26 @@
+import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mltu.augmentors import RandomBrightness, RandomSlant
+from mltu.augmentors import (
+    RandomBrightness,
+    RandomElasticTransform,
+    RandomPaper,
+    RandomSaltAndPepper,
+    RandomSlant,
+)
 from mltu.dataProvider import DataProvider, Mixture
 from mltu.datasets import Sample, Skipped, read_table
 from mltu.preprocessors import ImageReader
 from mltu.transformers import ImagePadding, ImageResizer, LabelIndexer, LabelPadding, LineResizer
+from mltu.utils import shared_arrays
 from mltu.utils.errors import InputError
 
 TRANSFORMERS = [ImageResizer(80, 16), LabelIndexer("abcdefghij"), LabelPadding(10, 3)]
@@ -287,3 +299,152 @@ def test_a_mixture_draws_by_weight_and_wears_out_no_sample_before_the_others():
     ]
     assert sorted(drawn_b) == sorted(["b0", "b1", "b2", "b3"] * 3)
     assert len({text for one in (first, second) for text in one if text.startswith("a")}) == 10
+
+
+# --- worker processes -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_processes():
+    """Makes providers that load in two processes, and closes them at the end."""
+    made = []
+
+    def make_in_processes(samples, **options):
+        made.append(make(samples, **{"use_multiprocessing": True, "workers": 2, "seed": 3, **options}))
+        return made[-1]
+
+    yield make_in_processes
+    for provider in made:
+        provider.close()
+
+
+def ask(provider, expression):
+    """What a Python expression is in a worker process."""
+    return provider._processes.calling(eval)(expression)
+
+
+def test_processes_load_the_same_batches_as_threads(samples, in_processes):
+    augmentors = [RandomSlant(1), RandomPaper(1), RandomElasticTransform(1), RandomSaltAndPepper(1)]
+    threads = make(samples, seed=3, augmentors=augmentors)
+    processes = in_processes(samples, augmentors=augmentors, use_cache=True)
+    for epoch in (1, 2):  # read, and from the cache
+        threads.epoch = processes.epoch = epoch
+        for ours, theirs in zip(threads, processes, strict=True):
+            np.testing.assert_array_equal(ours[0], theirs[0])
+            np.testing.assert_array_equal(ours[1], theirs[1])
+    np.testing.assert_array_equal(threads[1][0], processes[1][0])
+    timings = processes.timings
+    assert timings["lines"] == 24
+    assert min(timings[stage] for stage in ("read", "augment", "transform", "stack", "waited")) > 0
+    loaded = ask(processes, "list(__import__('sys').modules)")
+    assert "mltu.loading" in loaded
+    assert not {"tensorflow", "keras", "torch", "jax", "train"} & {*loaded}
+    val = processes.with_samples(samples[:3])
+    assert labels(val) == [[0, 1, 2]]
+    assert val._processes is processes._processes
+
+
+def test_processes_share_the_cache_within_its_bound(samples, in_processes, tmp_path):
+    filled_first, filled_on_the_way = (in_processes(samples, use_cache=True) for _ in range(2))
+    assert filled_first.validate() == []
+    whole = sum(map(len, labels(filled_on_the_way)))
+    half = in_processes(samples, batch_size=10, use_cache=True, cache_mb=0.13)  # of images of 24,000 bytes
+    half.validate()
+    for sample in samples:
+        Path(sample.image).unlink()
+    for provider in (filled_first, filled_on_the_way):
+        assert sum(map(len, labels(provider))) == whole == 10
+        assert provider.dropped == []
+    assert sum(map(len, labels(half))) == len(samples) - len(half.dropped) == 5
+    half.close()
+    with pytest.raises(InputError, match="no sample"):
+        list(half)
+
+
+def test_a_worker_process_that_dies_gives_one_line_and_the_next_iteration_works(samples, in_processes):
+    provider = in_processes(samples)
+    pid = ask(provider, "__import__('os').getpid()")
+    os.kill(pid, signal.SIGINT)  # as a terminal's Ctrl-C might
+    assert ask(provider, "__import__('os').getpid()") == pid
+    with pytest.raises(InputError, match=r"ended without an answer \(exit code 3;.*memory.*fewer workers") as caught:
+        ask(provider, "__import__('os')._exit(3)")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        ask(provider, "1 / 0")
+    assert sum(map(len, labels(provider))) == 10
+    assert provider.failure is None
+
+
+def test_what_other_processes_cannot_import_is_refused_with_the_remedy(samples, in_processes, monkeypatch):
+    def of_the_script(data, annotation):
+        return data, annotation
+
+    of_the_script.__module__, of_the_script.__qualname__ = "__main__", "of_the_script"
+    monkeypatch.setattr(sys.modules["__main__"], "of_the_script", of_the_script, raising=False)
+    provider = in_processes(samples)
+    for augmentor in (lambda data, annotation: (data, annotation), of_the_script):
+        provider.augmentors = [augmentor]
+        with pytest.raises(InputError, match="use_multiprocessing=False") as caught:
+            list(provider)
+        assert provider.failure is caught.value
+        assert ("lambda" if augmentor is not of_the_script else "of_the_script") in str(caught.value)
+
+
+def test_processes_name_what_they_leave_out(samples, in_processes):
+    provider = in_processes(samples)
+    Path(samples[3].image).unlink()
+    for provider.epoch in (1, 2):
+        assert sum(map(len, labels(provider))) == 9
+    assert provider.dropped == [Skipped(samples[3].image, "no such file")]
+
+
+SCRIPT = """
+import signal, sys
+from mltu.dataProvider import DataProvider
+from mltu.preprocessors import ImageReader
+from mltu.utils import shared_arrays
+
+samples = [(sys.argv[2], "a")] * 40
+provider = DataProvider(samples, [ImageReader()], 2, use_cache=True, use_multiprocessing=True, numpy=False)
+provider.process_data(samples[0])
+batches = iter(provider)
+next(batches)
+print(*shared_arrays._segments, flush=True)
+if sys.argv[1] == "raise":
+    raise KeyError("of the script")
+if sys.argv[1] == "wait":
+    signal.pause()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_no_process_and_no_shared_memory_is_left_behind(png):
+    endings = {"end": None, "raise": None, "wait": signal.SIGINT, "wait ": signal.SIGKILL}
+    scripts = {
+        ending: subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, ending.strip(), str(png())],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for ending in endings
+    }
+    for ending, sent in endings.items():
+        script = scripts[ending]
+        segments = script.stdout.readline().split()
+        assert segments
+        if sent == signal.SIGINT:
+            os.killpg(script.pid, sent)  # all of them, as a terminal does
+        elif sent:
+            script.kill()
+        _, errors = script.communicate(timeout=60)  # the workers hold the other end of the pipe
+        for name in segments:
+            with pytest.raises(FileNotFoundError):
+                shared_arrays._attach(name)
+        if ending == "end":
+            assert (errors, script.returncode) == ("", 0)
+        elif sent != signal.SIGKILL:  # after which Python says that it has cleaned up
+            assert errors.count("Traceback") == 1
+            assert "resource_tracker" not in errors

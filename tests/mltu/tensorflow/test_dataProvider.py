@@ -89,6 +89,15 @@ def test_keras_sees_every_batch_of_every_epoch_in_order(widths, callback):
     assert model.trained == batches(make(widths=widths), 4)
 
 
+def test_keras_sees_the_same_batches_from_processes():
+    provider = make(7, use_multiprocessing=True)
+    val = provider.with_samples(provider.samples[:2])
+    model = fit(provider.for_keras(), validation_data=val.for_keras(), epochs=2)
+    provider.close()
+    assert model.trained == batches(make(7), 1, 2)
+    assert model.tested == [[0, 1]] * 2
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has datasets with shapes")
 def test_only_what_differs_between_batches_has_a_free_shape():
     def shapes(provider):

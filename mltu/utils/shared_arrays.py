@@ -1,0 +1,131 @@
+"""Arrays that several processes read without copies of their own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import suppress
+from multiprocessing import resource_tracker
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .parallel import when_gone
+
+logger = logging.getLogger(__name__)
+
+SEGMENT = 32_000_000  # bytes of a piece of shared memory, unless less is left
+ALIGNMENT = 64  # bytes
+
+
+class Span(NamedTuple):
+    """Where in shared memory an array lies."""
+
+    segment: str
+    start: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+_segments: dict[str, SharedMemory] = {}  # those that this process has made or looked into
+
+
+class SharedArrays:
+    """Arrays in shared memory, up to a bound. Only the process that made it adds to it, one thread at a time.
+
+    The memory is given back by :meth:`close`, when the object is collected, when the interpreter ends, and, by
+    Python's resource tracker, when the process is killed.
+
+    Args:
+        limit: most bytes of memory.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+        self._names: list[str] = []  # of the segments, the last of which is being filled
+        self._start, self._end = 0, 0  # of what is free in it
+        when_gone(self, _release, self._names)
+
+    @property
+    def room(self) -> int:
+        """Bytes of the largest array that still fits."""
+        return max(self._end - self._start, self._left)
+
+    def keep(self, array: np.ndarray) -> Span | None:
+        """Copy an array to shared memory; None if there is no room for it."""
+        if array.nbytes > self._end - self._start and not self._add_segment(array.nbytes):
+            return None
+        span = Span(self._names[-1], self._start, array.shape, array.dtype)
+        _array(span)[...] = array
+        self._start += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+        return span
+
+    def _add_segment(self, needed: int) -> bool:
+        size = min(self._left, max(SEGMENT, needed))
+        if size < needed:
+            return False
+        name = _new_segment(size)
+        if name is None:
+            self._left = 0
+            logger.warning("no more shared memory (/dev/shm) is to be had: the cache is full sooner than cache_mb says")
+            return False
+        self._names.append(name)
+        self._left -= size
+        self._start, self._end = 0, size
+        return True
+
+    def close(self) -> None:
+        """Give the memory back; nothing can be kept any more."""
+        self._left = self._start = self._end = 0
+        _release(self._names)
+
+
+def _new_segment(size: int) -> str | None:
+    """Name of a new piece of shared memory; None if the system has not that much left."""
+    try:
+        segment = SharedMemory(create=True, size=size)
+    except OSError:
+        return None
+    _segments[segment.name] = segment
+    file = Path("/dev/shm", segment.name)
+    if file.exists():  # on Linux, a process that writes to memory that is only promised may be killed
+        with open(file, "r+b") as opened:
+            try:
+                os.posix_fallocate(opened.fileno(), 0, size)
+            except OSError:
+                _release([segment.name])
+                return None
+    return segment.name
+
+
+def _release(names: list[str]) -> None:
+    while names:
+        segment = _segments.pop(names.pop())
+        segment.unlink()
+        with suppress(BufferError):  # still being read; it goes with its last reader
+            segment.close()
+
+
+def _attach(name: str) -> SharedMemory:
+    """A piece of memory of another process, which alone is to clean it up."""
+    if sys.version_info >= (3, 13):
+        return SharedMemory(name, track=False)
+    register, resource_tracker.register = resource_tracker.register, lambda *what: None
+    try:
+        return SharedMemory(name)
+    finally:
+        resource_tracker.register = register
+
+
+def _array(span: Span) -> np.ndarray:
+    if span.segment not in _segments:
+        _segments[span.segment] = _attach(span.segment)
+    return np.ndarray(span.shape, span.dtype, _segments[span.segment].buf, span.start)
+
+
+def read(span: Span) -> np.ndarray:
+    """A copy of an array in shared memory, in any process."""
+    return _array(span).copy()
