@@ -5,21 +5,26 @@ from __future__ import annotations
 import glob
 import io
 import os
+import struct
+import subprocess
 import sys
-import threading
+import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from typing import BinaryIO
 
 import numpy as np
 
 from .utils.errors import InputError
-from .utils.image_utils import IMAGE_ENDINGS, MAX_PIXELS, MAX_SIDE, checked_file, decode_pages
+from .utils.image_utils import IMAGE_ENDINGS, MAX_PIXELS, MAX_SIDE, check_size, checked_file, decode_pages
 
 STDIN = "-"
 MORE_ENDINGS = (".bmp", ".gif", ".jp2", ".pgm", ".ppm", ".pdf")  # taken from folders beside those of datasets
 PDF_RESOLUTION = 200  # dots an inch; a line of writing is then some 60 to 100 pixels high
 LARGEST_INPUT = 1 << 29  # bytes from standard input, which are held in memory
-_PDFIUM = threading.Lock()  # the library must not be used by two threads at once
+RENDER_PDF = Path(__file__).with_name("utils") / "render_pdf.py"
 
 
 def list_files(names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -71,7 +76,8 @@ def read_pages(name: str) -> Iterator[np.ndarray]:
         As :func:`mltu.utils.image_utils.decode_pages`.
 
     Raises:
-        InputError: as :func:`mltu.utils.image_utils.read_image`, or a PDF file that cannot be opened.
+        InputError: as :func:`mltu.utils.image_utils.read_image`, or a PDF file that cannot be opened, or whose page
+            takes more than 1.5 GB of memory or 15 seconds of computing.
     """
     if name == STDIN:
         content = sys.stdin.buffer.read(LARGEST_INPUT + 1)
@@ -90,24 +96,31 @@ def read_pages(name: str) -> Iterator[np.ndarray]:
 
 
 def _pdf_pages(file: Path | io.BytesIO, name: str) -> Iterator[np.ndarray]:
-    import pypdfium2  # loads a large library, which images do without
-
-    try:
-        with _PDFIUM:
-            document = pypdfium2.PdfDocument(file)
-            count = len(document)
+    """Pages as another process draws them, in which a hostile file can do no harm; see the script."""
+    command = [sys.executable, str(RENDER_PDF), str(MAX_PIXELS), str(MAX_SIDE), str(PDF_RESOLUTION)]
+    with _opened(file) as opened, subprocess.Popen(command, stdin=opened, stdout=PIPE, stderr=DEVNULL) as process:
         try:
-            for number in range(count):
-                with _PDFIUM:
-                    page = document[number]
-                    width, height = page.get_size()  # in points, 72 an inch
-                    most = min(np.sqrt(MAX_PIXELS / max(width * height, 1)), MAX_SIDE / max(width, height, 1))
-                    image = page.render(scale=min(PDF_RESOLUTION / 72, most)).to_numpy().copy()
-                    page.close()
-                yield image
+            for number in count(1):
+                header = process.stdout.read(12)
+                height, width, channels = struct.unpack("<3i", header) if len(header) == 12 else (-1, 0, 0)
+                if not height:
+                    break
+                if height < 0:
+                    reason = process.stdout.read(width).decode() or f"page {number} takes too much memory or time"
+                    raise InputError(f"{name}: not a PDF file that can be read ({reason}); save it again")
+                check_size(name, (width, height))
+                pixels = process.stdout.read(height * width * channels)
+                if len(pixels) == height * width * channels:  # else the next header is missing too
+                    yield np.frombuffer(pixels, np.uint8).reshape(height, width, channels)
         finally:
-            with _PDFIUM:
-                document.close()
-    except pypdfium2.PdfiumError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{name}: not a PDF file that can be opened ({reason}); save it again") from None
+            process.kill()
+
+
+def _opened(file: Path | io.BytesIO) -> BinaryIO:
+    """A file of the system's, from its path or content."""
+    if isinstance(file, Path):
+        return open(file, "rb")
+    copy = tempfile.TemporaryFile()
+    copy.write(file.getbuffer())
+    copy.seek(0)
+    return copy

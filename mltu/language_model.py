@@ -277,6 +277,8 @@ class CharacterModel:
                 content = file.read(MAX_BYTES + 1)
         except OSError as error:
             raise InputError(f"{path}: the language model cannot be read ({error.strerror})") from None
+        except ValueError as error:  # a NUL in the path
+            raise InputError(f"{path}: the language model cannot be read ({error})") from None
         try:
             return cls(*_checked(_unpacked(content)))
         except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, RuntimeError) as error:

@@ -20,15 +20,21 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 from tqdm import tqdm
 
+from ..configs import brief
 from ..pages import cut_line
 from ..utils.errors import InputError
 from ..utils.files import write_whole
-from ..utils.image_utils import IMAGE_ENDINGS, read_image
+from ..utils.image_utils import IMAGE_ENDINGS, checked_file, read_image
 from .base import Sample, Skipped, normalize_text
 
 VERSION = 1  # part of the names of the cut lines; raise it when the cutting changes
 LINE_HEIGHT = 128  # pixels; higher lines are shrunk to save space, lower ones stay
 QUALITY = 90  # of WebP
+LARGEST_FILE = 1 << 25  # bytes; a newspaper's page with places of letters has some 20 MB, which become 30 times as many
+MOST_POINTS = 10_000  # of a polygon; more take OpenCV minutes to fill
+FARTHEST = 100  # widths or heights of the page
+LARGEST_LINE = 16_000_000  # pixels of a line on the page, which takes 60 bytes of memory for each to cut
+STEM = 50  # characters of a page's name that its lines' names begin with, below what file systems allow
 
 
 class PageLine(NamedTuple):
@@ -66,14 +72,26 @@ def _text(line: Element) -> str:
 
 
 def _polygon(line: Element, page_size: np.ndarray) -> np.ndarray:
-    shape = next((one for one in _find_all(line, "Polygon")), None)
+    # children only: in a file whose lines are within each other, all below would be looked at again and again
+    shapes = (inner for one in line if _local(one) == "Shape" for inner in one if _local(inner) == "Polygon")
+    shape = next(shapes, None)
     if shape is not None:
-        numbers = [float(one) for one in re.split(r"[\s,]+", shape.get("POINTS", "").strip()) if one]
+        parts = re.split(r"[\s,]+", shape.get("POINTS", "").strip(), maxsplit=2 * MOST_POINTS)
+        if len(parts) > 2 * MOST_POINTS:
+            raise ValueError(f"the polygon has more than {MOST_POINTS} points")
+        numbers = [float(one) for one in parts if one]
         if len(numbers) < 6 or len(numbers) % 2 or not np.isfinite(numbers).all():
             raise ValueError("the polygon is no list of three or more points")
-        return np.array(numbers).reshape(-1, 2) / page_size
+        return _near(np.array(numbers).reshape(-1, 2) / page_size)
     x, y, width, height = (_number(line, name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
-    return np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]) / page_size
+    return _near(np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]) / page_size)
+
+
+def _near(polygon: np.ndarray) -> np.ndarray:
+    """A polygon, unless it is too far from its page to count its pixels."""
+    if not (np.abs(polygon) <= FARTHEST).all():
+        raise ValueError("the polygon is far outside the page")
+    return polygon
 
 
 def read_page(path: str | Path) -> tuple[str, list[PageLine], list[Skipped]]:
@@ -85,11 +103,15 @@ def read_page(path: str | Path) -> tuple[str, list[PageLine], list[Skipped]]:
         (file name of the page's image, lines in the file's order, lines without text or place).
 
     Raises:
-        InputError: not an ALTO file, or without a page.
+        InputError: not an ALTO file, larger than 32 MB, or without a page.
     """
     path = Path(path)
     try:
+        if checked_file(path).stat().st_size > LARGEST_FILE:
+            raise InputError(f"{path}: larger than {LARGEST_FILE >> 20} MB, so no ALTO file of a single page")
         root = parse(path, forbid_dtd=True).getroot()
+    except InputError:
+        raise
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise InputError(f"{path}: not a plain XML file ({' '.join(str(error).split())[:200]})") from None
     except OSError as error:
@@ -99,7 +121,7 @@ def read_page(path: str | Path) -> tuple[str, list[PageLine], list[Skipped]]:
         raise InputError(f"{path}: not an ALTO file with a page")
     try:
         size = np.array([_number(page, "WIDTH"), _number(page, "HEIGHT")])
-        if size.min() <= 0:
+        if size.min() < 1:  # pixels, or tenths of millimetres
             raise ValueError("the page has no size")
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
@@ -127,6 +149,13 @@ def _stored(line: np.ndarray) -> bytes:
     return cv2.imencode(".webp", line, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes()
 
 
+def _cut(page: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    size = np.minimum(polygon.max(axis=0), page.shape[1::-1]) - np.maximum(polygon.min(axis=0), 0)
+    if size.prod() > LARGEST_LINE:
+        raise InputError(f"the line has more than {LARGEST_LINE / 1e6:.0f} megapixels; make the page's image smaller")
+    return cut_line(page, polygon)[0]
+
+
 def _cut_page(
     target: Path, images: dict[str, Path], drop: re.Pattern | None, writer: re.Pattern | None, path: Path
 ) -> tuple[list[Sample], list[Skipped]]:
@@ -135,6 +164,7 @@ def _cut_page(
         picture = images.get(name) or images.get(path.stem)
         if picture is None:
             raise InputError(f"{path}: no image: {name or path.stem}")
+        changed = checked_file(picture).stat().st_mtime_ns
     except InputError as error:
         return [], [Skipped(str(path), str(error).removeprefix(f"{path}: "))]
     found = writer.search(path.stem) if writer else None
@@ -145,13 +175,13 @@ def _cut_page(
             skipped.append(Skipped(f"{path}: {line.text[:60]}", "left out by drop_text"))
             continue
         # named after all that it depends on, so that a cut line never stands for another
-        content = f"{VERSION} {picture.resolve()} {picture.stat().st_mtime_ns} {line.polygon.tolist()}"
+        content = f"{VERSION} {picture.resolve()} {changed} {line.polygon.tolist()}"
         digest = hashlib.sha256(content.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-        cut_path = target / f"{path.stem}-{number:03d}-{digest}.webp"
+        cut_path = target / f"{path.stem[:STEM]}-{number:03d}-{digest}.webp"
         if not cut_path.exists():
             try:
                 page = read_image(picture) if page is None else page
-                content = _stored(cut_line(page, line.polygon * page.shape[1::-1])[0])
+                content = _stored(_cut(page, line.polygon * page.shape[1::-1]))
             except InputError as error:
                 skipped.append(Skipped(f"{path}: {line.text[:60]}", str(error).removeprefix(f"{picture}: ")))
                 continue
@@ -163,8 +193,8 @@ def _cut_page(
 def _pattern(text: str, name: str) -> re.Pattern | None:
     try:
         return re.compile(text) if text else None
-    except re.error as error:
-        raise InputError(f"{name}: {text!r} is no regular expression ({error})") from None
+    except (re.error, OverflowError, RecursionError) as error:
+        raise InputError(f"{name}: {brief(text)} is no regular expression ({error})") from None
 
 
 def read_alto(

@@ -66,7 +66,10 @@ def _index_images(root: Path, unit: str) -> dict[str, Path]:
 
 def _text_rows(path: Path) -> list[tuple[int, str]]:
     """(line number, row) of what is neither blank nor a comment."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -103,8 +106,8 @@ def read_iam(root: str | Path, unit: str = "sentences", keep_err: bool = False) 
         row is skipped; whether the images can be read is not checked here.
 
     Raises:
-        InputError: folder, table or images are not there, or no row is usable; the message says
-            what was looked for, where, and how to get it.
+        InputError: folder, table or images are not there or cannot be read, or no row is usable; the message
+            says what was looked for, where, and how to get it.
     """
     if unit not in FIELDS:
         raise InputError(f"IAM has no unit {unit!r}; there are {', '.join(FIELDS)}")

@@ -130,7 +130,7 @@ def list_split(samples: Sequence[Sample], lists: Mapping[str, str | Path]) -> di
     for part, path in lists.items():
         try:
             ids[part] = {line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()} - {""}
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):  # no UTF-8, or a NUL in the path
             raise InputError(f"{path}: the {part} list cannot be read; one writer, form or image a line") from None
         if not ids[part]:
             raise InputError(f"{path}: the list of {part} ids is empty")

@@ -95,7 +95,7 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
                     _quietly(picture.seek, number)
                 except EOFError:  # the one before was the last
                     break
-                _check_size(name, picture.size)
+                check_size(name, picture.size)
                 _quietly(picture.load)
                 _quietly(ImageOps.exif_transpose, picture, in_place=True)
                 yield _pixels(picture)
@@ -119,7 +119,16 @@ def _quietly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         return function(*args, **options)
 
 
-def _check_size(path: str | Path, size: tuple[int, int]) -> None:
+def check_size(path: str | Path, size: tuple[int, int]) -> None:
+    """See to it that an image, or a page, is neither too small for a line nor too large for the memory.
+
+    Args:
+        path: what messages call it.
+        size: width and height, pixels.
+
+    Raises:
+        InputError: it is.
+    """
     width, height = size
     if min(size) < MIN_SIDE:
         raise InputError(f"{path}: {width} x {height} pixels is too small to hold a line of text")

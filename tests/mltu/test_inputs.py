@@ -1,5 +1,7 @@
 import io
 import os
+import sys
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -292,3 +294,52 @@ def test_locked_pdf_files_are_named(tmp_path):
         list(read_pages(str(path)))
     assert str(error.value).startswith(f"{path}: ")
     assert "assword" in str(error.value)
+
+
+def pdf_of(*objects):
+    """A PDF file of numbered objects; the first is the catalogue, the second the list of pages."""
+    body = b"".join(b"%d 0 obj\n%b\nendobj\n" % numbered for numbered in enumerate(objects, start=1))
+    return b"%PDF-1.5\n" + body + b"trailer\n<</Root 1 0 R/Size 9>>\n%%EOF\n"
+
+
+def stream(content, entries=b""):
+    return b"<<%b/Length %d>>stream\n%b\nendstream" % (entries, len(content), content)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit the memory of a process")
+@pytest.mark.parametrize("megabytes", [100, 1000])
+def test_pdf_pages_that_take_too_much_memory_are_named(tmp_path, megabytes):
+    packer = zlib.compressobj(9, wbits=-15)
+    megabyte = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    packed = b"\x78\xda" + megabyte * megabytes + b"\x03\x00"
+    (tmp_path / "x.pdf").write_bytes(
+        pdf_of(
+            b"<</Type/Catalog/Pages 2 0 R>>",
+            b"<</Type/Pages/Kids[3 0 R 4 0 R]/Count 2>>",
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>",
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 5 0 R>>",
+            stream(packed, b"/Filter/FlateDecode"),
+        )
+    )
+    pages = read_pages(str(tmp_path / "x.pdf"))
+    assert next(pages).shape == (275, 275, 3)
+    if megabytes < 1000:
+        assert next(pages).shape == (275, 275, 3)
+    else:
+        with pytest.raises(InputError, match="page 2 takes too much memory or time"):
+            next(pages)
+
+
+def test_pdf_pages_too_small_for_a_line_are_named(tmp_path):
+    document = pypdfium2.PdfDocument.new()
+    document.new_page(0.5, 100)
+    document.save(tmp_path / "x.pdf")
+    with pytest.raises(InputError, match="too small"):
+        list(read_pages(str(tmp_path / "x.pdf")))
+
+
+def test_a_pdf_is_let_go_when_no_more_pages_are_wanted(tmp_path):
+    pages = read_pages(save(tmp_path / "x.pdf", shades(*range(0, 200, 2))))
+    next(pages)
+    pages.close()
+    os.remove(tmp_path / "x.pdf")

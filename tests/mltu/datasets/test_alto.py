@@ -1,5 +1,7 @@
 """The ALTO reader, on generated pages in the format that eScriptorium exports."""
 
+import os
+import time
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from mltu.datasets import read_alto
-from mltu.datasets.alto import LINE_HEIGHT, read_page
+from mltu.datasets.alto import LARGEST_FILE, LINE_HEIGHT, read_page
 from mltu.datasets.synthetic import draw_line
 from mltu.pages import cut_line
 from mltu.utils.errors import InputError
@@ -153,7 +155,8 @@ def test_what_cannot_be_used_is_listed(collection, tmp_path):
     assert "no image" in reasons["escape.xml"]
     assert "not an ALTO" in reasons["other.xml"]
     assert "no size" in reasons["flat.xml"]
-    for name in ("broken.xml", "empty.xml", "bomb.xml", "outside.xml"):
+    assert "is empty" in reasons["empty.xml"]
+    for name in ("broken.xml", "bomb.xml", "outside.xml"):
         assert "not a plain XML" in reasons[name]
 
 
@@ -172,3 +175,45 @@ def test_nothing_usable_is_one_line(collection, tmp_path):
     assert "drop_text" in message(collection, drop_text="(")
     with pytest.raises(InputError, match="cannot be put there"):
         read_alto(collection, tmp_path / "file" / "cut")
+    assert "drop_text" in message(collection, drop_text="a{1,99999999999}")
+    assert "drop_text" in message(collection, drop_text="(" * 10_000)
+
+
+def test_attacks_end_soon_and_do_not_stop_the_others(collection, tmp_path):
+    folder = collection / "alto"
+    nested = '<TextLine HPOS="1" VPOS="1" WIDTH="9" HEIGHT="9"><String CONTENT="a"/>' * 15_000 + "</TextLine>" * 15_000
+    pages = {
+        "nested": alto("no.png", []).replace("</TextBlock>", f"{nested}</TextBlock>"),
+        "points": alto("page_0007_1.png", [("a", "1 2 " * 20_000)]),
+        "far": alto("page_0007_1.png", [("b", "0 0 1e308 0 1e308 1e308 0 1e308"), ("c", "0 0 nan 0 1 1")]),
+        "long" * 60: alto("page_0007_1.png", [("d", POLYGONS[0])]),
+    }
+    for name, content in pages.items():
+        (folder / f"{name}.xml").write_text(content, encoding="utf-8")
+    (folder / "large.xml").write_bytes(b" " * (LARGEST_FILE + 1))
+    (folder / "folder.xml").mkdir()
+    (folder / "gone.png").symlink_to(folder / "nothing.png")
+    (folder / "gone.xml").write_text(alto("gone.png", [("e", POLYGONS[0])]))
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(folder / "pipe.xml")
+    start = time.monotonic()
+    samples, skipped = read_alto(collection, tmp_path / "cut")
+    assert time.monotonic() - start < 20
+    assert [sample.text for sample in samples if sample.text in "abcde"] == ["d"]
+    reasons = " ".join(one.reason for one in skipped)
+    for reason in (
+        "more than 10000 points",
+        "three or more points",
+        "far outside",
+        "32 MB",
+        "folder",
+        "no such file",
+        "no ordinary",
+    ):
+        assert reason in reasons
+
+
+def test_lines_too_large_to_cut_are_left_out(collection, tmp_path, monkeypatch):
+    monkeypatch.setattr("mltu.datasets.alto.LARGEST_LINE", 60_000)
+    with pytest.raises(InputError, match="megapixels"):
+        read_alto(collection, tmp_path / "cut")
