@@ -19,13 +19,18 @@ class Watcher(keras.Model):
     def call(self, images):
         return keras.ops.mean(images, axis=(1, 2, 3))
 
-    def train_step(self, data):
-        self.trained.append(first_pixels(data[0]))
-        return {"loss": 0.0}
+    def train_step(self, *state_and_data):
+        return note(self.trained, *state_and_data)
 
-    def test_step(self, data):
-        self.tested.append(first_pixels(data[0]))
-        return {"loss": 0.0}
+    def test_step(self, *state_and_data):
+        return note(self.tested, *state_and_data)
+
+
+def note(seen, *state_and_data):
+    """Note a batch; what a step of Keras returns, which under JAX is given the model's state."""
+    *state, (images, _) = state_and_data
+    seen.append(first_pixels(images))
+    return ({"loss": 0.0}, *state) if state else {"loss": 0.0}
 
 
 def first_pixels(images):
