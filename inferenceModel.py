@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from mltu.annotate import annotate
 from mltu.confidence import character_edges, fit_exponent, fit_temperature, peaks, softmax
-from mltu.configs import ArgumentParser
+from mltu.configs import ArgumentParser, brief
 from mltu.datasets.base import Sample
 from mltu.datasets.table import read_table
 from mltu.decoding import BEAM_WIDTH, LEXICON_COST, LM_WEIGHT, BeamSearch, Lexicon, align, greedy
@@ -46,7 +46,7 @@ from mltu.report import Evaluated, calibration_error, judge_characters, judge_wo
 from mltu.transformers import LINE_PREPROCESSING, ImageResizer, LineResizer
 from mltu.utils.errors import InputError
 from mltu.utils.files import print_utf8, refuse_inputs
-from mltu.utils.image_utils import dark_on_light, read_image, to_bgr, to_gray, write_png
+from mltu.utils.image_utils import MAX_SIDE, dark_on_light, read_image, to_bgr, to_gray, write_png
 from mltu.utils.parallel import map_ahead
 from mltu.utils.text_utils import error_rate, get_cer, get_wer
 
@@ -56,6 +56,9 @@ BATCH = 8  # lines of one width that the network takes together
 ALTERNATIVES = 3  # of a character that are told
 LEAST_ALTERNATIVE = 0.01  # probability of one
 PAGE_HEIGHT = 160  # pixels; lower images are lines
+CHANNELS = {"BGR": 3, "GRAY": 1}
+LARGEST_LINE = 16_000_000  # pixels that a network may take at once
+LEAST_POWER, MOST_POWER = 0.01, 100.0  # of the numbers that confidences are corrected with
 LINE_SHAPE = 5  # as many times as wide as high, or more, is a line
 EVALUATED_TOGETHER = 128  # lines of a table that are in memory at once
 CALIBRATION_LINES = 500  # are enough for two numbers
@@ -99,42 +102,61 @@ class ImageToWordModel(OnnxInferenceModel):
     ) -> None:
         # one thread for a batch: the cores then work on several, which is faster than all cores on one
         super().__init__(model_path, threads=1, **options)
-        self.char_list = self.metadata.get("vocab") if char_list is None else char_list
-        if not self.char_list or not isinstance(self.char_list, (str, list, tuple)):
-            raise InputError(f"{self.model_path}: the model does not name its characters; export it with train.py")
-        shape, classes = self.input_shapes[0], self.output_shapes[0][-1]
+        self.char_list = self._characters() if char_list is None else char_list
         self.color = self.metadata.get("color", "BGR")
-        width_step = self.metadata.get("width_step")  # of networks that take any width
-        channels = {"BGR": 3, "GRAY": 1}.get(self.color)
-        sides = shape[1:2] if width_step else shape[1:3]
-        if len(shape) != 4 or not all(isinstance(side, int) for side in sides) or shape[3] != channels:
+        self.resizer = self._make_resizer()
+        if self._classes() != len(self.char_list) + 1:
             raise InputError(
-                f"{self.model_path}: takes input of shape {shape}, not (batch, height, width, {channels}) as a "
-                f"{self.color} line reader"
-            )
-        if classes != len(self.char_list) + 1:
-            raise InputError(
-                f"{self.model_path}: has {classes} classes for {len(self.char_list)} characters and the blank"
+                f"{self.model_path}: has {self._classes()} classes for {len(self.char_list)} characters and the blank"
             )
         if self.metadata.get("preprocessing", LINE_PREPROCESSING) != LINE_PREPROCESSING:
             raise InputError(f"{self.model_path}: was trained with other preprocessing; export it with this version")
         self.one_by_one = bool(self.metadata.get("one_by_one"))  # of 8-bit models, see write_int8
         self.decoder = decoder
-        self.temperature = self._positive("temperature", 1.0)
-        self.word_exponent = self._positive("word_exponent", 1.0)
-        self.resizer: LineResizer | ImageResizer
-        if width_step:
-            self.resizer = LineResizer(shape[1], int(self._positive("width")), int(self._positive("width_step")))
-        else:
-            self.resizer = ImageResizer(shape[2], shape[1], keep_aspect_ratio=True)
+        self.temperature = self._number("temperature", float, LEAST_POWER, MOST_POWER, 1.0)
+        self.word_exponent = self._number("word_exponent", float, LEAST_POWER, MOST_POWER, 1.0)
         self.threads = threads or os.cpu_count() or 1
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="line")
 
-    def _positive(self, name: str, default: float | None = None) -> float:
-        """A number of the metadata."""
+    def _characters(self) -> str | list[str]:
+        """The vocabulary of the metadata."""
+        vocab = self.metadata.get("vocab")
+        if not vocab or not isinstance(vocab, (str, list)) or not all(isinstance(one, str) for one in vocab):
+            raise InputError(f"{self.model_path}: the model does not name its characters; export it with train.py")
+        return vocab
+
+    def _classes(self) -> int | str | None:
+        shape = self.output_shapes[0] if self.output_shapes else None
+        return shape[-1] if shape else None
+
+    def _make_resizer(self) -> LineResizer | ImageResizer:
+        """What brings images to the size that the network and its metadata tell."""
+        any_width = bool(self.metadata.get("width_step"))
+        shape = self.input_shapes[0] if len(self.input_shapes) == 1 else []
+        channels = CHANNELS.get(self.color) if isinstance(self.color, str) else None
+        sides = shape[1:2] if any_width else shape[1:3]
+        whole = all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in sides)
+        if len(shape) != 4 or not whole or shape[3] != channels:
+            raise InputError(
+                f"{self.model_path}: takes input of shape {brief(shape)}, not (batch, height, width, {channels}) as a "
+                f"{brief(self.color)} line reader"
+            )
+        height = shape[1]
+        width = self._number("width", int, 1, MAX_SIDE) if any_width else shape[2]
+        if height * width > LARGEST_LINE:
+            raise InputError(f"{self.model_path}: takes lines of {height} x {width} pixels, which is too large")
+        if any_width:
+            return LineResizer(height, width, self._number("width_step", int, 1, width))
+        return ImageResizer(width, height, keep_aspect_ratio=True)
+
+    def _number(self, name: str, kind: type, low: float, high: float, default: float | None = None) -> Any:
+        """A number of the metadata, whole if `kind` is int, from `low` to `high`."""
         value = self.metadata.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-            raise InputError(f"{self.model_path}: its {name} is {value!r}, no number to work with; export it again")
+        kinds = (int,) if kind is int else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+            raise InputError(
+                f"{self.model_path}: its {name} is {brief(value)}, no number to work with; export it again"
+            )
         return value
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
@@ -147,7 +169,15 @@ class ImageToWordModel(OnnxInferenceModel):
         return self._run(prepared[None])[0]
 
     def _run(self, batch: np.ndarray) -> np.ndarray:
-        return np.log(np.maximum(self.model.run(self.output_names[:1], {self.input_names[0]: batch})[0], TINY))
+        try:
+            probabilities = np.asarray(self.model.run(self.output_names[:1], {self.input_names[0]: batch})[0])
+        except Exception as error:  # ONNX Runtime's exceptions share no public base class
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{self.model_path}: fails on an image ({reason}); export it again") from None
+        right = probabilities.ndim == 3 and probabilities.shape[::2] == (len(batch), len(self.char_list) + 1)
+        if not right or probabilities.dtype.kind != "f" or not np.isfinite(probabilities).all():
+            raise InputError(f"{self.model_path}: gives no probabilities of its characters; export it again")
+        return np.log(np.maximum(probabilities, TINY))
 
     def decode(self, log_probs: np.ndarray) -> Decoded:
         """Find the text in what the network says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import onnxruntime as ort
 
 from .utils.errors import InputError
 from .utils.files import whole_file, write_whole
+
+# how a model names a file with weights: a key of eight letters, behind the last byte of their number
+EXTERNAL_DATA = re.compile(rb"[\x00\x08]location")
 
 
 def write_int8(path: str | Path, target: str | Path) -> None:
@@ -58,7 +62,7 @@ class OnnxInferenceModel:
         output_shapes: as `input_shapes`.
 
     Raises:
-        InputError: no model there, or not an ONNX file.
+        InputError: no model there, not an ONNX file, or one with weights in other files.
     """
 
     def __init__(
@@ -76,21 +80,30 @@ class OnnxInferenceModel:
         options = ort.SessionOptions()
         self.threads = threads
         options.intra_op_num_threads = threads
+        options.log_severity_level = 4  # what is wrong is said by exceptions
+        options.add_session_config_entry("session.load_model_format", "ONNX")  # not a guess from the content
         wanted = ["CPUExecutionProvider"] if force_cpu else ["CUDAExecutionProvider", "CPUExecutionProvider"]
         providers = [provider for provider in wanted if provider in ort.get_available_providers()]
         try:
             # read here because ONNX Runtime misreads non-ASCII paths on some systems
-            self.model = ort.InferenceSession(path.read_bytes(), options, providers=providers)
+            content = path.read_bytes()
+            if EXTERNAL_DATA.search(content):
+                raise InputError(f"{path}: has weights in other files; export it again, as one file")
+            self.model = ort.InferenceSession(content, options, providers=providers)
+            texts = self.model.get_modelmeta().custom_metadata_map
+            inputs, outputs = self.model.get_inputs(), self.model.get_outputs()
+        except InputError:
+            raise
         except OSError as error:
             raise InputError(f"{path}: the model cannot be read ({error.strerror})") from None
         except Exception as error:  # ONNX Runtime's exceptions share no public base class
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: not an ONNX model that can be run ({reason}); export it again") from None
-        self.metadata = {key: self._value(text) for key, text in self.model.get_modelmeta().custom_metadata_map.items()}
-        self.input_shapes = [one.shape for one in self.model.get_inputs()]
-        self.input_names = [one.name for one in self.model.get_inputs()]
-        self.output_names = [one.name for one in self.model.get_outputs()]
-        self.output_shapes = [one.shape for one in self.model.get_outputs()]
+        self.metadata = {key: self._value(text) for key, text in texts.items()}
+        self.input_shapes = [one.shape for one in inputs]
+        self.input_names = [one.name for one in inputs]
+        self.output_names = [one.name for one in outputs]
+        self.output_shapes = [one.shape for one in outputs]
 
     @staticmethod
     def _value(text: str) -> Any:

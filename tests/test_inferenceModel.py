@@ -205,20 +205,60 @@ def test_other_onnx_models_are_refused(tmp_path):
         (["n", 8, 16, 1], 3, '"ab"', "takes input of shape"),
         (["n", 8, "w", 3], 3, '"ab"', "takes input of shape"),
         (["n", 8], 3, '"ab"', "takes input of shape"),
+        (["n", 0, 16, 3], 3, '"ab"', "takes input of shape"),
+        (["n", 2**40, 16, 3], 3, '"ab"', "takes input of shape"),
+        (["n", 30_000, 30_000, 3], 3, '"ab"', "too large"),
+        (["n", 8, 16, 3], 3, "[1, 2]", "does not name its characters"),
+        (["n", 8, 16, 3], 3, '{"a": 1, "b": 2}', "does not name its characters"),
     ):
         write(shape, classes, vocab)
         with pytest.raises(InputError, match=message):
             ImageToWordModel(tmp_path)
-    for name, value in (("temperature", '"hot"'), ("temperature", "-1"), ("word_exponent", "1e999")):
+    for name, value in (
+        ("temperature", '"hot"'),
+        ("temperature", "-1"),
+        ("temperature", "1e-300"),
+        ("temperature", "NaN"),
+        ("temperature", "true"),
+        ("word_exponent", "1e999"),
+        ("word_exponent", "[" * 500 + "]" * 500),
+    ):
         write(["n", 8, 16, 3], 3, '"ab"', **{name: value})
         with pytest.raises(InputError, match=f"its {name} is"):
             ImageToWordModel(tmp_path)
     write(["n", 8, "w", 1], 3, '"ab"', color='"GRAY"', width_step="32")
     with pytest.raises(InputError, match="its width is None"):
         ImageToWordModel(tmp_path)
+    for width, step in (("64", "0.5"), ("64", "65"), ("64", '"x"'), ("0", "8"), ("1e9", "8"), ("9" * 999, "8")):
+        write(["n", 8, "w", 1], 3, '"ab"', color='"GRAY"', width_step=step, width=width)
+        with pytest.raises(InputError, match="no number to work with"):
+            ImageToWordModel(tmp_path)
+    write(["n", 8, 16, 3], 3, '"ab"', color='["GRAY"]')
+    with pytest.raises(InputError, match="takes input of shape"):
+        ImageToWordModel(tmp_path)
     write(["n", 8, 16, 3], 3, '"ab"', preprocessing='{"invert": true}')
     with pytest.raises(InputError, match="other preprocessing"):
         ImageToWordModel(tmp_path)
+
+
+def test_networks_that_fail_or_give_no_probabilities_are_named(tmp_path):
+    from onnx import TensorProto, helper, save
+
+    nodes = {
+        "fails on an image": helper.make_node("Reshape", ["x", "shape"], ["y"]),
+        "gives no probabilities": helper.make_node("Log", ["minus"], ["y"]),
+    }
+    shape = helper.make_tensor("shape", TensorProto.INT64, [3], [1, 7, 3])
+    minus = helper.make_tensor("minus", TensorProto.FLOAT, [1, 4, 3], [-1.0] * 12)
+    for message, node in nodes.items():
+        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 8, 16, 3])
+        y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", "steps", 3])
+        graph = helper.make_graph([node], "g", [x], [y], [shape, minus])
+        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        proto.metadata_props.add(key="vocab", value='"ab"')
+        save(proto, tmp_path / "model.onnx")
+        with pytest.raises(InputError, match=message):
+            ImageToWordModel(tmp_path).predict(np.zeros((8, 16), np.uint8))
 
 
 def test_tensorflow_is_never_imported(run):

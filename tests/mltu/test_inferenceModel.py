@@ -3,7 +3,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from mltu.inferenceModel import OnnxInferenceModel
+from mltu.inferenceModel import EXTERNAL_DATA, OnnxInferenceModel
 from mltu.utils.errors import InputError
 
 
@@ -59,3 +59,32 @@ def test_what_is_no_model_is_named_in_one_line(tmp_path):
             OnnxInferenceModel(tmp_path / name)
         assert str(tmp_path / name) in str(error.value)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["beside.bin", "../secret.bin", "*/_ORT_MEM_ADDR_/*"])
+def test_models_with_weights_in_other_files_are_refused(tmp_path, monkeypatch, place):
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    for path in (tmp_path / "secret.bin", tmp_path / "run" / "beside.bin"):
+        path.write_bytes(np.zeros(2, np.float32).tobytes())
+    write_model(tmp_path / "run" / "model.onnx", {})
+    proto = onnx.load(tmp_path / "run" / "model.onnx")
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
+    weights.external_data.add(key="location", value=place)
+    proto.graph.initializer.append(weights)
+    proto.graph.node[0].input[1] = "w"
+    content = proto.SerializeToString()
+    # the length of the key may be written with more bytes than it needs; what is around grows by one then
+    assert EXTERNAL_DATA.search(content.replace(b"\x08location", b"\x88\x00location"))
+    (tmp_path / "run" / "model.onnx").write_bytes(content)
+    with pytest.raises(InputError, match="weights in other files"):
+        OnnxInferenceModel("model.onnx")
+
+
+def test_models_whose_names_are_no_text_are_named_in_one_line(tmp_path, capfd):
+    write_model(tmp_path / "model.onnx", {"key": "value"})
+    content = (tmp_path / "model.onnx").read_bytes()
+    (tmp_path / "model.onnx").write_bytes(content.replace(b"value", b"val\xffe"))
+    with pytest.raises(InputError, match="not an ONNX model"):
+        OnnxInferenceModel(tmp_path)
+    assert capfd.readouterr().err == ""
