@@ -78,6 +78,7 @@ class ModelConfigs(BaseModelConfigs):
     batch_size: int = 32  # lines in a batch
     train_epochs: int = 1000  # most epochs; training stops earlier if nothing improves
     max_minutes: float = 0.0  # most minutes of training, those before --resume included; 0: no limit
+    save_minutes: float = 10.0  # minutes after which a long epoch is saved to be resumed within; 0: only after epochs
     init_from: str = ""  # run folder whose weights to start from; architecture and height must be the same
     learning_rate: float = 0.0005  # of the optimiser, at its highest
     schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: fall when nothing improves, or cosine
@@ -95,6 +96,7 @@ class ModelConfigs(BaseModelConfigs):
     # the machine
     train_workers: int = max(1, (os.cpu_count() or 1) - 1)  # threads that load images
     cache_mb: int = 2048  # memory for decoded images, megabytes; 0: decode anew in every epoch
+    deterministic: bool = True  # the same result in every run; may be switched off for speed on GPUs
     log_lines: int = 4  # validation lines shown with their reading after each epoch
 
     def __post_init__(self) -> None:
@@ -127,6 +129,7 @@ class ModelConfigs(BaseModelConfigs):
             "log_lines": 0,
             "epoch_lines": 0,
             "max_minutes": 0,
+            "save_minutes": 0,
             "warmup_steps": 0,
             "weight_decay": 0,
             "clip_norm": 0,

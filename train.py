@@ -7,20 +7,23 @@
     python train.py --dataset alto --data_path FOLDER      lines cut out of pages, by ALTO XML
     python train.py --config Models/.../configs.yaml       the settings of an earlier run
     python train.py --check_only                           read, check and split the data, then stop
+    python train.py --show_samples                         a picture of what the network gets, then stop
+    python train.py --find_lr                              try learning rates, suggest one, then stop
     python train.py --overfit_batch                        learn one batch by heart, to prove the set-up
     python train.py --resume Models/...                    go on with a run that was stopped
     python train.py --export_only Models/...               write and check model.onnx again
     python train.py --int8 Models/...                      write model.int8.onnx, smaller and quicker to run
 
-Every setting of configs.py is a flag. A run leaves in its folder: configs.yaml, train.csv, val.csv,
-(test.csv,) skipped.csv, training.csv, logs.log, readings.txt, TensorBoard logs, model.keras (best
-val_CER), model.onnx and results.json. Exit codes: 0 done, 1 training or export went wrong, 2 wrong
-input, 130 stopped by Ctrl-C outside training, or by a second one.
+Every setting of configs.py is a flag. A run leaves in its folder: configs.yaml, run.json, train.csv, val.csv,
+(test.csv,) skipped.csv, samples.png, training.csv, timing.csv, curves.png, logs.log, readings.txt, TensorBoard
+logs, model.keras (best val_CER), model.onnx and results.json. Exit codes: 0 done, 1 training or export went
+wrong, 2 wrong input or a full disk, 130 stopped by Ctrl-C outside training, or by a second one.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import os
@@ -29,6 +32,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,9 +59,11 @@ from mltu.datasets import (
     shared_writers,
     without_contradictions,
     write_skipped,
+    write_table,
 )
 from mltu.inferenceModel import OnnxInferenceModel, write_int8
 from mltu.preprocessors import DarkOnLight, ImageReader
+from mltu.run_folder import RECORD, add_record, reserved
 from mltu.transformers import (
     LINE_PREPROCESSING,
     HeightLimit,
@@ -69,7 +75,10 @@ from mltu.transformers import (
     LineResizer,
 )
 from mltu.utils.errors import InputError
-from mltu.utils.plots import save_curves
+from mltu.utils.files import write_whole
+from mltu.utils.image_utils import write_png
+from mltu.utils.plots import save_curves, save_sweep
+from mltu.utils.sheets import sheet
 from mltu.utils.text_utils import ctc_decoder
 
 if TYPE_CHECKING:  # Keras takes seconds to import, so it waits until the settings and data are known to be right
@@ -81,17 +90,23 @@ CHECKPOINT = "model.keras"
 STATE = "state"  # folder of what a run is resumed from
 FAILED_EXPORT = "model.failed.onnx"
 INT8 = "model.int8.onnx"
+SAMPLES = "samples.png"
+SKIPPED = "skipped.csv"
+BAD_BATCH = "bad_batch.csv"  # lines of a batch whose loss is no number
 PRODUCTS = (
     "configs.yaml",
     "train.csv",
     "val.csv",
     "test.csv",
-    "skipped.csv",
+    SKIPPED,
     "training.csv",
+    "timing.csv",
     "curves.png",
+    RECORD,
     "logs.log",
     "readings.txt",
     "results.json",
+    BAD_BATCH,
     CHECKPOINT,
     "model.onnx",
     FAILED_EXPORT,
@@ -112,9 +127,11 @@ DERIVING_FIELDS = {
     "plain_quotes",
     "mix",
 }
-RESUMABLE_FIELDS = {"max_minutes", "train_epochs", "train_workers", "cache_mb", "log_lines"}
+ACTIONS = ("check_only", "show_samples", "find_lr", "overfit_batch")  # instead of a whole run
+RESUMABLE_FIELDS = {"max_minutes", "save_minutes", "train_epochs", "train_workers", "cache_mb", "log_lines"}
 LARGEST_DIFFERENCE = 1e-4  # between the probabilities of Keras and ONNX
 COMPARED_LINES = 32
+SHOWN_LINES, VARIATIONS = 8, 3  # on the sheet of samples
 OVERFIT_STEPS, OVERFIT_EPOCHS, OVERFIT_CER = 20, 60, 0.05
 
 
@@ -318,9 +335,8 @@ def check_folder(folder: Path, overwrite: bool) -> None:
         raise InputError(f"{folder}: cannot be used for a run; {nearest} is no folder that can be written")
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make the folder of a run; the files of an earlier run in it are removed."""
-    folder.mkdir(parents=True, exist_ok=True)
+def clear_folder(folder: Path) -> None:
+    """Remove the files of an earlier run."""
     for name in PRODUCTS:
         (folder / name).unlink(missing_ok=True)
     for name in ("logs", STATE):
@@ -338,6 +354,10 @@ def build(configs: ModelConfigs) -> keras.Model:
     from model import ARCHITECTURES, train_model
 
     keras.utils.set_random_seed(configs.seed)
+    if configs.deterministic and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(configs.precision)
     network = ARCHITECTURES[configs.architecture]
     model = train_model(
@@ -439,19 +459,21 @@ def make_callbacks(
         val: provider of the validation lines.
         resumed: what is known of the earlier part of the run, if there is one.
     """
-    from keras.callbacks import EarlyStopping, LambdaCallback, ReduceLROnPlateau, TensorBoard, TerminateOnNaN
+    from keras.callbacks import EarlyStopping, LambdaCallback, ReduceLROnPlateau, TensorBoard
 
     from mltu.tensorflow.callbacks import (
         Clock,
         ReadingScore,
-        RunState,
         SaveBest,
         ShowReadings,
+        StageTimes,
+        StopOnBadLoss,
         StopOnInterrupt,
         SwapAverage,
         TrainLogger,
         WarmupCosine,
     )
+    from mltu.tensorflow.run_state import RunState
 
     folder = Path(configs.model_path)
     best = {"monitor": "val_score", "mode": "min"}  # val_CER, with a beginning
@@ -459,11 +481,11 @@ def make_callbacks(
     callbacks = [
         # Keras ends epochs of its data more often than it trains them, so the count is set
         LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(train, "epoch", epoch + 1)),
-        TerminateOnNaN(),
+        StopOnBadLoss(),
         clock,
         ReadingScore(),
-        *([SwapAverage(swapped=resumed is not None)] if configs.ema else []),
-        SaveBest(str(folder / CHECKPOINT), save_best_only=True, verbose=1, **best),
+        *([SwapAverage(swapped=bool(resumed and resumed["swapped"]))] if configs.ema else []),
+        SaveBest(folder / CHECKPOINT),
     ]
     if configs.schedule == "cosine":
         steps = len(train)
@@ -475,19 +497,28 @@ def make_callbacks(
             EarlyStopping(patience=configs.patience, verbose=1, **best),
             ReduceLROnPlateau(verbose=1, **fall, **best),
         ]
-    watchers = [one for one in callbacks if isinstance(one, (SaveBest, EarlyStopping, ReduceLROnPlateau))]
-    callbacks += [TrainLogger(folder), StopOnInterrupt()]
-    if all(map(importlib.util.find_spec, ("tensorflow", "tensorboard"))):  # Keras needs both, whatever the backend
+    watchers = [one for one in callbacks if isinstance(one, (SaveBest, SwapAverage, EarlyStopping, ReduceLROnPlateau))]
+    callbacks.append(TrainLogger(folder))
+    with_tensorboard = all(map(importlib.util.find_spec, ("tensorflow", "tensorboard")))  # whatever the backend
+    if with_tensorboard:
         callbacks.append(TensorBoard(str(folder / "logs")))
     if configs.log_lines:
-        step = max(1, len(val.samples) // configs.log_lines)
-        shown = val.samples[::step][: configs.log_lines]
+        shown = spread(val.samples, configs.log_lines)
         images = [val.process_data(sample)[0] for sample in shown]
         texts = [sample.text for sample in shown]
-        callbacks.append(ShowReadings(images, texts, configs.vocab, folder / "readings.txt"))
-    state = RunState(folder / STATE, clock, folder / "training.csv", watchers)
+        pictures = folder / "logs" / "readings" if with_tensorboard else None
+        callbacks.append(ShowReadings(images, texts, configs.vocab, folder / "readings.txt", pictures))
+    lines = "\n".join(f"{Path(sample.image).name}\t{sample.text}" for sample in train.samples)
+    data = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+    state = RunState(folder / STATE, clock, folder / "training.csv", watchers, 60 * configs.save_minutes, data)
     draw = LambdaCallback(on_epoch_end=lambda epoch, logs: save_curves(state.epochs, folder / "curves.png"))
-    return [*callbacks, state, draw]
+    times = StageTimes(train, folder / "timing.csv", configs.train_epochs, clock)
+    return [*callbacks, state, StopOnInterrupt(state.save), draw, times]
+
+
+def spread(samples: Sequence[Sample], count: int) -> Sequence[Sample]:
+    """At most so many samples, from the first to the last."""
+    return samples[:: max(1, len(samples) // count)][:count]
 
 
 def verbosity() -> int:
@@ -513,25 +544,32 @@ def fit(
         What happened: epochs, seconds, how it ended, and the values of the best epoch.
 
     Raises:
-        TrainingError: the loss is no number and there are no weights to keep.
+        TrainingError: the loss became no finite number.
+        InputError: no line of a batch can be read any more.
         KeyboardInterrupt: a second Ctrl-C.
     """
-    from mltu.tensorflow.callbacks import Clock, RunState, StopOnInterrupt, TrainingInterrupted
-    from mltu.tensorflow.model_utils import reader_of
+    from mltu.tensorflow.callbacks import BadLoss, Clock, SaveBest, StopOnInterrupt, TrainingInterrupted
+    from mltu.tensorflow.run_state import RunState
 
-    checkpoint = Path(configs.model_path) / CHECKPOINT
-    callbacks = make_callbacks(configs, providers["train"], providers["val"], resumed)
-    state = next(one for one in callbacks if isinstance(one, RunState))
-    clock = next(one for one in callbacks if isinstance(one, Clock))
-    done = state.load(model, resumed) if resumed else 0
+    train = providers["train"]
+    callbacks = make_callbacks(configs, train, providers["val"], resumed)
+
+    def the(kind: type) -> Any:
+        return next(one for one in callbacks if isinstance(one, kind))
+
+    state, clock = the(RunState), the(Clock)
+    done = state.load(model, resumed or {})
     ended = "all epochs done"
-    providers["train"].epoch = done + 1
+    train.epoch = done.epochs + 1
+    if done.batches:
+        model.test_on_batch(*train[0])  # makes the metrics, whose values are brought back
+    train.first_batch = min(done.batches, len(train) - 1)  # nobody asks for it if the whole epoch is over
     try:
         model.fit(
-            providers["train"].for_keras(),
+            train.for_keras(),
             validation_data=providers["val"].for_keras(),
             epochs=configs.train_epochs,
-            initial_epoch=done,
+            initial_epoch=done.epochs,
             callbacks=callbacks,
             shuffle=False,  # the provider does that itself, by its seed
             verbose=verbosity(),
@@ -540,21 +578,28 @@ def fit(
         ended = "stopped by Ctrl-C"
         for callback in callbacks:
             callback.on_train_end()
-        if not checkpoint.exists():
-            reader_of(model).save(checkpoint)
+        if not (Path(configs.model_path) / CHECKPOINT).exists():
+            the(SaveBest).save()
             print("No epoch was finished; the weights as they are now are kept.")
+    except BadLoss as error:
+        train.epoch = error.epoch + 1  # the provider is ahead
+        lines = train.get_batch_annotations(error.batch)
+        write_table(Path(configs.model_path) / BAD_BATCH, lines)
+        folder = Path(configs.model_path)
+        kept = f"; --export_only {folder} exports the best weights before it" if (folder / CHECKPOINT).exists() else ""
+        raise TrainingError(
+            f"{error}, of {', '.join(str(line[0]) for line in lines)}: look at these lines, lower --learning_rate, "
+            f"or use --precision float32{kept}"
+        ) from None
+    except Exception:
+        failure = next((one.failure for one in providers.values() if one.failure), None)
+        if failure:  # which TensorFlow hides in an error of its own
+            raise failure from None
+        raise
     finally:
-        for callback in callbacks:
-            if isinstance(callback, StopOnInterrupt):
-                callback.restore()
+        the(StopOnInterrupt).restore()
     losses = [epoch["loss"] for epoch in state.epochs]
-    if losses and not np.isfinite(losses[-1]):
-        ended = "the loss became no number"
-        message = "the loss became no number; lower --learning_rate, or use --precision float32"
-        if not checkpoint.exists():
-            raise TrainingError(message)
-        print(f"Warning: {message}. The best weights before that are kept.")
-    elif clock.over:
+    if clock.over:
         ended = f"{configs.max_minutes:g} minutes over"
     elif ended == "all epochs done" and len(losses) < configs.train_epochs:
         ended = f"no better validation in {configs.patience} epochs"
@@ -588,6 +633,40 @@ def overfit_batch(configs: ModelConfigs, model: keras.Model, train: DataProvider
     verdict = "the set-up works" if learnt else "not learnt; check texts, image size and learning rate"
     print(f"CER {history['CER'][-1]:.1%} after {steps} steps: {verdict}.")
     return learnt
+
+
+def draw_samples(train: DataProvider, path: Path) -> None:
+    """Draw a sheet of training lines as the network gets them: as they are, and as augmentation varies them."""
+    rows = []
+    for number, sample in enumerate(spread(train.samples, SHOWN_LINES)):
+        try:
+            images = [train.process_data(sample)[0]]
+            for variation in range(VARIATIONS):
+                images.append(train.process_data(sample, np.random.default_rng([number, variation]))[0])
+        except InputError:  # a variation may be too narrow for its text
+            continue
+        rows.append((images, [sample.text]))
+    if rows:
+        write_png(path, sheet(rows, "left: as it is; then: as training varies it"))
+
+
+def find_learning_rate(model: keras.Model, train: DataProvider, folder: Path) -> bool:
+    """Try learning rates from low to high; whether there is one to suggest. Writes find_lr.csv and find_lr.png."""
+    from mltu.tensorflow.callbacks import LearningRateSweep
+
+    sweep = LearningRateSweep()
+    epochs = -(-sweep.steps // len(train))
+    print(f"Trying learning rates from {sweep.low:g} to {sweep.high:g} in {sweep.steps} steps ...")
+    model.fit(train.for_keras(), epochs=epochs, callbacks=[sweep], shuffle=False, verbose=verbosity())
+    steps = [f"{rate:.6g},{loss:.6g}\n" for rate, loss in zip(sweep.rates, sweep.losses, strict=True)]
+    write_whole(folder / "find_lr.csv", "".join(["learning_rate,loss\n", *steps]).encode())
+    suggestion = sweep.suggestion()
+    save_sweep(sweep.rates, sweep.losses, suggestion, folder / "find_lr.png")
+    if not suggestion:
+        print(f"The loss fell at no learning rate; see {folder / 'find_lr.png'}.")
+        return False
+    print(f"Suggestion: --learning_rate {suggestion:.2g}; see {folder / 'find_lr.png'}.")
+    return True
 
 
 # --- export ---------------------------------------------------------------------------------
@@ -693,35 +772,77 @@ def export_elsewhere(folder: Path) -> None:
 # --- the whole run --------------------------------------------------------------------------
 
 
-def run(
-    configs: ModelConfigs,
-    check_only: bool = False,
-    only_overfit: bool = False,
-    overwrite: bool = False,
-    resume: bool = False,
-) -> int:
+def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int:
     """Read the data, train, export; returns the exit code.
 
     Args:
         configs: of the run.
-        check_only: stop before training.
-        only_overfit: learn one batch by heart, and stop.
+        action: "check_only", "show_samples" or "find_lr" to stop before training, "overfit_batch" to learn one
+            batch by heart and stop, "resume" to go on with the earlier run in the folder; else a whole run.
         overwrite: replace an earlier run in the folder.
-        resume: go on with the earlier run in the folder.
 
     Raises:
-        InputError: settings or data cannot be used.
+        InputError: settings or data cannot be used, or another run is at work in the folder.
         TrainingError: training or export went wrong.
     """
     cv2.setNumThreads(1)  # the provider's threads share the cores
     folder = Path(configs.model_path)
     resumed = None
-    if resume:
-        from mltu.tensorflow.callbacks import RunState
+    with ExitStack() as stack:
+        if action == "resume":
+            stack.enter_context(reserved(folder))
+            resumed = read_state(folder)
+        elif action != "overfit_batch":
+            check_folder(folder, overwrite)
+        parts, mix, skipped = read_data(configs, only_training=action == "overfit_batch")
+        model = build(configs)
+        providers, dropped = prepare(configs, model, parts, mix)
+        skipped += dropped
+        listed = action in ("", "check_only", "resume")
+        if skipped:
+            print(describe_skipped(skipped) + (f". Listed in {folder / SKIPPED}" if listed else ""))
+        if action == "overfit_batch":
+            return 0 if overfit_batch(configs, model, providers["train"]) else 1
+        if action != "resume":
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(reserved(folder))
+            check_folder(folder, overwrite)  # another run may have come first
+        if action in ("show_samples", "find_lr"):
+            draw_samples(providers["train"], folder / SAMPLES)
+            print(f"{folder / SAMPLES}: lines as the network gets them")
+            return 0 if action == "show_samples" or find_learning_rate(model, providers["train"], folder) else 1
+        if action != "resume":
+            clear_folder(folder)
+        write_lists(configs, providers, skipped)
+        if action == "check_only":
+            print(f"Nothing was trained; the split is in {folder}.")
+        else:
+            train_and_export(configs, model, providers, skipped, resumed)
+    return 0
 
-        resumed = RunState.read(folder / STATE)
-    if not (only_overfit or resume):
-        check_folder(folder, overwrite)
+
+def read_state(folder: Path) -> Mapping[str, Any]:
+    """What is known of a run that is to be resumed; empty if no state was saved yet."""
+    from mltu.tensorflow.run_state import RunState
+
+    state = RunState.read(folder / STATE)
+    if not state:
+        print(f"{folder}: stopped before anything was saved; training starts from the beginning")
+    return state
+
+
+def read_data(
+    configs: ModelConfigs, only_training: bool = False
+) -> tuple[dict[str, list[Sample]], list[list[Sample]], list[Skipped]]:
+    """Read and split the data; vocabulary and text length are set if the settings leave them open.
+
+    Args:
+        configs: of the run.
+        only_training: one batch of training lines is enough.
+
+    Returns:
+        (samples of "train" and others, further training samples of each dataset of `mix`, what was skipped).
+    """
     samples, skipped = load_samples(configs)
     parts, skipped_val = divide(configs, samples)
     mix, skipped_mix = load_mix(configs)
@@ -731,47 +852,80 @@ def run(
         configs.vocab = known + "".join(
             sorted({character for sample in everyone for character in sample.text} - {*known})
         )
-    if only_overfit:
+    configs.max_text_length = configs.max_text_length or max(len(sample.text) for sample in everyone)
+    if only_training:
         configs.dropout = 0.0
         configs.augmentors = ()
-        parts = {"train": parts["train"][: configs.batch_size]}
+        parts, mix = {"train": parts["train"][: configs.batch_size]}, []
+    return parts, mix, [*skipped, *skipped_val, *skipped_mix]
+
+
+def prepare(
+    configs: ModelConfigs,
+    model: keras.Model,
+    parts: Mapping[str, Sequence[Sample]],
+    mix: Sequence[Sequence[Sample]],
+) -> tuple[dict[str, DataProvider], list[Skipped]]:
+    """Providers of the parts for a network; arguments and results as :func:`make_providers`."""
     from mltu.tensorflow.model_utils import reader_of
     from model import ARCHITECTURES
 
-    model = build(configs)
     time_steps = reader_of(model).output_shape[1]
     pixels_per_step = ARCHITECTURES[configs.architecture].pixels_per_step
     most_steps = time_steps or configs.width // pixels_per_step
     # longer texts are dropped in any case, for want of time steps
-    longest = min(most_steps, max(len(sample.text) for sample in everyone))
-    configs.max_text_length = configs.max_text_length or longest
-    providers, dropped = make_providers(configs, parts, time_steps, pixels_per_step, () if only_overfit else mix)
-    skipped = [*skipped, *skipped_val, *skipped_mix, *dropped]
+    configs.max_text_length = min(configs.max_text_length, most_steps)
+    providers, dropped = make_providers(configs, parts, time_steps, pixels_per_step, mix)
     counts = ", ".join(f"{len(provider.samples)} {part}" for part, provider in providers.items())
     print(f"Lines: {counts}. {len(configs.vocab)} characters, {most_steps} time steps.")
-    if skipped:
-        print(describe_skipped(skipped) + ("" if only_overfit else f". Listed in {folder / 'skipped.csv'}"))
-    if only_overfit:
-        return 0 if overfit_batch(configs, model, providers["train"]) else 1
+    return providers, dropped
 
-    if not resume:
-        prepare_folder(folder)
-    for part, provider in providers.items():
-        provider.to_csv(folder / f"{part}.csv")
-    write_skipped(folder / "skipped.csv", skipped)
-    configs.save()
-    if check_only:
-        print(f"Nothing was trained; the split is in {folder}.")
-        return 0
-    if configs.init_from and not resume:
-        start_from(configs, model)
-    model.summary(line_length=110)
-    result = fit(configs, model, providers, resumed)
-    result |= {f"{part}_lines": len(provider.samples) for part, provider in providers.items()}
-    result["skipped"] = len(skipped)
 
+def write_lists(configs: ModelConfigs, providers: Mapping[str, DataProvider], skipped: Sequence[Skipped]) -> None:
+    """Write the settings, what was started, the split and what was skipped to the run's folder."""
     import keras
 
+    folder = Path(configs.model_path)
+    configs.save()
+    devices = keras.distribution.list_devices()
+    add_record(folder, Path(__file__).parent, backend=keras.backend.backend(), devices=devices)
+    for part, provider in providers.items():
+        provider.to_csv(folder / f"{part}.csv")
+    write_skipped(folder / SKIPPED, skipped)
+
+
+def train_and_export(
+    configs: ModelConfigs,
+    model: keras.Model,
+    providers: Mapping[str, DataProvider],
+    skipped: Sequence[Skipped],
+    resumed: Mapping[str, Any] | None,
+) -> None:
+    """Train in a prepared folder, judge by the test lines if there are some, and export.
+
+    Args:
+        configs: of the run.
+        model: compiled.
+        providers: of "train", "val" and perhaps "test".
+        skipped: what has been skipped so far.
+        resumed: what is known of the earlier part of the run; None if it is new.
+    """
+    import keras
+
+    from mltu.tensorflow.model_utils import reader_of
+
+    folder = Path(configs.model_path)
+    if configs.init_from and not resumed:
+        start_from(configs, model)
+    model.summary(line_length=110)
+    draw_samples(providers["train"], folder / SAMPLES)
+    result = fit(configs, model, providers, resumed)
+    result |= {f"{part}_lines": len(provider.samples) for part, provider in providers.items()}
+    lost = [one for provider in providers.values() for one in provider.dropped]
+    if lost:
+        write_skipped(folder / SKIPPED, [*skipped, *lost])
+        print(f"{len(lost)} lines could not be read any more in training; they are listed in {folder / SKIPPED}")
+    result["skipped"] = len(skipped) + len(lost)
     if "test" in providers:
         reader = reader_of(model)
         reader.load_weights(folder / CHECKPOINT)
@@ -779,7 +933,7 @@ def run(
         scores = reader.evaluate(providers["test"].for_keras(), verbose=0, return_dict=True)
         result |= {f"test_{name}": float(value) for name, value in scores.items()}
         print(f"Test: CER {scores['CER']:.2%}, WER {scores['WER']:.2%}")
-    (folder / "results.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_whole(folder / "results.json", (json.dumps(result, indent=2) + "\n").encode())
     if keras.backend.backend() != "tensorflow":
         export_elsewhere(folder)
     else:
@@ -789,7 +943,6 @@ def run(
         print(f"Best: CER {result['val_CER']:.2%}, WER {result['val_WER']:.2%} in epoch {result['best_epoch']}.")
     if (folder / "model.onnx").exists():
         print(f"Read a line: python inferenceModel.py --model {folder} --image FILE")
-    return 0
 
 
 def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelConfigs]:
@@ -798,6 +951,8 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
     actions = parser.add_argument_group("what to do, if not a whole run")
     actions.add_argument("--config", metavar="FILE", help="settings to start from; the run gets a folder of its own")
     actions.add_argument("--check_only", action="store_true", help="read, check and split the data, then stop")
+    actions.add_argument("--show_samples", action="store_true", help="draw what the network gets, then stop")
+    actions.add_argument("--find_lr", action="store_true", help="try learning rates, suggest one, then stop")
     actions.add_argument("--overfit_batch", action="store_true", help="learn one batch by heart; nothing is saved")
     actions.add_argument("--export_only", metavar="DIR", help="export the best weights of a finished run again")
     actions.add_argument("--resume", metavar="DIR", help="go on with a run that was stopped, with its settings")
@@ -806,13 +961,16 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
     action_names = {action.dest for action in actions._group_actions}
     ModelConfigs.add_arguments(parser)
     given = parser.parse_args(args)
-    if given.check_only and given.overwrite:
-        parser.error("--check_only trains nothing, so it does not go with --overwrite; choose another --model_path")
+    chosen = [name for name in ACTIONS if getattr(given, name)]
+    if len(chosen) > 1:
+        parser.error(f"--{chosen[0]} does not go with --{chosen[1]}; one after the other")
+    if chosen and given.overwrite:
+        parser.error(f"--{chosen[0]} trains nothing, so it does not go with --overwrite; choose another --model_path")
     flags = {name: value for name, value in vars(given).items() if name not in action_names}
     values: dict[str, Any] = {}
     if given.resume:
         wrong = sorted(flags.keys() - RESUMABLE_FIELDS)
-        if wrong or given.config or given.overwrite or given.check_only or given.overfit_batch:
+        if wrong or given.config or given.overwrite or any(getattr(given, name) for name in ACTIONS):
             parser.error(f"--resume keeps the settings of the run; only --{', --'.join(sorted(RESUMABLE_FIELDS))} go")
         values = read_yaml(Path(given.resume) / "configs.yaml") | {"model_path": given.resume}
     if given.config:
@@ -841,7 +999,8 @@ def main(args: Sequence[str] | None = None) -> int:
             write_int8(folder / "model.onnx", folder / INT8)
             print(f"{folder / INT8}: {(folder / INT8).stat().st_size / 1e6:.1f} MB")
             return 0
-        return run(configs, given.check_only, given.overfit_batch, given.overwrite, bool(given.resume))
+        chosen = [name for name in (*ACTIONS, "resume") if getattr(given, name)]
+        return run(configs, *chosen[:1], overwrite=given.overwrite)
     except InputError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2

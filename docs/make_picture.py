@@ -12,8 +12,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -21,18 +19,11 @@ sys.path.insert(0, str(HERE.parent))
 from inferenceModel import ImageToWordModel  # noqa: E402
 from mltu.datasets.synthetic import draw_line  # noqa: E402
 from mltu.utils.image_utils import write_png  # noqa: E402
+from mltu.utils.sheets import caption  # noqa: E402
 
 SEED = 2024  # another one than that of training, so that the hands are new
 TEXTS = ("Dear Anna,", "the train left at 9:30", "and I forgot my hat.", "Yours, William")
-WIDTH, LINE, CAPTION, MARGIN = 720, 64, 34, 14  # pixels
-
-
-def caption(text: str) -> np.ndarray:
-    """Printed text on white, BGR."""
-    picture = PillowImage.new("RGB", (WIDTH, CAPTION), "white")
-    font = ImageFont.load_default(size=20)
-    ImageDraw.Draw(picture).text((MARGIN, 2), text, fill=(20, 90, 40), font=font)
-    return np.asarray(picture)[..., ::-1]
+WIDTH, LINE, CAPTION, FONT, MARGIN = 720, 64, 34, 20, 14  # pixels
 
 
 def main() -> None:
@@ -47,7 +38,7 @@ def main() -> None:
         small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         row = np.full((LINE + 8, WIDTH, 3), 255, np.uint8)
         row[8 : 8 + small.shape[0], MARGIN : MARGIN + small.shape[1]] = small
-        rows += [row, caption(model.predict(image) if model else text)]
+        rows += [row, caption(model.predict(image) if model else text, WIDTH, CAPTION, FONT)]
     write_png(HERE / "lines.png", np.vstack(rows))
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw
 
 from .readings import LineReading, PageReading
 from .utils.image_utils import to_bgr
+from .utils.sheets import text_font
 
 MAX_SIDE = 2400  # pixels; larger pages are shrunk
 MIN_WIDTH = 320  # pixels that the text may take beside or below a smaller image
@@ -117,7 +116,7 @@ def _with_text_beside(
     for shrink in (1.0, 0.8, 0.6, 0.4, 0.0):
         size = max(SMALLEST_FONT, round(shrink * largest))
         margin = size // 2
-        indent = margin + _font(size).getlength(f"{len(lines)}  ")
+        indent = margin + text_font(size).getlength(f"{len(lines)}  ")
         blocks = [_lay_out(line, size, room - indent - margin, min_confidence) for line in lines]
         needed = max((sum(blocks[i].height for i in column) for column in columns), default=0)
         if needed <= height or size == SMALLEST_FONT:
@@ -132,7 +131,7 @@ def _with_text_beside(
         tops = _spread(wanted, [blocks[i].height for i in column], max(height, needed))
         for i, top in zip(column, tops, strict=True):
             color = OUTLINES[i % len(OUTLINES)]
-            draw.text((left + margin, top), str(i + 1), fill=color, font=_font(blocks[i].size))
+            draw.text((left + margin, top), str(i + 1), fill=color, font=text_font(blocks[i].size))
             _write(draw, blocks[i], left + indent, top)
             _number_on_page(draw, lines[i], scale, str(i + 1), color, size)
         left += column_width
@@ -176,10 +175,10 @@ def _spread(wanted: Sequence[float], heights: Sequence[float], limit: float) -> 
 def _lay_out(line: LineReading, size: int, room: float, min_confidence: float) -> _Block:
     """A line's words in rows no wider than `room`; smaller if that makes it one row, else wrapped."""
     words = [(word.text, word.confidence < min_confidence) for word in line.words]
-    length = _font(size).getlength(" ".join(text for text, _ in words))
+    length = text_font(size).getlength(" ".join(text for text, _ in words))
     if length > room:
         size = max(SMALLEST_FONT, int(size * max(0.75, room / length)))
-    font = _font(size)
+    font = text_font(size)
     space = font.getlength(" ")
     rows: list[list[tuple[float, str, bool]]] = [[]]
     left = widest = 0.0
@@ -205,13 +204,13 @@ def _write(draw: ImageDraw.ImageDraw, block: _Block, left: float, top: float) ->
     for number, row in enumerate(block.rows):
         for x, text, doubtful in row:
             place = (left + x, top + number * block.row_height)
-            draw.text(place, text, fill=DOUBTFUL if doubtful else INK, font=_font(block.size))
+            draw.text(place, text, fill=DOUBTFUL if doubtful else INK, font=text_font(block.size))
 
 
 def _number_on_page(
     draw: ImageDraw.ImageDraw, line: LineReading, scale: float, text: str, color: tuple[int, int, int], size: int
 ) -> None:
-    font = _font(size)
+    font = text_font(size)
     left, top, _, bottom = (scale * side for side in line.box)
     # left of the line, or over its beginning where that is at the edge of the page
     place = (max(left - size / 3, font.getlength(text) + 2), (top + bottom) / 2)
@@ -232,10 +231,3 @@ def _line_height(line: LineReading) -> float:
 
 def _font_size(height: float) -> int:
     return int(np.clip(height, *FONT_SIZES))
-
-
-@lru_cache(maxsize=64)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    import matplotlib  # only for the font that it brings along
-
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from .utils.errors import InputError
+from .utils.files import write_whole
 
 YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 LARGEST_FILE = 1 << 17  # bytes of a YAML file, ten times the longest; reading takes some 30 s a megabyte
@@ -246,7 +247,7 @@ class BaseModelConfigs:
         folder = Path(self.model_path)
         folder.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(self.serialize(), allow_unicode=True, sort_keys=False)
-        (folder / name).write_text(text, encoding="utf-8")
+        write_whole(folder / name, text.encode())
         return folder / name
 
     @classmethod

@@ -10,11 +10,12 @@ ROOT = Path(__file__).resolve().parent.parent
 TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "2"]
 
 
-def run_script(script, *args, cwd=ROOT, timeout=500, **env):
-    """Run one of the scripts as a user does; returns the finished process."""
+def run_script(script, *args, cwd=ROOT, timeout=500, preexec_fn=None, **env):
+    """Run one of the scripts, or with `-c` a text, as a user does; returns the finished process."""
     return subprocess.run(
-        [sys.executable, str(ROOT / script), *map(str, args)],
+        [sys.executable, script if script == "-c" else str(ROOT / script), *map(str, args)],
         cwd=cwd,
+        preexec_fn=preexec_fn,
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -9,21 +9,37 @@ import sys
 import time
 from importlib import resources
 
+import cv2
+import h5py
 import keras
 import numpy as np
 import pytest
 import yaml
+from PIL import Image as PillowImage
 
 from configs import ModelConfigs
 from helpers import ROOT, TINY_RUN, run_script
 from mltu.annotations.images import Image
 from mltu.datasets import PUBLISHED_SPLITS, Sample, Skipped, read_table
 from mltu.inferenceModel import OnnxInferenceModel
+from mltu.run_folder import reserved
 from mltu.tensorflow import model_utils, recurrent  # noqa: F401 - register the layers of saved models
 from mltu.transformers import LINE_PREPROCESSING, ImageResizer
 from mltu.utils.errors import InputError
 from mltu.utils.text_utils import ctc_decoder
-from train import PRODUCTS, build, describe_skipped, divide, main, parse, start_from
+from train import (
+    BAD_BATCH,
+    FAILED_EXPORT,
+    INT8,
+    PRODUCTS,
+    SAMPLES,
+    build,
+    describe_skipped,
+    divide,
+    main,
+    parse,
+    start_from,
+)
 
 
 def rows(path):
@@ -33,9 +49,8 @@ def rows(path):
 
 def test_a_run_leaves_all_its_files(trained_run):
     folder, process = trained_run
-    for name in (*PRODUCTS[:3], *PRODUCTS[4:-2]):  # all but test.csv, a failed export and an 8-bit one
+    for name in {*PRODUCTS, SAMPLES} - {"test.csv", BAD_BATCH, FAILED_EXPORT, INT8}:
         assert (folder / name).stat().st_size > 0, name
-    assert list((folder / "logs").rglob("events.out.tfevents*"))
     history = rows(folder / "training.csv")
     assert [row["epoch"] for row in history] == ["1", "2"]
     assert all(float(row[name]) >= 0 for row in history for name in ("CER", "WER", "val_CER", "val_WER", "loss"))
@@ -47,6 +62,30 @@ def test_a_run_leaves_all_its_files(trained_run):
     assert "val_CER" in process.stdout
     assert (folder / "readings.txt").read_text(encoding="utf-8").count("true ") == 8
     assert "Traceback" not in process.stderr
+
+
+def test_a_run_tells_how_it_was_made_and_where_its_time_went(trained_run):
+    folder, process = trained_run
+    (entry,) = json.loads((folder / "run.json").read_text())
+    assert "--samples" in entry["command"]
+    assert entry["packages"]["keras"] == keras.__version__
+    assert (entry["git"] is None) == (not (ROOT / ".git").exists())
+    times = rows(folder / "timing.csv")
+    train, _ = read_table(folder / "train.csv")
+    assert [(row["epoch"], row["lines"]) for row in times] == [("1", str(len(train))), ("2", str(len(train)))]
+    assert all(float(row[name]) > 0 for row in times for name in ("training", "validation", "read", "augment"))
+    assert process.stdout.count("is the bottleneck") == 2
+    assert "0 s left" in process.stdout
+
+
+def test_tensorboard_gets_validation_lines_as_pictures(trained_run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(trained_run[0] / "logs" / "readings")).Reload()
+    pictures = events.Tensors("validation line 1")
+    assert [one.step for one in pictures] == [0, 1]
+    width, height, png = pictures[0].tensor_proto.string_val
+    assert cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).shape == (int(height), int(width), 3)
 
 
 def test_the_split_is_written_and_separates_writers(trained_run):
@@ -189,6 +228,85 @@ def test_iam_from_the_download_to_the_lists(split, parts, tmp_path, png):
     assert sum(map(len, writers)) == len(set().union(*writers))
 
 
+def test_broken_lines_are_listed_and_the_others_trained_on(tmp_path, png, line_image):
+    table = [(png(f"good/{i}.png"), "ab" if i % 2 else "ba") for i in range(40)]
+    whole = table[0][0].read_bytes()
+    for name, content in (("cut.png", whole[:200]), ("empty.png", b""), ("text.png", b"no picture")):
+        (tmp_path / name).write_bytes(content)
+        table.append((tmp_path / name, "ab"))
+    (tmp_path / "folder.png").mkdir()
+    table += [(tmp_path / "folder.png", "ab"), (png("foreign.png"), "a\u20bf"), (png("none.png"), "")]
+    table += [(png("long.png"), "ab" * 5000)]
+    color = PillowImage.fromarray(cv2.cvtColor(line_image, cv2.COLOR_GRAY2RGB))
+    unusual = {"palette.png": color.convert("P"), "cmyk.jpg": color.convert("CMYK")}
+    unusual["deep.png"] = PillowImage.fromarray(line_image.astype(np.uint16) * 257)
+    for name, picture in unusual.items():
+        picture.save(tmp_path / name)
+        table.append((tmp_path / name, "ab"))
+    with open(tmp_path / "t.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("image", "text"), *table])
+    target = tmp_path / "run"
+    args = ["--dataset", "table", "--data_path", str(tmp_path / "t.csv"), "--vocab", "ab", "--train_epochs", "1"]
+    assert main([*args, *TINY_RUN, "--model_path", str(target)]) == 0
+    skipped = {row["source"].rsplit(os.sep)[-1]: row["reason"] for row in rows(target / "skipped.csv")}
+    expected = {
+        "cut.png": "the image is damaged",
+        "empty.png": "the file is empty",
+        "text.png": "not an image",
+        "folder.png": "is a folder",
+        "foreign.png": "not in the vocabulary",
+        "t.csv:47": "no text",
+        "long.png": "10000 time steps",
+    }
+    assert skipped.keys() == expected.keys()
+    assert [name for name, reason in expected.items() if reason not in skipped[name]] == []
+    used = {os.path.basename(row["image"]) for row in rows(target / "train.csv") + rows(target / "val.csv")}
+    assert used == {*unusual, *(f"{i}.png" for i in range(40))}
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_names_the_lines(tmp_path, png, monkeypatch, capsys):
+    from mltu.tensorflow import losses
+
+    good = losses._tensorflow_ctc
+
+    def bad_for_z(labels, *others):  # z is the last of the vocabulary
+        bad = keras.ops.any(labels == 2, axis=1)
+        return keras.ops.where(bad, np.nan, good(labels, *others))
+
+    monkeypatch.setattr(losses, "_tensorflow_ctc", bad_for_z)
+    table = tmp_path / "t.csv"
+    texts = ["ab", "ba"] * 4 + ["az"]
+    table.write_text("image,text\n" + "".join(f"{png(f'{i}.png')},{text}\n" for i, text in enumerate(texts)))
+    (tmp_path / "val.csv").write_text(f"image,text\n{png('val.png')},ab\n")
+    target = tmp_path / "run"
+    args = ["--dataset", "table", "--data_path", str(table), "--val_path", str(tmp_path / "val.csv")]
+    args += [*TINY_RUN, "--batch_size", "3", "--model_path", str(target)]
+    assert main(args) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "the loss became no finite number in epoch 1, batch" in message
+    named = [row["image"] for row in rows(target / "bad_batch.csv")]
+    assert str(tmp_path / "8.png") in named
+    assert len(named) == 3
+    assert all(name in message for name in named)
+
+
+def test_looking_before_a_long_run(trained_run, tmp_path, capsys):
+    flags = ["--config", str(trained_run[0] / "configs.yaml"), "--model_path", str(tmp_path / "a")]
+    assert main([*flags, "--show_samples"]) == 0
+    seen = cv2.imread(str(tmp_path / "a" / "samples.png"))
+    assert seen.shape[1] >= 4 * 128
+    assert seen.std() > 5
+    assert main([*flags, "--find_lr", "--learning_rate", "0.001"]) in (0, 1)  # so short a sweep may find none
+    assert "find_lr.png" in capsys.readouterr().out
+    tried = [float(row["learning_rate"]) for row in rows(tmp_path / "a" / "find_lr.csv")]
+    assert tried == sorted(tried)
+    assert tried[0] == pytest.approx(1e-6)
+    assert cv2.imread(str(tmp_path / "a" / "find_lr.png")) is not None
+    assert sorted(path.name for path in (tmp_path / "a").iterdir() if path.name != ".lock") == [
+        *("find_lr.csv", "find_lr.png", "samples.png"),
+    ]
+
+
 def test_own_validation_table_and_its_writers(tmp_path):
     samples = [Sample("a.png", "a", "w1"), Sample("b.png", "b", "w2")]
     (tmp_path / "val.csv").write_text("image,text,writer\nc.png,c,w2\n")
@@ -243,28 +361,67 @@ def recipe(tmp_path_factory):
     return [*LINE_RECIPE, "--data_path", str(folder / "data"), "--mix", str(other)]
 
 
-def test_a_resumed_run_ends_as_one_that_was_not_stopped(recipe, tmp_path):
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    process = run_script("train.py", *recipe, "--train_epochs", "3", "--model_path", whole)
+# what a child runs: train.py, which kills itself at the n-th time that it waits for the disk
+KILLED = """
+import os, signal, sys
+from mltu.utils import files
+from train import main
+left, flush = int(sys.argv[1]), files._flush
+def flush_or_die(path):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    flush(path)
+files._flush = flush_or_die
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def weights_of(folder):
+    """All that Keras saves at the end of a run: name -> array, of network, optimiser and best model."""
+    found = {}
+    (last,) = (folder / "state").glob("*.weights.h5")
+    with h5py.File(last) as file:
+        file.visititems(lambda name, one: found.update({name: one[()]}) if isinstance(one, h5py.Dataset) else None)
+    best = keras.models.load_model(folder / "model.keras").get_weights()
+    return found | {f"best {number}": one for number, one in enumerate(best)}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kill -9 is for POSIX systems")
+def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(recipe, tmp_path):
+    import resource
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    flags = [*recipe, "--train_epochs", "4"]
+    process = run_script("train.py", *flags, "--model_path", whole)
     assert process.returncode == 0, process.stdout + process.stderr
-    command = [sys.executable, "-u", str(ROOT / "train.py"), *recipe, "--train_epochs", "3"]
-    with subprocess.Popen([*command, "--model_path", str(stopped)], stdout=subprocess.DEVNULL) as run:
-        deadline = time.monotonic() + 300
-        while not (stopped / "state" / "state.json").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        run.kill()
-    done = len(json.loads((stopped / "state" / "state.json").read_text())["epochs"])
-    assert done < 3
-    process = run_script("train.py", "--resume", stopped)
+    # saved after each batch, so that it dies within epochs, between weights and state, and before the best are replaced
+    flags += ["--save_minutes", "1e-6", "--model_path", str(killed)]
+    reached = []
+    for waits in np.random.default_rng(3).integers(7, 16, 3):
+        died = run_script("-c", KILLED, waits, *(["--resume", killed] if reached else flags))
+        assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
+        state = json.loads((killed / "state" / "state.json").read_text())
+        reached.append((len(state["epochs"]), state["batches"]))
+    assert reached == sorted(set(reached))
+    assert any(batches for _, batches in reached)
+
+    def small_files():  # no file may grow beyond this, as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    full = run_script("train.py", "--resume", killed, preexec_fn=small_files)
+    assert full.returncode == 2, full.stdout + full.stderr
+    assert next(line for line in full.stderr.splitlines() if line.startswith("train.py: ")).endswith("File too large")
+    assert "Traceback" not in full.stderr
+    process = run_script("train.py", "--resume", killed)
     assert process.returncode == 0, process.stdout + process.stderr
-    first, second = (rows(folder / "training.csv") for folder in (whole, stopped))
-    assert [row["epoch"] for row in second] == ["1", "2", "3"]
-    for name in ("loss", "val_loss"):
-        values = [[float(row[name]) for row in one] for one in (first, second)]
-        assert values[0] == pytest.approx(values[1], rel=1e-4)
-    weights = [keras.models.load_model(folder / "model.keras").get_weights() for folder in (whole, stopped)]
-    for one, other in zip(*weights, strict=True):
-        assert one == pytest.approx(other, abs=1e-3)
+    first, second = (rows(folder / "training.csv") for folder in (whole, killed))
+    assert first == second
+    first, second = weights_of(whole), weights_of(killed)
+    assert first.keys() == second.keys()
+    assert [name for name in first if not np.array_equal(first[name], second[name])] == []
+    assert not list(killed.rglob("*.part*"))
 
 
 def test_training_starts_from_the_weights_of_another_run_and_ends_in_time(recipe, tmp_path, line_run, capsys):
@@ -301,6 +458,9 @@ def test_characters_of_both_vocabularies_keep_their_weights(tmp_path):
 
 def test_what_cannot_be_resumed(trained_run, tmp_path, capsys):
     assert main(["--resume", str(tmp_path)]) == 2
+    with reserved(trained_run[0]):
+        assert main(["--resume", str(trained_run[0])]) == 2
+    assert "another run is at work there" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["--resume", str(trained_run[0]), "--height", "64"])
     assert "keeps the settings" in capsys.readouterr().err

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from ..utils.files import whole_file
+
 
 class Sample(NamedTuple):
     """One line (or sentence, or word) of handwriting; writer and form are empty where unknown."""
@@ -47,7 +49,7 @@ def without_contradictions(samples: Iterable[Sample]) -> tuple[list[Sample], lis
 
 def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
     """Write `source,reason` rows."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(Skipped._fields)
         writer.writerows(skipped)

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import logging
 import math
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from ..utils.errors import InputError
-from ..utils.files import write_whole
+from ..utils.files import whole_file, write_whole
+from ..utils.sheets import sheet
 from ..utils.text_utils import ctc_decoder
 from . import recurrent  # noqa: F401 - registers the layers of saved models
 from .model_utils import reader_of
 
+if TYPE_CHECKING:
+    from ..dataProvider import DataProvider
+
 ONNX_OPSET = 17
 NO_TENSORFLOW = "ONNX export needs TensorFlow: run `python train.py --export_only DIR` where it is installed"
+
+
+class _LogFile(logging.FileHandler):
+    """Log file that lets errors through, such as a full disk, where logging prints a traceback and goes on."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        raise
 
 
 class TrainLogger(keras.callbacks.Callback):
@@ -48,7 +58,7 @@ class TrainLogger(keras.callbacks.Callback):
         path = Path(log_path) / log_file
         path.parent.mkdir(parents=True, exist_ok=True)
         self.logger = logging.Logger(f"{__name__}.{path}", logLevel)  # outside the tree of loggers
-        handlers: list[logging.Handler] = [logging.FileHandler(path, mode="a", encoding="utf-8")]
+        handlers: list[logging.Handler] = [_LogFile(path, mode="a", encoding="utf-8")]
         if console_output:
             handlers.append(logging.StreamHandler())
         for handler in handlers:
@@ -73,14 +83,23 @@ class ShowReadings(keras.callbacks.Callback):
         texts: what stands on them.
         vocab: the characters, in the order of the classes.
         log_file: the same is appended here.
+        log_dir: folder of TensorBoard logs that get the lines as pictures with their readings; None: none.
     """
 
-    def __init__(self, images: Sequence[np.ndarray], texts: Sequence[str], vocab: str, log_file: str | Path) -> None:
+    def __init__(
+        self,
+        images: Sequence[np.ndarray],
+        texts: Sequence[str],
+        vocab: str,
+        log_file: str | Path,
+        log_dir: str | Path | None = None,
+    ) -> None:
         super().__init__()
         self.images = images
         self.texts = texts
         self.vocab = vocab
         self.log_file = Path(log_file)
+        self.log_dir = log_dir
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         reader = reader_of(self.model)
@@ -91,6 +110,18 @@ class ShowReadings(keras.callbacks.Callback):
         print("\n" + block, end="", flush=True)
         with open(self.log_file, "a", encoding="utf-8") as file:
             file.write(block)
+        if self.log_dir:
+            self._log_pictures(epoch, readings)
+
+    def _log_pictures(self, epoch: int, readings: Sequence[str]) -> None:
+        import tensorflow as tf
+
+        writer = tf.summary.create_file_writer(str(self.log_dir))
+        with writer.as_default(step=epoch):
+            for number, (image, true, read) in enumerate(zip(self.images, self.texts, readings, strict=True), start=1):
+                picture = sheet([([image], [f"true  {true}", f"read  {read}"])])
+                tf.summary.image(f"validation line {number}", picture[None, ..., ::-1])
+        writer.close()
 
 
 class ReadingScore(keras.callbacks.Callback):
@@ -114,11 +145,38 @@ class ReadingScore(keras.callbacks.Callback):
             logs["val_score"] = logs["val_CER"] if reads else 1.0 + logs["val_loss"]
 
 
-class SaveBest(keras.callbacks.ModelCheckpoint):
-    """`ModelCheckpoint` of what reads, see :func:`mltu.tensorflow.model_utils.reader_of`."""
+class SaveBest(keras.callbacks.Callback):
+    """After each epoch that is better than all before, save what reads.
 
-    def set_model(self, model: keras.Model) -> None:
-        super().set_model(reader_of(model))
+    That is :func:`mltu.tensorflow.model_utils.reader_of` the model. Keras's `ModelCheckpoint` writes over the best
+    weights; here they are replaced when the new ones are safe on the disk.
+
+    Args:
+        path: the .keras file.
+        monitor: name of the value that is to fall.
+    """
+
+    def __init__(self, path: str | Path, monitor: str = "val_score") -> None:
+        super().__init__()
+        self.path = Path(path)
+        self.monitor = monitor
+        self.best = math.inf
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        value = (logs or {}).get(self.monitor, math.inf)
+        if value < self.best:
+            print(f"\nEpoch {epoch + 1}: {self.monitor} {value:.5f}, the best so far; saved to {self.path}")
+            self.save()
+            self.best = value
+
+    def save(self) -> None:
+        """Save the model as it is now.
+
+        Raises:
+            OSError: it cannot be written; the file before is still there.
+        """
+        with whole_file(self.path, durable=True, ending=".keras") as unfinished:
+            reader_of(self.model).save(unfinished)
 
 
 class WarmupCosine(keras.callbacks.Callback):
@@ -193,110 +251,171 @@ class Clock(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+class StageTimes(keras.callbacks.Callback):
+    """Say after each epoch where its time went, whether data or network is the bottleneck, and how much is left.
+
+    Must come last, so that saving is counted.
+
+    Args:
+        provider: of the training lines, see :attr:`mltu.dataProvider.DataProvider.timings`.
+        path: CSV file that gets a row for each epoch: seconds of wall clock, and those of loading summed over workers.
+        epochs: the last one.
+        clock: of the run.
+    """
+
+    RECENT = 5  # epochs whose time the estimate is made of
+
+    def __init__(self, provider: DataProvider, path: str | Path, epochs: int, clock: Clock) -> None:
+        super().__init__()
+        self.provider = provider
+        self.path = Path(path)
+        self.epochs = epochs
+        self.clock = clock
+        self.rows: list[dict[str, float]] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._begun = self._trained = self._validated = time.monotonic()
+        self.provider.reset_timings()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._trained = self._validated = time.monotonic()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        self._validated = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        loading = dict(self.provider.timings)
+        lines = loading.pop("lines")
+        row = {
+            "epoch": epoch + 1,
+            "lines": lines,
+            "training": self._trained - self._begun,
+            "validation": self._validated - self._trained,
+            "saving": time.monotonic() - self._validated,
+            **loading,
+        }
+        self.rows.append(row)
+        self._append(row)
+        ready = loading["idle"] / max(loading["idle"] + loading["waited"], 1e-9)
+        slower = "the network is the bottleneck" if ready >= 0.5 else "loading is the bottleneck; raise --train_workers"
+        parts = [f"{name} {duration(row[name])}" for name in ("training", "validation", "saving")]
+        rate = lines / max(row["training"], 1e-9)
+        print(
+            f"{', '.join(parts)}; {rate:.3g} lines a second, ready {ready:.0%} of the time: {slower}; "
+            f"at most {duration(self.seconds_left(epoch))} left",
+            flush=True,
+        )
+
+    def seconds_left(self, epoch: int) -> float:
+        """Estimate of the time until the last epoch or minute, whichever is nearer."""
+        recent = self.rows[-self.RECENT :]
+        one = sum(row["training"] + row["validation"] + row["saving"] for row in recent) / len(recent)
+        left = one * (self.epochs - epoch - 1)
+        return max(0.0, min(left, self.clock.max_seconds - self.clock.seconds) if self.clock.max_seconds else left)
+
+    def _append(self, row: Mapping[str, float]) -> None:
+        new = not self.path.exists()
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow({name: round(value, 3) for name, value in row.items()})
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `3 d 4 h`, `1 h 5 min`, `7 min` or `12 s`."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+class LearningRateSweep(keras.callbacks.Callback):
+    """Raise the learning rate exponentially from step to step, and note the loss of each batch.
+
+    The learning rate range test of Smith, "Cyclical Learning Rates for Training Neural Networks" (WACV 2017), sec. 3.3.
+    It ends early when the loss has become much higher than it was.
+
+    Args:
+        low: learning rate of the first step.
+        high: of the last.
+        steps: how many.
+    """
+
+    TOO_HIGH = 4.0  # times the lowest loss, at which the sweep ends
+    SMOOTHING = 0.8  # share of the mean so far in the running mean of the loss
+
+    def __init__(self, low: float = 1e-6, high: float = 1.0, steps: int = 100) -> None:
+        super().__init__()
+        self.low = low
+        self.high = high
+        self.steps = steps
+        self.rates: list[float] = []
+        self.losses: list[float] = []  # smoothed
+        self._mean = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self.model.reset_metrics()  # so that the loss is that of one batch
+        self.rates.append(self.low * (self.high / self.low) ** (len(self.rates) / max(1, self.steps - 1)))
+        self.model.optimizer.learning_rate = self.rates[-1]
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        loss = float(logs["loss"])
+        if math.isfinite(loss):
+            self._mean = self.SMOOTHING * self._mean + (1 - self.SMOOTHING) * loss
+            self.losses.append(self._mean / (1 - self.SMOOTHING ** len(self.rates)))  # as Adam corrects its means
+        if not math.isfinite(loss) or len(self.rates) == self.steps or loss > self.TOO_HIGH * min(self.losses):
+            self.rates = self.rates[: len(self.losses)]
+            self.model.stop_training = True
+
+    def suggestion(self) -> float | None:
+        """A tenth of the rate at which the loss was lowest; None if it never fell."""
+        lowest = int(np.argmin(self.losses)) if self.losses else 0
+        return self.rates[lowest] / 10 if lowest else None
+
+
 class SwapAverage(keras.callbacks.SwapEMAWeights):
     """`SwapEMAWeights` after each epoch, for what is validated and saved.
 
     Args:
-        swapped: the model starts with averaged weights, as :class:`RunState` saves it.
+        swapped: the model starts with averaged weights, as it is saved between two epochs.
     """
 
     def __init__(self, swapped: bool = False) -> None:
         super().__init__(swap_on_epoch=True)
         self._ema_weights_in_model = swapped
 
+    @property
+    def swapped(self) -> bool:
+        """Whether the averaged weights are those of the model now."""
+        return self._ema_weights_in_model
 
-class RunState(keras.callbacks.Callback):
-    """After each epoch, save all that is needed to go on with the run, and bring it back.
 
-    Saved are weights and optimiser (as Keras has them in one file), the seeds of dropout, the values of
-    all epochs, the time spent, and what `watchers` count. A state is written beside the last one and replaces
-    it by one renaming, so there is a whole one at any time. Must come last.
+class BadLoss(Exception):
+    """Raised after a batch with a loss that is no finite number; the message names epoch and batch."""
 
-    Args:
-        folder: of the states; one for each run.
-        clock: of the run.
-        table: CSV file that gets the values of all epochs, a row each.
-        watchers: callbacks whose counters belong to the run, such as `EarlyStopping`.
-    """
+    def __init__(self, epoch: int, batch: int) -> None:
+        super().__init__(f"the loss became no finite number in epoch {epoch + 1}, batch {batch + 1}")
+        self.epoch = epoch
+        self.batch = batch
 
-    FILE = "state.json"
-    COUNTERS = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
 
-    def __init__(
-        self, folder: str | Path, clock: Clock, table: str | Path, watchers: Sequence[keras.callbacks.Callback] = ()
-    ) -> None:
+class StopOnBadLoss(keras.callbacks.Callback):
+    """Raise :class:`BadLoss` where Keras's `TerminateOnNaN` would validate and save the broken weights first."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(folder)
-        self.clock = clock
-        self.table = Path(table)
-        self.watchers = list(watchers)
-        self.epochs: list[dict[str, float]] = []  # values of each
-        self._counters: list[dict[str, float]] = []
+        self._epoch = 0
 
-    @staticmethod
-    def read(folder: str | Path) -> dict[str, Any]:
-        """What is known of the run besides the weights: `weights`, `seconds`, `epochs`, `counters`, `seeds`.
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch = epoch
 
-        Raises:
-            InputError: there is no state, or it cannot be read.
-        """
-        path = Path(folder) / RunState.FILE
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(f"{path}: nothing to resume; no epoch of that run was finished") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: the state of the run cannot be read ({error})") from None
-
-    def load(self, model: keras.Model, state: Mapping[str, Any]) -> int:
-        """Bring a compiled model to a state that :meth:`read` gave; returns the number of epochs that are over."""
-        model.optimizer.build(model.trainable_variables)
-        path = self.folder / state["weights"]
-        try:
-            model.load_weights(path)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{path}: the weights cannot be resumed ({' '.join(str(error).split())[:200]})") from None
-        for variable, value in zip(self._seeds(model), state["seeds"], strict=True):
-            variable.assign(value)
-        self.epochs = state["epochs"]
-        self._counters = state["counters"]
-        return len(self.epochs)
-
-    @staticmethod
-    def _seeds(model: keras.Model) -> list[keras.Variable]:
-        """Where dropout stands in its random numbers, which Keras does not count among the weights."""
-        return [variable for variable in model.variables if variable.name == "seed_generator_state"]
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        for watcher, counters in zip(self.watchers, self._counters, strict=False):
-            for name, value in counters.items():
-                setattr(watcher, name, value)
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        self.epochs.append({"epoch": epoch + 1} | {name: float(value) for name, value in (logs or {}).items()})
-        rows = io.StringIO(newline="")
-        writer = csv.DictWriter(rows, list(self.epochs[-1]), extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(self.epochs)
-        write_whole(self.table, rows.getvalue().encode())
-        self.folder.mkdir(parents=True, exist_ok=True)
-        weights = f"epoch-{epoch + 1}.weights.h5"
-        self.model.save_weights(self.folder / weights)
-        counters = [
-            {name: float(getattr(one, name)) for name in self.COUNTERS if getattr(one, name, None) is not None}
-            for one in self.watchers
-        ]
-        state = {
-            "weights": weights,
-            "seconds": self.clock.seconds,
-            "epochs": self.epochs,
-            "counters": counters,
-            "seeds": [keras.ops.convert_to_numpy(variable).tolist() for variable in self._seeds(self.model)],
-        }
-        write_whole(self.folder / self.FILE, json.dumps(state).encode())
-        for old in self.folder.glob("*.weights.h5"):
-            if old.name != weights:
-                old.unlink()
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        if logs and not math.isfinite(logs["loss"]):
+            raise BadLoss(self._epoch, batch)
 
 
 class TrainingInterrupted(Exception):
@@ -304,10 +423,15 @@ class TrainingInterrupted(Exception):
 
 
 class StopOnInterrupt(keras.callbacks.Callback):
-    """On the first Ctrl-C, finish the batch and raise :class:`TrainingInterrupted`; a second one ends at once."""
+    """On the first Ctrl-C, finish the batch and raise :class:`TrainingInterrupted`; a second one ends at once.
 
-    def __init__(self) -> None:
+    Args:
+        save: called first, if the batch was one of training, so that nothing is lost.
+    """
+
+    def __init__(self, save: Callable[[], None] = lambda: None) -> None:
         super().__init__()
+        self.save = save
         self.asked = False
         self._before: Any = None
 
@@ -323,9 +447,12 @@ class StopOnInterrupt(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self.asked:
+            self.save()
             raise TrainingInterrupted
 
-    on_test_batch_end = on_train_batch_end
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.asked:
+            raise TrainingInterrupted
 
     def restore(self) -> None:
         """Give Ctrl-C its former meaning back."""

@@ -50,3 +50,27 @@ def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None
         if axes.lines:
             axes.legend()
     write_whole(Path(path), png_of(figure))
+
+
+def save_sweep(rates: Sequence[float], losses: Sequence[float], suggestion: float | None, path: str | Path) -> None:
+    """Draw the loss over the learning rate as PNG.
+
+    Args:
+        rates: learning rates, one a step.
+        losses: smoothed, as many.
+        suggestion: learning rate to mark; None: none.
+        path: of the picture.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(rates, losses)
+    if suggestion:
+        axes.axvline(suggestion, color="C1", linestyle="--", label=f"suggestion {suggestion:.2g}")
+        axes.legend()
+    axes.set(xscale="log", xlabel="learning rate", ylabel="CTC loss, smoothed")
+    if losses and max(losses) > 5 * min(losses) > 0:
+        axes.set_yscale("log")
+    axes.grid(alpha=0.3)
+    write_whole(Path(path), png_of(figure))

@@ -1,0 +1,64 @@
+"""Pictures of several lines with their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+
+from .image_utils import to_bgr
+
+HEIGHT, WIDTH = 64, 800  # pixels; larger lines are shrunk
+LEAST_WIDTH = 480  # pixels of a sheet, for the texts
+CAPTION, MARGIN, FONT = 26, 8, 16  # pixels
+GREEN = (20, 90, 40)  # RGB
+
+
+@lru_cache(maxsize=64)
+def text_font(size: int) -> ImageFont.FreeTypeFont:
+    """A font with the letters of all Latin scripts; the size is in pixels."""
+    import matplotlib  # only for the font that it brings along
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
+
+
+def caption(text: str, width: int, height: int = CAPTION, size: int = FONT) -> np.ndarray:
+    """Printed text on white; BGR, shape (height, width, 3)."""
+    picture = PillowImage.new("RGB", (width, height), "white")
+    ImageDraw.Draw(picture).text((MARGIN, 2), text, fill=GREEN, font=text_font(size))
+    return np.ascontiguousarray(np.asarray(picture)[..., ::-1])
+
+
+def sheet(rows: Sequence[tuple[Sequence[np.ndarray], Sequence[str]]], title: str = "") -> np.ndarray:
+    """Lay out images in rows, with texts below each.
+
+    Args:
+        rows: (images side by side, lines of text below) each; as many images in all rows.
+        title: line of text above.
+
+    Returns:
+        BGR, uint8.
+    """
+    small = [([_shrunk(to_bgr(one)) for one in images], texts) for images, texts in rows]
+    columns = [max(one.shape[1] for one in column) for column in zip(*(images for images, _ in small), strict=True)]
+    width = max(sum(columns) + MARGIN * (1 + len(columns)), LEAST_WIDTH)
+    parts = [caption(title, width)] if title else []
+    for images, texts in small:
+        row = np.full((MARGIN + max(one.shape[0] for one in images), width, 3), 255, np.uint8)
+        left = MARGIN
+        for image, column in zip(images, columns, strict=True):
+            row[MARGIN : MARGIN + image.shape[0], left : left + image.shape[1]] = image
+            left += column + MARGIN
+        parts += [row, *(caption(text, width) for text in texts)]
+    return np.vstack(parts)
+
+
+def _shrunk(image: np.ndarray) -> np.ndarray:
+    scale = min(1.0, HEIGHT / image.shape[0], WIDTH / image.shape[1])
+    size = [max(1, round(scale * side)) for side in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
