@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ..configs import brief
 from ..pages import cut_line
-from ..utils.errors import InputError
+from ..utils.errors import InputError, visible
 from ..utils.files import write_whole
 from ..utils.image_utils import IMAGE_ENDINGS, checked_file, read_image
 from .base import Sample, Skipped, normalize_text
@@ -172,7 +172,7 @@ def _cut_page(
     samples = []
     for number, line in enumerate(lines):
         if drop and drop.search(line.text):
-            skipped.append(Skipped(f"{path}: {line.text[:60]}", "left out by drop_text"))
+            skipped.append(Skipped(f"{path}: {visible(line.text[:60])}", "left out by drop_text"))
             continue
         # named after all that it depends on, so that a cut line never stands for another
         content = f"{VERSION} {picture.resolve()} {changed} {line.polygon.tolist()}"
@@ -183,7 +183,7 @@ def _cut_page(
                 page = read_image(picture) if page is None else page
                 content = _stored(_cut(page, line.polygon * page.shape[1::-1]))
             except InputError as error:
-                skipped.append(Skipped(f"{path}: {line.text[:60]}", str(error).removeprefix(f"{picture}: ")))
+                skipped.append(Skipped(f"{path}: {visible(line.text[:60])}", str(error).removeprefix(f"{picture}: ")))
                 continue
             write_whole(cut_path, content)
         samples.append(Sample(str(cut_path), line.text, found[0] if found else "", path.stem))

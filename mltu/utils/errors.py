@@ -8,6 +8,11 @@ LINE_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # and what else a 
 LONGEST = 1000  # characters of a message; the middle of longer ones is left out
 
 
+def visible(text: str) -> str:
+    """A text with its control characters written out, as \\n."""
+    return LINE_BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 class InputError(ValueError):
     """Something the user gave cannot be used; the message names it and the remedy in one line.
 
@@ -16,7 +21,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        text = LINE_BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode(), message)
+        text = visible(message)
         if len(text) > LONGEST:
             text = f"{text[: LONGEST - 300]} ... {text[-290:]}"
         super().__init__(text)

@@ -21,6 +21,7 @@ from .files import write_whole
 MIN_SIDE = 3  # pixels; a comma cut out of a page is larger
 MAX_SIDE = 32_000  # pixels; OpenCV's warps end at 32,767
 MAX_PIXELS = 64_000_000  # about 200 MB as colour in memory, well above any phone photograph of a line
+MAX_SCANS = 200  # of a JPEG file, each of which goes over all pixels; progressive files have some ten
 BAND_PIXELS = 1_000_000  # are converted at once, so that no conversion takes the memory of a whole large image
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # of the images that datasets have
@@ -96,6 +97,8 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
                 except EOFError:  # the one before was the last
                     break
                 check_size(name, picture.size)
+                if picture.format in ("JPEG", "MPO"):
+                    _check_scans(name, opened)
                 _quietly(picture.load)
                 _quietly(ImageOps.exif_transpose, picture, in_place=True)
                 yield _pixels(picture)
@@ -147,6 +150,16 @@ def _pixels(picture: PillowImage.Image) -> np.ndarray:
     return _by_bands(
         height, width, lambda rows: _band_pixels(picture.crop((0, rows.start, width, min(rows.stop, height))))
     )
+
+
+def _check_scans(name: str | Path, file: BinaryIO) -> None:
+    """Refuse a JPEG file that would be gone over for hours."""
+    place = file.tell()
+    file.seek(0)
+    scans = file.read().count(b"\xff\xda")  # which pixels never contain
+    file.seek(place)
+    if scans > MAX_SCANS:
+        raise InputError(f"{name}: a JPEG file of {scans} scans; save it as another")
 
 
 def _by_bands(height: int, width: int, convert: Callable[[slice], np.ndarray]) -> np.ndarray:

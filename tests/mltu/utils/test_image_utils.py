@@ -105,6 +105,30 @@ def test_truncated_jpeg_is_not_read_half(tmp_path, line_image):
         read_image(tmp_path / "half.jpg")
 
 
+def test_jpeg_files_of_thousands_of_scans_are_refused(tmp_path, line_image):
+    content = cv2.imencode(".jpg", line_image, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    (tmp_path / "few.jpg").write_bytes(content[:-2] + scan * 3 + content[-2:])
+    assert read_image(tmp_path / "few.jpg").shape == (40, 200, 3)
+    (tmp_path / "many.jpg").write_bytes(content[:-2] + scan * 1000 + content[-2:])
+    with pytest.raises(InputError, match="scans"):
+        read_image(tmp_path / "many.jpg")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "I;16", "F"])
+def test_large_images_are_converted_in_bands(tmp_path, monkeypatch, mode):
+    picture = PillowImage.fromarray((np.arange(50 * 70).reshape(50, 70) % 251).astype(np.uint8))
+    if mode == "I;16":
+        picture = PillowImage.fromarray(np.asarray(picture).astype(np.uint16) * 257)
+    else:
+        picture = picture.convert("RGB").convert(mode) if mode in ("P", "LA") else picture.convert(mode)
+    picture.save(tmp_path / "x.tif" if mode == "F" else tmp_path / "x.png")
+    (path,) = tmp_path.iterdir()
+    whole = [read_image(path), read_image(path, "GRAY")]
+    monkeypatch.setattr("mltu.utils.image_utils.BAND_PIXELS", 700)
+    assert all(np.array_equal(*pair) for pair in zip(whole, [read_image(path), read_image(path, "GRAY")], strict=True))
+
+
 @given(st.sampled_from(["uint8", "uint16", "int32", "float32", "float64", "bool"]))
 def test_value_types_agree(dtype):
     picture = np.array([[0, 255], [255, 0]], np.uint8)
