@@ -6,8 +6,8 @@
 mltu 1.2.5 is installed once from the package index into an environment of its own (benchmarks/results/mltu)
 and used as its handwriting tutorial does: read, three augmentors, resize to 96 x 1408, index and pad labels.
 Against it: this project with the same settings, and with those of recipes/line.yaml, reading every image
-anew or from its cache, with one worker and more. The second pass over the lines counts. The lines are
-generated if no table is given. Written to benchmarks/results/pipeline.csv.
+anew or from its cache, with one worker and more, in threads and in processes. The second pass over the lines
+counts. The lines are generated if no table is given. Written to benchmarks/results/pipeline.csv.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ def one(options: dict) -> dict[str, float]:
             "batch_size": options["batch"],
             "cache_mb": 2048 if options["cache"] else 0,
             "train_workers": options["workers"],
+            "use_multiprocessing": options["loader"] == "processes",
         }
     )
     stride = ARCHITECTURES[network].pixels_per_step
@@ -99,11 +100,12 @@ def main() -> None:
     shared = {"csv": os.path.abspath(given.csv or generated_lines(given.lines)), "batch": given.batch, "epochs": 2}
     python = package_python()
     cases = [
-        {"pipeline": PACKAGE, "network": "reference", "cache": False, "workers": 1},
-        {"pipeline": "this project", "network": "reference", "cache": False, "workers": 1},
+        {"pipeline": PACKAGE, "network": "reference", "cache": False, "loader": "threads", "workers": 1},
+        {"pipeline": "this project", "network": "reference", "cache": False, "loader": "threads", "workers": 1},
         *(
-            {"pipeline": "this project", "network": "line", "cache": cache, "workers": workers}
+            {"pipeline": "this project", "network": "line", "cache": cache, "loader": loader, "workers": workers}
             for cache in (False, True)
+            for loader in ("threads", "processes")
             for workers in range(1, (os.cpu_count() or 1) + 1)
         ),
     ]
