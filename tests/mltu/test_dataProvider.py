@@ -417,22 +417,28 @@ if sys.argv[1] == "wait":
 """
 
 
+@pytest.fixture
+def run_script(png):
+    """Starts the script, to end in a certain way, as the leader of a process group."""
+    begun = []
+
+    def run(ending):
+        command = [sys.executable, "-c", SCRIPT, ending, str(png())]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        begun.append(subprocess.Popen(command, env=environment, start_new_session=True, **pipes))
+        return begun[-1]
+
+    yield run
+    for script in begun:
+        script.kill()
+        script.communicate()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_no_process_and_no_shared_memory_is_left_behind(png):
-    endings = {"end": None, "raise": None, "wait": signal.SIGINT, "wait ": signal.SIGKILL}
-    scripts = {
-        ending: subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, ending.strip(), str(png())],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        for ending in endings
-    }
-    for ending, sent in endings.items():
-        script = scripts[ending]
+def test_no_process_and_no_shared_memory_is_left_behind(run_script):
+    endings = [("end", None), ("raise", None), ("wait", signal.SIGINT), ("wait", signal.SIGKILL)]
+    for script, (ending, sent) in [(run_script(ending), (ending, sent)) for ending, sent in endings]:
         segments = script.stdout.readline().split()
         assert segments
         if sent == signal.SIGINT:
