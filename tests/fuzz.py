@@ -201,6 +201,7 @@ def serve(connection: Connection, targets: Mapping[str, Target], box: Path) -> N
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     watch = Watch(write_secrets(box))
     readings: dict[str, Reading] = {}
+    connection.send("ready")
     with suppress(EOFError):
         while True:
             name, item = connection.recv()
@@ -240,22 +241,26 @@ class Reader:
             item: the input.
         """
         if self.process is None:
-            self.connection, other = self.context.Pipe()
-            self.process = self.context.Process(target=serve, args=(other, self.targets, self.box), daemon=True)
-            self.process.start()
-            other.close()
+            self._start()
         try:
             self.connection.send((name, item))
             problem = self._wait()
-            result = Result("", [problem]) if problem else self.connection.recv()
+            if not problem:
+                result = self.connection.recv()
+                too_much = [f"took {result.memory:.0f} MB"] if result.memory > self.limit else []
+                return result._replace(problems=result.problems + too_much)
         except (EOFError, OSError):
             self.process.join()
-            result = Result("", [f"the process ended with code {self.process.exitcode}"])
-        if not result.outcome:
-            self.stop()
-        if result.memory > self.limit:
-            result.problems.append(f"took {result.memory:.0f} MB")
-        return result
+            problem = f"the process ended with code {self.process.exitcode}"
+        self.stop()
+        return Result("", [problem])
+
+    def _start(self) -> None:
+        self.connection, other = self.context.Pipe()
+        self.process = self.context.Process(target=serve, args=(other, self.targets, self.box), daemon=True)
+        self.process.start()
+        other.close()
+        self.connection.recv()
 
     def _wait(self) -> str:
         """Until there is an answer; otherwise what is wrong."""
@@ -269,10 +274,12 @@ class Reader:
         return ""
 
     def stop(self) -> None:
+        """End the process; one that waits for an input ends by itself."""
         if self.process is not None:
+            self.connection.close()
+            self.process.join(1)
             self.process.kill()
             self.process.join()
-            self.connection.close()
             self.process = None
 
 
