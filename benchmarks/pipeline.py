@@ -75,7 +75,7 @@ def one(options: dict) -> dict[str, float]:
             "batch_size": options["batch"],
             "cache_mb": 2048 if options["cache"] else 0,
             "train_workers": options["workers"],
-            "use_multiprocessing": options["loader"] == "processes",
+            "load_in_processes": options["loader"] == "processes",
         }
     )
     stride = ARCHITECTURES[network].pixels_per_step

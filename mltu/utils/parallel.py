@@ -25,7 +25,8 @@ from .errors import InputError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-REMEDY = "use fewer workers, a lower batch_size or cache_mb, or threads (use_multiprocessing=False)"
+THREADS = "threads (--load_in_processes no, use_multiprocessing=False)"
+REMEDY = f"use fewer workers, a lower batch_size or cache_mb, or {THREADS}"
 
 
 def map_ahead(
@@ -104,7 +105,7 @@ def _pickled(thing: Any) -> bytes:
 def _not_sent(reason: object) -> InputError:
     return InputError(
         f"what loads the data cannot be sent to worker processes ({reason}); use functions and classes that stand at "
-        "the top level of a module of their own, or load with threads (use_multiprocessing=False)"
+        f"the top level of a module of their own, or {THREADS}"
     )
 
 

@@ -384,7 +384,7 @@ def test_what_other_processes_cannot_import_is_refused_with_the_remedy(samples, 
     provider = in_processes(samples)
     for augmentor in (lambda data, annotation: (data, annotation), of_the_script):
         provider.augmentors = [augmentor]
-        with pytest.raises(InputError, match="use_multiprocessing=False") as caught:
+        with pytest.raises(InputError, match="--load_in_processes no, use_multiprocessing=False") as caught:
             list(provider)
         assert provider.failure is caught.value
         assert ("lambda" if augmentor is not of_the_script else "of_the_script") in str(caught.value)
