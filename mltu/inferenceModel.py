@@ -92,6 +92,8 @@ class OnnxInferenceModel:
             self.model = ort.InferenceSession(content, options, providers=providers)
             texts = self.model.get_modelmeta().custom_metadata_map
             inputs, outputs = self.model.get_inputs(), self.model.get_outputs()
+            self.input_shapes, self.output_shapes = ([one.shape for one in ends] for ends in (inputs, outputs))
+            self.input_names, self.output_names = ([one.name for one in ends] for ends in (inputs, outputs))
         except InputError:
             raise
         except OSError as error:
@@ -100,10 +102,6 @@ class OnnxInferenceModel:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: not an ONNX model that can be run ({reason}); export it again") from None
         self.metadata = {key: self._value(text) for key, text in texts.items()}
-        self.input_shapes = [one.shape for one in inputs]
-        self.input_names = [one.name for one in inputs]
-        self.output_names = [one.name for one in outputs]
-        self.output_shapes = [one.shape for one in outputs]
 
     @staticmethod
     def _value(text: str) -> Any:

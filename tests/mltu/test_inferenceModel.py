@@ -84,7 +84,8 @@ def test_models_with_weights_in_other_files_are_refused(tmp_path, monkeypatch, p
 def test_models_whose_names_are_no_text_are_named_in_one_line(tmp_path, capfd):
     write_model(tmp_path / "model.onnx", {"key": "value"})
     content = (tmp_path / "model.onnx").read_bytes()
-    (tmp_path / "model.onnx").write_bytes(content.replace(b"value", b"val\xffe"))
-    with pytest.raises(InputError, match="not an ONNX model"):
-        OnnxInferenceModel(tmp_path)
+    for name in (b"value", b"batch"):
+        (tmp_path / "model.onnx").write_bytes(content.replace(name, b"\xff" + name[1:]))
+        with pytest.raises(InputError, match="not an ONNX model"):
+            OnnxInferenceModel(tmp_path)
     assert capfd.readouterr().err == ""
