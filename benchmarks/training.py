@@ -1,11 +1,14 @@
 """How fast the networks train: lines a second of one training step, the line network beside the reference.
 
     python benchmarks/training.py
+    python benchmarks/training.py --precisions float32 mixed_float16      with a GPU
     KERAS_BACKEND=torch python benchmarks/training.py
 
 Each network is measured in a process of its own, in turn, on random images of its own input size: the line
 network on 64 x 960 pixels, about the median line, the reference on 96 x 1408, which all its lines have.
-The step is that of `train.py`: loss, gradients, optimiser, CER and WER. Written to benchmarks/results/training.csv.
+The step is that of `train.py`: loss, gradients, optimiser, CER and WER. Ratios are to the reference network in the
+first precision. bfloat16 is quick only on CPUs with instructions for it (`avx512_bf16` or `amx_bf16` among the flags of
+/proc/cpuinfo); others emulate it. Written to benchmarks/results/training.csv.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ def one(options: dict) -> dict[str, float]:
     from train import build
 
     height, width, channels = SIZES[options["network"]]
-    settings = {"architecture": options["network"], "height": height, "vocab": VOCAB, "shortcut": options["shortcut"]}
+    chosen = {name: options[name] for name in ("shortcut", "precision")}
+    settings = {"architecture": options["network"], "height": height, "vocab": VOCAB, **chosen}
     model = build(
         ModelConfigs.from_dict({**settings, "width": 1536 if channels == 1 else width, "dataset": "synthetic"})
     )
@@ -52,12 +56,13 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16, help="lines in a batch [16]")
     parser.add_argument("--steps", type=int, default=5, help="timed steps [5]")
     parser.add_argument("--threads", type=int, default=2, help="[2]")
+    parser.add_argument("--precisions", nargs="+", default=["float32", "mixed_bfloat16"], help="[both on CPUs]")
     given = parse(parser, one)
     shared = {"batch": given.batch, "steps": given.steps, "threads": given.threads}
     cases = [
-        {"network": "reference", "shortcut": 0.0, **shared},
-        {"network": "line", "shortcut": 0.0, **shared},
-        {"network": "line", "shortcut": 0.1, **shared},
+        {"network": network, "shortcut": shortcut, "precision": precision, **shared}
+        for network, shortcut in (("reference", 0.0), ("line", 0.0), ("line", 0.1))
+        for precision in given.precisions
     ]
     rows = rounds(cases, lambda case: measure(__file__, case), given.rounds)
     report("training", rows, "lines_per_second", lambda row: rows[0])

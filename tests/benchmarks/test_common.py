@@ -65,9 +65,11 @@ def test_every_benchmark_measures(line_run, tmp_path):
     assert 0 < found["median_ms"] <= found["p95_ms"]
     assert 0 < found["share_of_gemm"] < 1
     assert found["memory_mb"] > 10
-    options = {**shared, "network": "line", "cache": True, "workers": 2, "batch": 2, "epochs": 2}
+    options = {**shared, "network": "line", "cache": True, "loader": "processes", "workers": 2}
+    options |= {"batch": 2, "epochs": 2}
     assert common.measure("benchmarks/pipeline.py", options)["lines_per_second"] > 0
-    options = {"threads": 1, "network": "line", "shortcut": 0.1, "batch": 1, "steps": 1}
+    options = {"threads": 1, "network": "line", "shortcut": 0.1, "precision": "mixed_bfloat16"}
+    options |= {"batch": 1, "steps": 1}
     found = common.measure("benchmarks/training.py", options)
     assert found["lines_per_second"] == pytest.approx(1 / found["step_s"])
     assert np.isfinite(found["step_s"])

@@ -5,33 +5,60 @@ from keras import layers
 
 from mltu.tensorflow.recurrent import BidirectionalLSTM
 
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own loop")
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own loop")
-def test_results_and_gradients_are_those_of_keras():
+STEPS, FEATURES, UNITS = 40, 5, 6
+
+
+@pytest.fixture
+def results():
+    """Function (layer class, dtype policy) -> outputs and gradients of a layer, and what it gives when it reads."""
     import tensorflow as tf
 
-    keras.utils.set_random_seed(0)
-    plain = layers.Bidirectional(layers.LSTM(6, return_sequences=True))
-    ours = BidirectionalLSTM(layers.LSTM(6, return_sequences=True))
     rng = np.random.default_rng(0)
-    inputs, factors = (rng.normal(size=(3, 7, size)).astype(np.float32) for size in (5, 12))
-    plain.build(inputs.shape)
-    ours.build(inputs.shape)
-    weights = [rng.normal(size=one.shape, scale=0.5).astype(np.float32) for one in plain.get_weights()]
-    results = []
-    for layer in (plain, ours):
+    inputs, factors = (rng.normal(size=(3, STEPS, size)).astype(np.float32) for size in (FEATURES, 2 * UNITS))
+    shapes = [(FEATURES, 4 * UNITS), (UNITS, 4 * UNITS), (4 * UNITS,)] * 2
+    weights = [rng.normal(size=shape, scale=0.5).astype(np.float32) for shape in shapes]
+
+    def run(kind, policy):
+        layer = kind(layers.LSTM(UNITS, return_sequences=True, dtype=policy), dtype=policy)
+        layer.build(inputs.shape)
         layer.set_weights(weights)
         variables = [variable.value for variable in layer.trainable_weights]
         sequences = tf.Variable(inputs)
 
         @tf.function
-        def gradients(layer=layer, sequences=sequences, variables=variables):
+        def gradients():
             with tf.GradientTape() as tape:
                 outputs = layer(sequences, training=True)
-                loss = tf.reduce_sum(outputs * factors)
+                loss = tf.reduce_sum(tf.cast(outputs, tf.float32) * factors)
             return outputs, *tape.gradient(loss, [sequences, *variables])
 
-        results.append(gradients())
-    for expected, found in zip(*results, strict=True):
-        assert found.numpy() == pytest.approx(expected.numpy(), abs=1e-5)
-    assert ours(inputs, training=False).numpy() == pytest.approx(results[0][0].numpy(), abs=1e-5)
+        return gradients(), layer(inputs, training=False)
+
+    return run
+
+
+def test_results_and_gradients_are_those_of_keras(results):
+    expected, _ = results(layers.Bidirectional, "float32")
+    found, read = results(BidirectionalLSTM, "float32")
+    for one, other in zip(found, expected, strict=True):
+        assert one.numpy() == pytest.approx(other.numpy(), abs=1e-5)
+    assert read.numpy() == pytest.approx(expected[0].numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("policy", "rounding"), [("mixed_bfloat16", 2**-8), ("mixed_float16", 2**-11)])
+def test_mixed_precision_is_closer_to_float32_than_that_of_keras(results, policy, rounding):
+    exact, _ = results(layers.Bidirectional, "float32")
+
+    def errors(found):  # of outputs and each gradient, as a share of its size
+        return [
+            float(np.linalg.norm(one.numpy().astype(np.float32) - other) / np.linalg.norm(other))
+            for one, other in zip(found, exact, strict=True)
+        ]
+
+    found, read = results(BidirectionalLSTM, policy)
+    assert found[0].dtype.name == read.dtype.name == policy.removeprefix("mixed_")
+    assert all(one.dtype.name == "float32" for one in found[1:])  # gradients are those of the float32 weights
+    assert max(errors(found)) < 2 * rounding
+    assert sum(errors(found)) < 0.75 * sum(errors(results(layers.Bidirectional, policy)[0]))
