@@ -95,8 +95,11 @@ class ModelConfigs(BaseModelConfigs):
 
     # the machine
     train_workers: int = max(1, (os.cpu_count() or 1) - 1)  # threads that load images
+    load_in_processes: bool = False  # load in processes of their own instead of threads
     cache_mb: int = 2048  # memory for decoded images, megabytes; 0: decode anew in every epoch
     deterministic: bool = True  # the same result in every run; may be switched off for speed on GPUs
+    distribute: Literal["none", "mirrored", "multi_worker"] = "none"  # over devices here, or machines of TF_CONFIG
+    replicas: int = 0  # distribute mirrored: parts that a CPU plays where there is no GPU; 0: two
     log_lines: int = 4  # validation lines shown with their reading after each epoch
 
     def __post_init__(self) -> None:
@@ -126,6 +129,7 @@ class ModelConfigs(BaseModelConfigs):
             "limit": 0,
             "max_text_length": 0,
             "cache_mb": 0,
+            "replicas": 0,
             "log_lines": 0,
             "epoch_lines": 0,
             "max_minutes": 0,

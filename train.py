@@ -27,12 +27,14 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +87,7 @@ if TYPE_CHECKING:  # Keras takes seconds to import, so it waits until the settin
     import keras
 
     from mltu.tensorflow.dataProvider import DataProvider
+    from mltu.tensorflow.distribute import Replicas
 
 CHECKPOINT = "model.keras"
 STATE = "state"  # folder of what a run is resumed from
@@ -128,7 +131,17 @@ DERIVING_FIELDS = {
     "mix",
 }
 ACTIONS = ("check_only", "show_samples", "find_lr", "overfit_batch")  # instead of a whole run
-RESUMABLE_FIELDS = {"max_minutes", "save_minutes", "train_epochs", "train_workers", "cache_mb", "log_lines"}
+RESUMABLE_FIELDS = {
+    "max_minutes",
+    "save_minutes",
+    "train_epochs",
+    "train_workers",
+    "load_in_processes",
+    "cache_mb",
+    "log_lines",
+    "distribute",
+    "replicas",
+}
 LARGEST_DIFFERENCE = 1e-4  # between the probabilities of Keras and ONNX
 COMPARED_LINES = 32
 SHOWN_LINES, VARIATIONS = 8, 3  # on the sheet of samples
@@ -137,6 +150,10 @@ OVERFIT_STEPS, OVERFIT_EPOCHS, OVERFIT_CER = 20, 60, 0.05
 
 class TrainingError(RuntimeError):
     """Training or export went wrong; the message says how."""
+
+
+class WorkerLost(TrainingError):
+    """Another worker of the same training no longer answers."""
 
 
 # --- data -----------------------------------------------------------------------------------
@@ -300,6 +317,7 @@ def make_providers(
         cache_mb=configs.cache_mb,
         seed=configs.seed,
         workers=configs.train_workers,
+        use_multiprocessing=configs.load_in_processes,
     )
     providers: dict[str, DataProvider] = {}
     dropped: list[Skipped] = []
@@ -346,10 +364,11 @@ def clear_folder(folder: Path) -> None:
 # --- training -------------------------------------------------------------------------------
 
 
-def build(configs: ModelConfigs) -> keras.Model:
-    """The network, compiled; seeds Keras and sets its precision."""
+def build(configs: ModelConfigs, replicas: Replicas | None = None) -> keras.Model:
+    """The network, compiled, for one device or several; seeds Keras and sets its precision."""
     import keras
 
+    from mltu.tensorflow.distribute import DistributedModel, DistributedShortcutModel
     from mltu.tensorflow.model_utils import ShortcutModel
     from model import ARCHITECTURES, train_model
 
@@ -360,17 +379,22 @@ def build(configs: ModelConfigs) -> keras.Model:
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(configs.precision)
     network = ARCHITECTURES[configs.architecture]
-    model = train_model(
-        input_dim=(configs.height, None if network.by_column else configs.width, network.channels),
-        output_dim=len(configs.vocab),
-        activation=configs.activation,
-        dropout=configs.dropout,
-        architecture=configs.architecture,
-        shortcut=configs.shortcut > 0,
-    )
-    if configs.shortcut:
-        model = ShortcutModel(model, configs.shortcut)
-    compile_model(configs, model)
+    with replicas.strategy.scope() if replicas else nullcontext():
+        model = train_model(
+            input_dim=(configs.height, None if network.by_column else configs.width, network.channels),
+            output_dim=len(configs.vocab),
+            activation=configs.activation,
+            dropout=configs.dropout,
+            architecture=configs.architecture,
+            shortcut=configs.shortcut > 0,
+        )
+        if configs.shortcut:
+            model = (DistributedShortcutModel if replicas else ShortcutModel)(model, configs.shortcut)
+        elif replicas:
+            model = DistributedModel(model.input, model.output)
+        compile_model(configs, model)
+        if replicas:
+            model.distribute(replicas)
     return model
 
 
@@ -449,7 +473,11 @@ def start_from(configs: ModelConfigs, model: keras.Model) -> None:
 
 
 def make_callbacks(
-    configs: ModelConfigs, train: DataProvider, val: DataProvider, resumed: Mapping[str, Any] | None = None
+    configs: ModelConfigs,
+    train: DataProvider,
+    val: DataProvider,
+    resumed: Mapping[str, Any] | None = None,
+    replicas: Replicas | None = None,
 ) -> list[keras.callbacks.Callback]:
     """What watches, logs and saves during training.
 
@@ -458,6 +486,7 @@ def make_callbacks(
         train: provider of the training lines.
         val: provider of the validation lines.
         resumed: what is known of the earlier part of the run, if there is one.
+        replicas: the devices, if there are several; only the chief logs and saves.
     """
     from keras.callbacks import EarlyStopping, LambdaCallback, ReduceLROnPlateau, TensorBoard
 
@@ -473,11 +502,13 @@ def make_callbacks(
         TrainLogger,
         WarmupCosine,
     )
+    from mltu.tensorflow.distribute import SharedClock, SharedInterrupt
     from mltu.tensorflow.run_state import RunState
 
     folder = Path(configs.model_path)
+    chief = replicas is None or replicas.chief
     best = {"monitor": "val_score", "mode": "min"}  # val_CER, with a beginning
-    clock = Clock(60 * configs.max_minutes, resumed["seconds"] if resumed else 0.0)
+    clock = (SharedClock if replicas else Clock)(60 * configs.max_minutes, resumed["seconds"] if resumed else 0.0)
     callbacks = [
         # Keras ends epochs of its data more often than it trains them, so the count is set
         LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(train, "epoch", epoch + 1)),
@@ -485,7 +516,7 @@ def make_callbacks(
         clock,
         ReadingScore(),
         *([SwapAverage(swapped=bool(resumed and resumed["swapped"]))] if configs.ema else []),
-        SaveBest(folder / CHECKPOINT),
+        *([SaveBest(folder / CHECKPOINT)] if chief else []),
     ]
     if configs.schedule == "cosine":
         steps = len(train)
@@ -498,6 +529,13 @@ def make_callbacks(
             ReduceLROnPlateau(verbose=1, **fall, **best),
         ]
     watchers = [one for one in callbacks if isinstance(one, (SaveBest, SwapAverage, EarlyStopping, ReduceLROnPlateau))]
+    lines = "\n".join(f"{Path(sample.image).name}\t{sample.text}" for sample in train.samples)
+    data = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+    # several devices could not go on in the middle of an epoch
+    seconds = 0.0 if replicas else 60 * configs.save_minutes
+    state = RunState(folder / STATE, clock, folder / "training.csv", watchers, seconds, data, writes=chief)
+    if not chief:
+        return [*callbacks, state, SharedInterrupt()]
     callbacks.append(TrainLogger(folder))
     with_tensorboard = all(map(importlib.util.find_spec, ("tensorflow", "tensorboard")))  # whatever the backend
     if with_tensorboard:
@@ -508,12 +546,10 @@ def make_callbacks(
         texts = [sample.text for sample in shown]
         pictures = folder / "logs" / "readings" if with_tensorboard else None
         callbacks.append(ShowReadings(images, texts, configs.vocab, folder / "readings.txt", pictures))
-    lines = "\n".join(f"{Path(sample.image).name}\t{sample.text}" for sample in train.samples)
-    data = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
-    state = RunState(folder / STATE, clock, folder / "training.csv", watchers, 60 * configs.save_minutes, data)
+    interrupt = SharedInterrupt() if replicas else StopOnInterrupt(state.save)
     draw = LambdaCallback(on_epoch_end=lambda epoch, logs: save_curves(state.epochs, folder / "curves.png"))
     times = StageTimes(train, folder / "timing.csv", configs.train_epochs, clock)
-    return [*callbacks, state, StopOnInterrupt(state.save), draw, times]
+    return [*callbacks, state, interrupt, draw, times]
 
 
 def spread(samples: Sequence[Sample], count: int) -> Sequence[Sample]:
@@ -531,6 +567,7 @@ def fit(
     model: keras.Model,
     providers: Mapping[str, DataProvider],
     resumed: Mapping[str, Any] | None = None,
+    replicas: Replicas | None = None,
 ) -> dict[str, Any]:
     """Train until nothing improves, the epochs or minutes are over, or Ctrl-C; the best weights are on disk then.
 
@@ -539,20 +576,22 @@ def fit(
         model: compiled; it is brought to the saved state of a resumed run.
         providers: of "train" and "val".
         resumed: what is known of the earlier part of the run, if there is one.
+        replicas: the devices, if there are several.
 
     Returns:
         What happened: epochs, seconds, how it ended, and the values of the best epoch.
 
     Raises:
-        TrainingError: the loss became no finite number.
+        TrainingError: the loss became no finite number, or another worker was lost.
         InputError: no line of a batch can be read any more.
         KeyboardInterrupt: a second Ctrl-C.
     """
     from mltu.tensorflow.callbacks import BadLoss, Clock, SaveBest, StopOnInterrupt, TrainingInterrupted
+    from mltu.tensorflow.distribute import feed
     from mltu.tensorflow.run_state import RunState
 
-    train = providers["train"]
-    callbacks = make_callbacks(configs, train, providers["val"], resumed)
+    train, val = providers["train"], providers["val"]
+    callbacks = make_callbacks(configs, train, val, resumed, replicas)
 
     def the(kind: type) -> Any:
         return next(one for one in callbacks if isinstance(one, kind))
@@ -561,24 +600,33 @@ def fit(
     done = state.load(model, resumed or {})
     ended = "all epochs done"
     train.epoch = done.epochs + 1
+    if replicas:
+        model.clock, model.interrupt = clock, the(StopOnInterrupt)
+        if done.batches:
+            raise InputError(
+                f"{configs.model_path}: stopped within an epoch, where only one device can go on; --distribute none"
+            )
     if done.batches:
         model.test_on_batch(*train[0])  # makes the metrics, whose values are brought back
     train.first_batch = min(done.batches, len(train) - 1)  # nobody asks for it if the whole epoch is over
     try:
-        model.fit(
-            train.for_keras(),
-            validation_data=providers["val"].for_keras(),
-            epochs=configs.train_epochs,
-            initial_epoch=done.epochs,
-            callbacks=callbacks,
-            shuffle=False,  # the provider does that itself, by its seed
-            verbose=verbosity(),
-        )
+        with together(configs, replicas), warnings.catch_warnings():
+            # Keras finds the end of a distributed epoch by coming to it
+            warnings.filterwarnings("ignore", message="Your input ran out of data")
+            model.fit(
+                feed(train, replicas) if replicas else train.for_keras(),
+                validation_data=feed(val, replicas) if replicas else val.for_keras(),
+                epochs=configs.train_epochs,
+                initial_epoch=done.epochs,
+                callbacks=callbacks,
+                shuffle=False,  # the provider does that itself, by its seed
+                verbose=verbosity(),
+            )
     except TrainingInterrupted:
         ended = "stopped by Ctrl-C"
         for callback in callbacks:
             callback.on_train_end()
-        if not (Path(configs.model_path) / CHECKPOINT).exists():
+        if not (Path(configs.model_path) / CHECKPOINT).exists() and (replicas is None or replicas.chief):
             the(SaveBest).save()
             print("No epoch was finished; the weights as they are now are kept.")
     except BadLoss as error:
@@ -610,6 +658,24 @@ def fit(
         result["best_epoch"] = best["epoch"]
         result |= {name: value for name, value in best.items() if name != "epoch"}
     return result
+
+
+@contextmanager
+def together(configs: ModelConfigs, replicas: Replicas | None) -> Iterator[None]:
+    """What several workers do together: say in one line where another one no longer answers.
+
+    Raises:
+        WorkerLost: another worker was lost.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not replicas or not type(error).__module__.startswith("tensorflow."):
+            raise
+        reason = " ".join(re.sub(r"{{.*?}}", "", str(error)).split())[:150]
+        raise WorkerLost(
+            f"another worker was lost; start all workers again with --resume {configs.model_path} ({reason})"
+        ) from None
 
 
 def overfit_batch(configs: ModelConfigs, model: keras.Model, train: DataProvider) -> bool:
@@ -787,15 +853,23 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
     """
     cv2.setNumThreads(1)  # the provider's threads share the cores
     folder = Path(configs.model_path)
-    resumed = None
+    resumed = replicas = None
+    if configs.distribute != "none" and action in ("", "resume"):
+        from mltu.tensorflow.distribute import start
+
+        replicas = start(configs.distribute, configs.replicas)
     with ExitStack() as stack:
         if action == "resume":
-            stack.enter_context(reserved(folder))
             resumed = read_state(folder)
+        if replicas and not replicas.chief:
+            take_part(configs, replicas, resumed)
+            return 0
+        if action == "resume":
+            stack.enter_context(reserved(folder))
         elif action != "overfit_batch":
             check_folder(folder, overwrite)
         parts, mix, skipped = read_data(configs, only_training=action == "overfit_batch")
-        model = build(configs)
+        model = build(configs, replicas)
         providers, dropped = prepare(configs, model, parts, mix)
         skipped += dropped
         listed = action in ("", "check_only", "resume")
@@ -817,8 +891,28 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
         if action == "check_only":
             print(f"Nothing was trained; the split is in {folder}.")
         else:
-            train_and_export(configs, model, providers, skipped, resumed)
+            train_and_export(configs, model, providers, skipped, resumed, replicas)
+            if replicas:
+                from mltu.tensorflow.distribute import meet
+
+                with together(configs, replicas):
+                    meet(replicas)
     return 0
+
+
+def take_part(configs: ModelConfigs, replicas: Replicas, resumed: Mapping[str, Any] | None) -> None:
+    """Train as a worker that is not the chief: the same steps, but nothing is written."""
+    from mltu.tensorflow.distribute import meet
+
+    parts, mix, _ = read_data(configs)
+    model = build(configs, replicas)
+    providers, _ = prepare(configs, model, parts, mix)
+    if configs.init_from and not resumed:
+        start_from(configs, model)
+    result = fit(configs, model, providers, resumed, replicas)
+    print(f"{result['ended']}; the chief exports what was learnt.", flush=True)
+    with together(configs, replicas):
+        meet(replicas)
 
 
 def read_state(folder: Path) -> Mapping[str, Any]:
@@ -900,6 +994,7 @@ def train_and_export(
     providers: Mapping[str, DataProvider],
     skipped: Sequence[Skipped],
     resumed: Mapping[str, Any] | None,
+    replicas: Replicas | None,
 ) -> None:
     """Train in a prepared folder, judge by the test lines if there are some, and export.
 
@@ -909,17 +1004,18 @@ def train_and_export(
         providers: of "train", "val" and perhaps "test".
         skipped: what has been skipped so far.
         resumed: what is known of the earlier part of the run; None if it is new.
+        replicas: the devices, if there are several.
     """
     import keras
 
-    from mltu.tensorflow.model_utils import reader_of
+    from mltu.tensorflow import recurrent  # noqa: F401 - registers the layers of saved models
 
     folder = Path(configs.model_path)
     if configs.init_from and not resumed:
         start_from(configs, model)
     model.summary(line_length=110)
     draw_samples(providers["train"], folder / SAMPLES)
-    result = fit(configs, model, providers, resumed)
+    result = fit(configs, model, providers, resumed, replicas)
     result |= {f"{part}_lines": len(provider.samples) for part, provider in providers.items()}
     lost = [one for provider in providers.values() for one in provider.dropped]
     if lost:
@@ -927,8 +1023,7 @@ def train_and_export(
         print(f"{len(lost)} lines could not be read any more in training; they are listed in {folder / SKIPPED}")
     result["skipped"] = len(skipped) + len(lost)
     if "test" in providers:
-        reader = reader_of(model)
-        reader.load_weights(folder / CHECKPOINT)
+        reader = keras.models.load_model(folder / CHECKPOINT, compile=False)
         compile_model(configs, reader)
         scores = reader.evaluate(providers["test"].for_keras(), verbose=0, return_dict=True)
         result |= {f"test_{name}": float(value) for name, value in scores.items()}
@@ -1004,6 +1099,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
+    except WorkerLost as error:
+        print(f"train.py: {error}", file=sys.stderr, flush=True)
+        os._exit(1)  # the usual end would wait for the other worker, and complain
     except TrainingError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1

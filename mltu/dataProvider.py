@@ -394,18 +394,38 @@ class DataProvider:
         Raises:
             InputError: not one sample of a batch can be used; also kept as `failure`.
         """
+        return self._load(list(enumerate(self._batches()))[self._first_batch :], self._epoch)
+
+    def parts(self, own: Sequence[int], count: int) -> Iterator[tuple[Any, Any, int]]:
+        """As :meth:`__iter__`, but only some of the parts of each batch, for training on several devices.
+
+        Args:
+            own: the wanted parts, each below `count`.
+            count: parts of a batch; sample i belongs to part i modulo `count`.
+
+        Yields:
+            (data, annotations, how many of the samples count); a part that would be empty has one that does not.
+        """
+        wanted, counted = [], []
+        for index, indices in list(enumerate(self._batches()))[self._first_batch :]:
+            for part in own:
+                counted.append(len(indices[part::count]) > 0)
+                wanted.append((index, indices[part::count] if counted[-1] else indices[:1]))
+        for batch, counts in zip(self._load(wanted, self._epoch), counted, strict=True):
+            yield *batch, len(batch[0]) if counts else 0
+
+    def _load(self, wanted: Sequence[tuple[int, np.ndarray]], epoch: int) -> Iterator[tuple[Any, Any]]:
+        """Load (batch, indices of samples) of an epoch after one another, ahead, and take the time."""
         self.failure = None
-        # the epoch may be set anew before this iteration is over
-        epoch, first, batches = self._epoch, self._first_batch, self._batches()
-        jobs = (self._job(indices, epoch) for indices in batches[first:])
+        jobs = (self._job(indices, epoch) for _, indices in wanted)
         asked = time.perf_counter()
         try:
             with (
                 ThreadPoolExecutor(self._threads) as pool,
                 closing(map_ahead(pool, self._loading(), jobs, 2 * self._threads)) as loaded,
             ):
-                for index, batch in enumerate(loaded, first):
-                    result = self._deliver(index, batches[index], batch)
+                for (index, indices), batch in zip(wanted, loaded, strict=True):
+                    result = self._deliver(index, indices, batch)
                     given = time.perf_counter()
                     self._count(waited=given - asked)
                     yield result

@@ -361,21 +361,7 @@ def recipe(tmp_path_factory):
     return [*LINE_RECIPE, "--data_path", str(folder / "data"), "--mix", str(other)]
 
 
-# what a child runs: train.py, which kills itself at the n-th time that it waits for the disk
-KILLED = """
-import os, signal, sys
-from mltu.utils import files
-from train import main
-left, flush = int(sys.argv[1]), files._flush
-def flush_or_die(path):
-    global left
-    left -= 1
-    if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-    flush(path)
-files._flush = flush_or_die
-sys.exit(main(sys.argv[2:]))
-"""
+SMALL_TRAIN = "tests/small_train.py"
 
 
 def weights_of(folder):
@@ -394,13 +380,13 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(recipe, t
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     flags = [*recipe, "--train_epochs", "4"]
-    process = run_script("train.py", *flags, "--model_path", whole)
+    process = run_script(SMALL_TRAIN, *flags, "--model_path", whole)
     assert process.returncode == 0, process.stdout + process.stderr
     # saved after each batch, so that it dies within epochs, between weights and state, and before the best are replaced
     flags += ["--save_minutes", "1e-6", "--model_path", str(killed)]
     reached = []
     for waits in np.random.default_rng(3).integers(7, 16, 3):
-        died = run_script("-c", KILLED, waits, *(["--resume", killed] if reached else flags))
+        died = run_script(SMALL_TRAIN, "killed", "flush", waits, *(["--resume", killed] if reached else flags))
         assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
         state = json.loads((killed / "state" / "state.json").read_text())
         reached.append((len(state["epochs"]), state["batches"]))
@@ -408,13 +394,13 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(recipe, t
     assert any(batches for _, batches in reached)
 
     def small_files():  # no file may grow beyond this, as on a full disk
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    full = run_script("train.py", "--resume", killed, preexec_fn=small_files)
+    full = run_script(SMALL_TRAIN, "--resume", killed, preexec_fn=small_files)
     assert full.returncode == 2, full.stdout + full.stderr
     assert next(line for line in full.stderr.splitlines() if line.startswith("train.py: ")).endswith("File too large")
     assert "Traceback" not in full.stderr
-    process = run_script("train.py", "--resume", killed)
+    process = run_script(SMALL_TRAIN, "--resume", killed)
     assert process.returncode == 0, process.stdout + process.stderr
     first, second = (rows(folder / "training.csv") for folder in (whole, killed))
     assert first == second

@@ -107,7 +107,7 @@ class ShortcutModel(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         main, shortcut = y_pred
         loss = super().compute_loss(x, y, main, sample_weight, training)
-        return loss + self.weight * self.loss(y, shortcut) if training else loss
+        return loss + self.weight * self.loss(y, shortcut, sample_weight) if training else loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         return super().compute_metrics(x, y, y_pred[0], sample_weight)
@@ -121,5 +121,5 @@ class ShortcutModel(keras.Model):
 
 
 def reader_of(model: keras.Model) -> keras.Model:
-    """The part of a model in training that reads: the model itself, unless it has a shortcut."""
-    return model.reader if isinstance(model, ShortcutModel) else model
+    """The part of a model in training that reads: the model itself, unless there is more around it."""
+    return getattr(model, "reader", model)

@@ -38,11 +38,13 @@ class RunState(keras.callbacks.Callback):
         table: CSV file that gets the values of all epochs, a row each.
         watchers: callbacks whose counters belong to the run, such as `EarlyStopping`.
         save_seconds: after which the state is saved within an epoch; 0: only after epochs.
+        writes: whether anything is saved; else the run is only counted and brought back.
         data: what stands for the training lines, such as a digest: the same when the run goes on.
     """
 
     FILE = "state.json"
     WEIGHTS = ".weights.h5"
+    KEYS = frozenset({"data", "weights", "batches", "seconds", "epochs", "counters", "seeds", "metrics", "swapped"})
     COUNTERS = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
 
     def __init__(
@@ -53,6 +55,7 @@ class RunState(keras.callbacks.Callback):
         watchers: Sequence[keras.callbacks.Callback] = (),
         save_seconds: float = 0.0,
         data: str = "",
+        writes: bool = True,
     ) -> None:
         super().__init__()
         self.folder = Path(folder)
@@ -61,6 +64,7 @@ class RunState(keras.callbacks.Callback):
         self.watchers = list(watchers)
         self.save_seconds = save_seconds
         self.data = data
+        self.writes = writes
         self.epochs: list[dict[str, float]] = []  # values of each
         self.batches = 0  # of the present epoch that are over
         self._resumed: Mapping[str, Any] = {}
@@ -76,8 +80,8 @@ class RunState(keras.callbacks.Callback):
         path = Path(folder) / RunState.FILE
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(state, dict) or {"data", "weights", "batches", "seconds", "epochs"} - state.keys():
-                raise ValueError("it is none")
+            if not isinstance(state, dict) or RunState.KEYS - state.keys() or type(state["counters"]) is not dict:
+                raise ValueError("it is none, or of another version")
             return state
         except FileNotFoundError:
             return {}
@@ -121,8 +125,9 @@ class RunState(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._saved_at = time.monotonic()
-        for watcher, counters in zip(self.watchers, self._resumed.get("counters", ()), strict=False):
-            for name, value in counters.items():
+        counters = self._resumed.get("counters", {})
+        for watcher in self.watchers:
+            for name, value in counters.get(type(watcher).__name__, {}).items():
                 setattr(watcher, name, value)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -160,8 +165,9 @@ class RunState(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         self.epochs.append({"epoch": epoch + 1} | {name: float(value) for name, value in (logs or {}).items()})
         self.batches = 0
-        self.write_table()
-        self.save()
+        if self.writes:
+            self.write_table()
+            self.save()
 
     def write_table(self) -> None:
         """Write the values of the epochs as CSV."""
@@ -183,18 +189,24 @@ class RunState(keras.callbacks.Callback):
         name = f"epoch-{len(self.epochs)}" + (f"-batch-{self.batches}" if self.batches else "") + self.WEIGHTS
         with whole_file(self.folder / name, durable=True, ending=self.WEIGHTS) as unfinished:
             self.model.save_weights(unfinished)
+        # between epochs they are not needed, and of several workers all would have to read them
+        metrics = self._metric_values() if self.batches else []
         state = {
             "data": self.data,
             "weights": name,
             "batches": self.batches,
             "seconds": self.clock.seconds,
             "epochs": self.epochs,
-            "counters": [
-                {one: float(getattr(watcher, one)) for one in self.COUNTERS if getattr(watcher, one, None) is not None}
+            "counters": {
+                type(watcher).__name__: {
+                    name: float(getattr(watcher, name))
+                    for name in self.COUNTERS
+                    if getattr(watcher, name, None) is not None
+                }
                 for watcher in self.watchers
-            ],
+            },
             "seeds": [keras.ops.convert_to_numpy(variable).tolist() for variable in self._seeds(self.model)],
-            "metrics": [keras.ops.convert_to_numpy(variable).tolist() for variable in self._metric_values()],
+            "metrics": [keras.ops.convert_to_numpy(variable).tolist() for variable in metrics],
             "swapped": any(isinstance(one, SwapAverage) and one.swapped for one in self.watchers),
         }
         write_whole(self.folder / self.FILE, json.dumps(state).encode(), durable=True)
