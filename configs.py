@@ -94,8 +94,8 @@ class ModelConfigs(BaseModelConfigs):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of the arithmetic in training
 
     # the machine
-    train_workers: int = max(1, (os.cpu_count() or 1) - 1)  # threads that load images
-    load_in_processes: bool = False  # load in processes of their own instead of threads
+    train_workers: int = max(1, (os.cpu_count() or 1) - 1)  # processes or threads that load images
+    load_in_processes: bool = True  # else in threads, which share one interpreter
     cache_mb: int = 2048  # memory for decoded images, megabytes; 0: decode anew in every epoch
     deterministic: bool = True  # the same result in every run; may be switched off for speed on GPUs
     distribute: Literal["none", "mirrored", "multi_worker"] = "none"  # over devices here, or machines of TF_CONFIG

@@ -34,7 +34,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -871,6 +871,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
         parts, mix, skipped = read_data(configs, only_training=action == "overfit_batch")
         model = build(configs, replicas)
         providers, dropped = prepare(configs, model, parts, mix)
+        stack.callback(providers["train"].close)  # of all of them
         skipped += dropped
         listed = action in ("", "check_only", "resume")
         if skipped:
@@ -907,12 +908,13 @@ def take_part(configs: ModelConfigs, replicas: Replicas, resumed: Mapping[str, A
     parts, mix, _ = read_data(configs)
     model = build(configs, replicas)
     providers, _ = prepare(configs, model, parts, mix)
-    if configs.init_from and not resumed:
-        start_from(configs, model)
-    result = fit(configs, model, providers, resumed, replicas)
-    print(f"{result['ended']}; the chief exports what was learnt.", flush=True)
-    with together(configs, replicas):
-        meet(replicas)
+    with closing(providers["train"]):
+        if configs.init_from and not resumed:
+            start_from(configs, model)
+        result = fit(configs, model, providers, resumed, replicas)
+        print(f"{result['ended']}; the chief exports what was learnt.", flush=True)
+        with together(configs, replicas):
+            meet(replicas)
 
 
 def read_state(folder: Path) -> Mapping[str, Any]:

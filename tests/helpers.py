@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # small enough for two cores: 16 time steps
-TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "2"]
+TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "1"]
 
 
 def run_script(script, *args, cwd=ROOT, timeout=500, preexec_fn=None, **env):
