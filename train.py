@@ -95,6 +95,7 @@ FAILED_EXPORT = "model.failed.onnx"
 INT8 = "model.int8.onnx"
 SAMPLES = "samples.png"
 SKIPPED = "skipped.csv"
+OUT_OF_MEMORY = re.compile("RESOURCE_EXHAUSTED|OOM when allocating|out of memory", re.IGNORECASE)  # of any backend
 BAD_BATCH = "bad_batch.csv"  # lines of a batch whose loss is no number
 PRODUCTS = (
     "configs.yaml",
@@ -639,10 +640,12 @@ def fit(
             f"{error}, of {', '.join(str(line[0]) for line in lines)}: look at these lines, lower --learning_rate, "
             f"or use --precision float32{kept}"
         ) from None
-    except Exception:
+    except Exception as error:
         failure = next((one.failure for one in providers.values() if one.failure), None)
         if failure:  # which TensorFlow hides in an error of its own
             raise failure from None
+        if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)):
+            raise TrainingError("out of memory: lower --batch_size, --width or --cache_mb") from None
         raise
     finally:
         the(StopOnInterrupt).restore()
@@ -670,7 +673,8 @@ def together(configs: ModelConfigs, replicas: Replicas | None) -> Iterator[None]
     try:
         yield
     except Exception as error:
-        if not replicas or not type(error).__module__.startswith("tensorflow."):
+        alone = replicas is None or len(replicas.own) == replicas.count
+        if alone or not type(error).__module__.startswith("tensorflow.") or OUT_OF_MEMORY.search(str(error)):
             raise
         reason = " ".join(re.sub(r"{{.*?}}", "", str(error)).split())[:150]
         raise WorkerLost(

@@ -31,6 +31,7 @@ def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None
         path: of the picture.
     """
     from matplotlib.figure import Figure  # not pyplot, which keeps global state and looks for a screen
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, names, title in zip(
@@ -45,6 +46,7 @@ def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None
                     color = {"loss": "C0", "CER": "C1", "WER": "C2"}[name]
                     axes.plot(x, y, style, color=color, label=f"{label} {name}", marker="." if len(x) == 1 else None)
         axes.set(xlabel="epoch", title=title)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
         if axes.lines:

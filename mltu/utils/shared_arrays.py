@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -86,7 +87,8 @@ class SharedArrays:
 def _new_segment(size: int) -> str | None:
     """Name of a new piece of shared memory; None if the system has not that much left."""
     try:
-        segment = SharedMemory(create=True, size=size)
+        with _untracked("unregister"):  # what Python gives back there has not been registered yet
+            segment = SharedMemory(create=True, size=size)
     except OSError:
         return None
     _segments[segment.name] = segment
@@ -113,11 +115,19 @@ def _attach(name: str) -> SharedMemory:
     """A piece of memory of another process, which alone is to clean it up."""
     if sys.version_info >= (3, 13):
         return SharedMemory(name, track=False)
-    register, resource_tracker.register = resource_tracker.register, lambda *what: None
-    try:
+    with _untracked("register"):
         return SharedMemory(name)
+
+
+@contextmanager
+def _untracked(what: str) -> Iterator[None]:
+    """Keep Python's resource tracker out: it hears nothing of what is registered, or unregistered, meanwhile."""
+    function = getattr(resource_tracker, what)
+    setattr(resource_tracker, what, lambda *names: None)
+    try:
+        yield
     finally:
-        resource_tracker.register = register
+        setattr(resource_tracker, what, function)
 
 
 def _array(span: Span) -> np.ndarray:
