@@ -91,7 +91,7 @@ class ModelConfigs(BaseModelConfigs):
     lr_patience: int = 5  # epochs without a better val_score before the learning rate falls
     lr_factor: float = 0.9  # by which it falls
     augmentors: tuple[str, ...] = DEFAULT_AUGMENTORS  # of mltu.augmentors, in this order; none: no augmentation
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"  # of the arithmetic in training
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"  # auto: the quickest here
 
     # the machine
     train_workers: int = max(1, (os.cpu_count() or 1) - 1)  # processes or threads that load images

@@ -366,9 +366,10 @@ def clear_folder(folder: Path) -> None:
 
 
 def build(configs: ModelConfigs, replicas: Replicas | None = None) -> keras.Model:
-    """The network, compiled, for one device or several; seeds Keras and sets its precision."""
+    """The network, compiled, for one device or several; seeds Keras, settles the precision and sets it."""
     import keras
 
+    from mltu.tensorflow.devices import quickest_precision
     from mltu.tensorflow.distribute import DistributedModel, DistributedShortcutModel
     from mltu.tensorflow.model_utils import ShortcutModel
     from model import ARCHITECTURES, train_model
@@ -378,6 +379,9 @@ def build(configs: ModelConfigs, replicas: Replicas | None = None) -> keras.Mode
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+    if configs.precision == "auto":
+        configs.precision = quickest_precision()
+        print(f"Precision: {configs.precision}")
     keras.config.set_dtype_policy(configs.precision)
     network = ARCHITECTURES[configs.architecture]
     with replicas.strategy.scope() if replicas else nullcontext():
@@ -985,10 +989,11 @@ def write_lists(configs: ModelConfigs, providers: Mapping[str, DataProvider], sk
     """Write the settings, what was started, the split and what was skipped to the run's folder."""
     import keras
 
+    from mltu.tensorflow.devices import list_devices
+
     folder = Path(configs.model_path)
     configs.save()
-    devices = keras.distribution.list_devices()
-    add_record(folder, Path(__file__).parent, backend=keras.backend.backend(), devices=devices)
+    add_record(folder, Path(__file__).parent, backend=keras.backend.backend(), devices=list_devices())
     for part, provider in providers.items():
         provider.to_csv(folder / f"{part}.csv")
     write_skipped(folder / SKIPPED, skipped)

@@ -125,6 +125,7 @@ class RunState(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._saved_at = time.monotonic()
+        set_torch_generators(self._resumed.get("generators", ()))
         counters = self._resumed.get("counters", {})
         for watcher in self.watchers:
             for name, value in counters.get(type(watcher).__name__, {}).items():
@@ -135,25 +136,28 @@ class RunState(keras.callbacks.Callback):
         if self.batches:
             for variable, value in zip(self._metric_values(), self._resumed["metrics"], strict=True):
                 variable.assign(value)
-            self._leave_out(self.batches)
+            self._leave_out(self.batches, self._resumed.get("generators", ()))
         self._resumed = {}
 
-    def _leave_out(self, count: int) -> None:
+    def _leave_out(self, count: int, generators: Sequence[str]) -> None:
         """Let `fit` pass over the first batches of an epoch, which are over, so that it counts the others right."""
+        model = self.model  # asking for it in the middle of a step would disturb Keras under JAX
         left = iter(range(count))
-        train = self.model.train_function
+        train = model.train_function
         backend = keras.backend.backend()
-        values = self.model.get_metrics_result()
+        values = model.get_metrics_result()
 
         def function(*args: Any) -> Any:
             if next(left, None) is None:
+                set_torch_generators(generators)  # anew, as PyTorch has drawn from them to load data
+                model.train_function = train
                 return train(*args)
             if backend == "jax":
                 next(args[1])  # a stand-in, see DataProvider.first_batch
                 return values, args[0]
             return values
 
-        self.model.train_function = function
+        model.train_function = function
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if batch < self.batches:  # left out
@@ -206,6 +210,7 @@ class RunState(keras.callbacks.Callback):
                 for watcher in self.watchers
             },
             "seeds": [keras.ops.convert_to_numpy(variable).tolist() for variable in self._seeds(self.model)],
+            "generators": torch_generators(),
             "metrics": [keras.ops.convert_to_numpy(variable).tolist() for variable in metrics],
             "swapped": any(isinstance(one, SwapAverage) and one.swapped for one in self.watchers),
         }
@@ -214,3 +219,29 @@ class RunState(keras.callbacks.Callback):
         for old in self.folder.glob(f"*{self.WEIGHTS}"):
             if old.name != name:
                 old.unlink()
+
+
+def torch_generators() -> list[str]:
+    """States of PyTorch's random numbers, of the CPU and each GPU; empty under other backends.
+
+    There Keras draws dropout from these, not from its seeds.
+    """
+    if keras.backend.backend() != "torch":
+        return []
+    import torch
+
+    states = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+    return [state.numpy().tobytes().hex() for state in states]
+
+
+def set_torch_generators(states: Sequence[str]) -> None:
+    """Bring PyTorch's random numbers to what :func:`torch_generators` gave; with fewer GPUs, those there are."""
+    if keras.backend.backend() != "torch":
+        return
+    import torch
+
+    tensors = [torch.tensor(list(bytes.fromhex(state)), dtype=torch.uint8) for state in states]
+    if tensors:
+        torch.set_rng_state(tensors[0])
+    for device, state in zip(range(torch.cuda.device_count()), tensors[1:], strict=False):
+        torch.cuda.set_rng_state(state, device)

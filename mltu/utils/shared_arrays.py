@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import mmap
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 SEGMENT = 32_000_000  # bytes of a piece of shared memory, unless less is left
 ALIGNMENT = 64  # bytes
+OPEN_FILES = "/proc/{}/fd/"  # of a process, on Linux
 
 
 class Span(NamedTuple):
@@ -31,14 +32,34 @@ class Span(NamedTuple):
     dtype: np.dtype
 
 
-_segments: dict[str, SharedMemory] = {}  # those that this process has made or looked into
+class MemoryFile:
+    """Memory that is an open file, mapped; in the manner of `SharedMemory`.
+
+    Args:
+        descriptor: of the file, which belongs to this object from now on.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.buf = mmap.mmap(descriptor, 0)
+
+    def unlink(self) -> None:
+        """Let go of the file, so that no other process finds it any more."""
+        os.close(self.descriptor)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self.buf.close()
+
+
+_segments: dict[str, SharedMemory | MemoryFile] = {}  # those that this process has made or looked into
 
 
 class SharedArrays:
     """Arrays in shared memory, up to a bound. Only the process that made it adds to it, one thread at a time.
 
-    The memory is given back by :meth:`close`, when the object is collected, when the interpreter ends, and, by
-    Python's resource tracker, when the process is killed.
+    The memory is given back by :meth:`close`, when the object is collected, when the interpreter ends, and when the
+    process is killed: by Linux, elsewhere by Python's resource tracker.
 
     Args:
         limit: most bytes of memory.
@@ -71,7 +92,7 @@ class SharedArrays:
         name = _new_segment(size)
         if name is None:
             self._left = 0
-            logger.warning("no more shared memory (/dev/shm) is to be had: the cache is full sooner than cache_mb says")
+            logger.warning("no more shared memory is to be had: the cache is full sooner than cache_mb says")
             return False
         self._names.append(name)
         self._left -= size
@@ -87,20 +108,31 @@ class SharedArrays:
 def _new_segment(size: int) -> str | None:
     """Name of a new piece of shared memory; None if the system has not that much left."""
     try:
-        with _untracked("unregister"):  # what Python gives back there has not been registered yet
+        if hasattr(os, "memfd_create"):
+            return _new_memory_file(size)
+        with _untracked("unregister"):  # what Python gives back where that fails has not been registered yet
             segment = SharedMemory(create=True, size=size)
     except OSError:
         return None
     _segments[segment.name] = segment
-    file = Path("/dev/shm", segment.name)
-    if file.exists():  # on Linux, a process that writes to memory that is only promised may be killed
-        with open(file, "r+b") as opened:
-            try:
-                os.posix_fallocate(opened.fileno(), 0, size)
-            except OSError:
-                _release([segment.name])
-                return None
     return segment.name
+
+
+def _new_memory_file(size: int) -> str:
+    """As :func:`_new_segment` on Linux: a file without a name, which is gone with its last process, however that ends.
+
+    Other processes find it among the open files of this one.
+    """
+    descriptor = os.memfd_create("cache")
+    try:
+        os.posix_fallocate(descriptor, 0, size)  # who writes to memory that is only promised may be killed
+        memory = MemoryFile(descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise
+    name = f"{OPEN_FILES.format(os.getpid())}{descriptor}"
+    _segments[name] = memory
+    return name
 
 
 def _release(names: list[str]) -> None:
@@ -111,8 +143,10 @@ def _release(names: list[str]) -> None:
             segment.close()
 
 
-def _attach(name: str) -> SharedMemory:
+def _attach(name: str) -> SharedMemory | MemoryFile:
     """A piece of memory of another process, which alone is to clean it up."""
+    if name.startswith("/proc/"):
+        return MemoryFile(os.open(name, os.O_RDWR))
     if sys.version_info >= (3, 13):
         return SharedMemory(name, track=False)
     with _untracked("register"):

@@ -412,7 +412,7 @@ next(batches)
 print(*shared_arrays._segments, flush=True)
 if sys.argv[1] == "raise":
     raise KeyError("of the script")
-if sys.argv[1] == "wait":
+if sys.argv[1] in ("wait", "all"):
     signal.pause()
 """
 
@@ -437,12 +437,13 @@ def run_script(png):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_no_process_and_no_shared_memory_is_left_behind(run_script):
-    endings = [("end", None), ("raise", None), ("wait", signal.SIGINT), ("wait", signal.SIGKILL)]
+    endings = [("end", 0), ("raise", 0), ("wait", signal.SIGINT), ("wait", signal.SIGKILL)]
+    endings += [("all", signal.SIGKILL)] * hasattr(os, "memfd_create")
     for script, (ending, sent) in [(run_script(ending), (ending, sent)) for ending, sent in endings]:
         segments = script.stdout.readline().split()
         assert segments
-        if sent == signal.SIGINT:
-            os.killpg(script.pid, sent)  # all of them, as a terminal does
+        if sent == signal.SIGINT or ending == "all":
+            os.killpg(script.pid, sent)  # as a terminal does
         elif sent:
             script.kill()
         _, errors = script.communicate(timeout=60)  # the workers hold the other end of the pipe

@@ -1,0 +1,66 @@
+"""What mixed precision brings and costs: the same training in each precision, its speed and the CER afterwards.
+
+    python benchmarks/precision.py --csv train.tsv --val val.tsv
+    python benchmarks/precision.py --csv train.tsv --val val.tsv --precisions float32 mixed_float16     with a GPU
+
+The weights that ship are trained further by recipes/own_hand.yaml, each time with the same lines, order and random
+numbers; then the exported model, which computes in float32, reads the lines of `--val`. bfloat16 is quick only on CPUs
+with instructions for it. The ratio is to the lines trained a second in the first precision.
+Written to benchmarks/results/precision.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.accuracy import rates
+from benchmarks.common import RESULTS, ROOT, report
+from inferenceModel import ImageToWordModel
+from mltu.datasets import read_table, without_contradictions, write_table
+
+RECIPE = ROOT / "recipes" / "own_hand.yaml"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--csv", required=True, help="table of lines to train on")
+    parser.add_argument("--val", required=True, help="table of lines to read")
+    parser.add_argument("--precisions", nargs="+", default=["float32", "mixed_bfloat16"], help="[both on CPUs]")
+    parser.add_argument("--lines", type=int, default=600, help="to train on, drawn at random [600]")
+    parser.add_argument("--epochs", type=int, default=3, help="[3]")
+    parser.add_argument("--learning_rate", type=float, default=0.001, help="[0.001]")
+    given = parser.parse_args()
+    left_out, _ = without_contradictions(read_table(given.val)[0])
+    left_out = [sample._replace(image=str(Path(sample.image).absolute())) for sample in left_out]
+    folder = RESULTS / "precision"
+    write_table(folder / "val.csv", left_out)
+    rows = []
+    for precision in given.precisions:
+        model = folder / precision
+        flags = {
+            "data_path": Path(given.csv).absolute(),
+            "val_path": folder / "val.csv",
+            "limit": given.lines,
+            "train_epochs": given.epochs,
+            "learning_rate": given.learning_rate,
+            "precision": precision,
+            "model_path": model,
+        }
+        command = [sys.executable, "train.py", "--config", RECIPE, "--overwrite"]
+        command += [part for name, value in flags.items() for part in (f"--{name}", value)]
+        subprocess.run(list(map(str, command)), cwd=ROOT, check=True)
+        with open(model / "timing.csv", newline="", encoding="utf-8") as file:
+            epochs = list(csv.DictReader(file))[1:]  # the first one builds the graphs
+        speed = sum(float(row["lines"]) for row in epochs) / sum(float(row["training"]) for row in epochs)
+        rows.append({"precision": precision, "lines_per_second": speed, **rates(ImageToWordModel(model), left_out)})
+    report("precision", rows, "lines_per_second", lambda row: rows[0])
+
+
+if __name__ == "__main__":
+    main()
