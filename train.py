@@ -587,7 +587,7 @@ def fit(
         What happened: epochs, seconds, how it ended, and the values of the best epoch.
 
     Raises:
-        TrainingError: the loss became no finite number, or another worker was lost.
+        TrainingError: the loss became no finite number.
         InputError: no line of a batch can be read any more.
         KeyboardInterrupt: a second Ctrl-C.
     """
@@ -615,7 +615,7 @@ def fit(
         model.test_on_batch(*train[0])  # makes the metrics, whose values are brought back
     train.first_batch = min(done.batches, len(train) - 1)  # nobody asks for it if the whole epoch is over
     try:
-        with together(configs, replicas), warnings.catch_warnings():
+        with warnings.catch_warnings():
             # Keras finds the end of a distributed epoch by coming to it
             warnings.filterwarnings("ignore", message="Your input ran out of data")
             model.fit(
@@ -857,7 +857,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
 
     Raises:
         InputError: settings or data cannot be used, or another run is at work in the folder.
-        TrainingError: training or export went wrong.
+        TrainingError: training or export went wrong, or another worker was lost.
     """
     cv2.setNumThreads(1)  # the provider's threads share the cores
     folder = Path(configs.model_path)
@@ -866,7 +866,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
         from mltu.tensorflow.distribute import start
 
         replicas = start(configs.distribute, configs.replicas)
-    with ExitStack() as stack:
+    with together(configs, replicas), ExitStack() as stack:
         if action == "resume":
             resumed = read_state(folder)
         if replicas and not replicas.chief:
@@ -904,8 +904,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
             if replicas:
                 from mltu.tensorflow.distribute import meet
 
-                with together(configs, replicas):
-                    meet(replicas)
+                meet(replicas)
     return 0
 
 
@@ -921,8 +920,7 @@ def take_part(configs: ModelConfigs, replicas: Replicas, resumed: Mapping[str, A
             start_from(configs, model)
         result = fit(configs, model, providers, resumed, replicas)
         print(f"{result['ended']}; the chief exports what was learnt.", flush=True)
-        with together(configs, replicas):
-            meet(replicas)
+        meet(replicas)
 
 
 def read_state(folder: Path) -> Mapping[str, Any]:

@@ -17,9 +17,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .utils.errors import InputError
-from .utils.files import write_whole
+from .utils.files import LOCK, write_whole
 
-LOCK = ".lock"
 RECORD = "run.json"
 
 

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from ..configs import brief
 from ..pages import cut_line
 from ..utils.errors import InputError, visible
-from ..utils.files import write_whole
+from ..utils.files import one_at_a_time, write_whole
 from ..utils.image_utils import IMAGE_ENDINGS, checked_file, read_image
 from .base import Sample, Skipped, normalize_text
 
@@ -238,7 +238,7 @@ def read_alto(
         raise InputError(f"{target}: cut lines cannot be put there ({error.strerror})") from None
     samples: list[Sample] = []
     skipped: list[Skipped] = []
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    with one_at_a_time(target), ThreadPoolExecutor(max(1, workers)) as pool:
         cut = pool.map(partial(_cut_page, target, images, drop, writer), pages)
         for page_samples, page_skipped in tqdm(cut, total=len(pages), desc="Cutting lines", unit="page"):
             samples += page_samples

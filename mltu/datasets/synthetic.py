@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from ..augmentors import RandomElasticTransform
 from ..utils.errors import InputError
+from ..utils.files import one_at_a_time
 from ..utils.image_utils import write_png
 from .base import Sample, Skipped, normalize_text
 from .table import write_table
@@ -506,10 +507,10 @@ def generate_lines(
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: generated lines cannot be put there ({error.strerror})") from None
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    with one_at_a_time(target), ThreadPoolExecutor(max(1, workers)) as pool:
         drawn = pool.map(partial(_draw_job, target, seed), jobs)
         samples = list(tqdm(drawn, total=count, desc="Writing lines", unit="line"))
-    write_table(target / "lines.csv", samples)
+        write_table(target / "lines.csv", samples)
     return samples, skipped
 
 

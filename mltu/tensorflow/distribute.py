@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -49,11 +50,14 @@ def start(mode: str, replicas: int = 0) -> Replicas:
     if mode == "multi_worker":
         index, count = read_cluster()
         print(f"Worker {index + 1} of {count}; waiting for the others ...", flush=True)
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # as TensorFlow waits where Python hears no Ctrl-C
         try:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
         except (tf.errors.OpError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"TF_CONFIG: the workers cannot come together ({reason}); see its addresses") from None
+        finally:
+            signal.signal(signal.SIGINT, before)
         local = strategy.num_replicas_in_sync // count
         return Replicas(strategy, strategy.num_replicas_in_sync, range(index * local, (index + 1) * local), index == 0)
     devices = [one.name for one in tf.config.list_physical_devices("GPU")]

@@ -10,8 +10,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
+
 from .errors import InputError
 
+LOCK = ".lock"  # file in a folder that a process has reserved
 FULL = 65_536  # bytes free, below which a disk counts as full
 
 
@@ -44,6 +47,21 @@ def whole_file(path: str | Path, durable: bool = False, ending: str = "") -> Ite
         raise
     if durable and os.name == "posix":  # where a folder is a file too
         _flush(path.parent)
+
+
+@contextmanager
+def one_at_a_time(folder: str | Path) -> Iterator[None]:
+    """Let processes that fill the same folder wait for each other. Where nothing can be written, none has to."""
+    lock = FileLock(Path(folder) / LOCK)
+    try:
+        lock.acquire()
+    except PermissionError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _flush(path: Path) -> None:
