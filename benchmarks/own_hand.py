@@ -1,8 +1,8 @@
 """What training on a writer's own lines brings: CER before and after, on lines of that writer left out of it.
 
-    python benchmarks/own_hand.py --csv val.tsv --writer 0264
+    python benchmarks/own_hand.py --csv val.tsv --writers 0264 0146
 
-Half of the writer's lines, drawn at random, are for training by recipes/own_hand.yaml, the others are read by the
+Half of a writer's lines, drawn at random, are for training by recipes/own_hand.yaml, the others are read by the
 weights that ship and by those trained further. The epoch is chosen by the training lines. The ratio is to the CER
 before. Written to benchmarks/results/own_hand.csv.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,41 +22,50 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.accuracy import rates
 from benchmarks.common import RESULTS, ROOT, report
 from inferenceModel import ImageToWordModel
-from mltu.datasets import read_table, without_contradictions, write_table
+from mltu.datasets import Sample, read_table, without_contradictions, write_table
 
 SEED = 5
 RECIPE = ROOT / "recipes" / "own_hand.yaml"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--csv", required=True, help="table of lines with writers")
-    parser.add_argument("--writer", required=True, help="whose lines")
-    parser.add_argument("--epochs", type=int, default=30, help="[30]")
-    given = parser.parse_args()
-    samples, _ = without_contradictions(read_table(given.csv)[0])
-    samples = [sample._replace(image=str(Path(sample.image).absolute())) for sample in samples]
-    own = [sample for sample in samples if sample.writer == given.writer]
+def halves(samples: list[Sample], writer: str, folder: Path) -> dict[str, Path]:
+    """Tables of the lines of a writer: "train" and "test"."""
+    own = [sample for sample in samples if sample.writer == writer]
     if len(own) < 4:
-        parser.error(f"{given.csv}: fewer than four lines by the writer {given.writer!r}")
+        raise SystemExit(f"fewer than four lines by the writer {writer!r}")
     order = np.random.default_rng(SEED).permutation(len(own))
-    folder = RESULTS / "own_hand"
     parts = {"train": order[: len(own) // 2], "test": order[len(own) // 2 :]}
     for name, chosen in parts.items():
         write_table(folder / f"{name}.csv", [own[index] for index in chosen])
+    return {name: folder / f"{name}.csv" for name in parts}
+
+
+def train(tables: Mapping[str, Path], model: Path, recipe: str, more: list[str]) -> None:
+    """Train further on a writer's lines."""
     # validation by the training lines: to see that they are learnt
-    tables = ["--data_path", str(folder / "train.csv"), "--val_path", str(folder / "train.csv")]
-    options = ["--train_epochs", str(given.epochs), "--model_path", str(folder / "model"), "--overwrite"]
-    subprocess.run([sys.executable, "train.py", "--config", str(RECIPE), *tables, *options], cwd=ROOT, check=True)
-    left_out = read_table(folder / "test.csv")[0]
-    rows = [
-        {"weights": name, "trained_on": trained, **rates(ImageToWordModel(model), left_out)}
-        for name, model, trained in (
-            ("shipped", ROOT / "Models" / "pretrained", 0),
-            ("own hand", folder / "model", len(parts["train"])),
-        )
-    ]
-    report("own_hand", rows, "cer", lambda row: rows[0])
+    flags = ["--data_path", tables["train"], "--val_path", tables["train"], "--model_path", model, "--overwrite", *more]
+    command = [sys.executable, "train.py", "--config", recipe, *flags]
+    subprocess.run(list(map(str, command)), cwd=ROOT, check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--csv", required=True, help="table of lines with writers")
+    parser.add_argument("--writers", nargs="+", required=True, help="whose lines, one hand after the other")
+    parser.add_argument("--recipe", default=RECIPE, help="settings of the training [recipes/own_hand.yaml]")
+    given, more = parser.parse_known_args()  # what else there is goes to train.py
+    samples, _ = without_contradictions(read_table(given.csv)[0])
+    samples = [sample._replace(image=str(Path(sample.image).absolute())) for sample in samples]
+    shipped = ImageToWordModel(ROOT / "Models" / "pretrained")
+    rows = []
+    for writer in given.writers:
+        folder = RESULTS / "own_hand" / writer
+        tables = halves(samples, writer, folder)
+        train(tables, folder / "model", given.recipe, more)
+        left_out = read_table(tables["test"])[0]
+        for weights, model in (("shipped", shipped), ("own hand", ImageToWordModel(folder / "model"))):
+            rows.append({"writer": writer, "weights": weights, **rates(model, left_out)})
+    report("own_hand", rows, "cer", lambda row: next(one for one in rows if one["writer"] == row["writer"]))
 
 
 if __name__ == "__main__":

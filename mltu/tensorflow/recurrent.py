@@ -97,8 +97,8 @@ class BidirectionalLSTM(keras.layers.Bidirectional):
     """`Bidirectional(LSTM(units, return_sequences=True))`, trained about twice as fast on CPUs under TensorFlow.
 
     There its loops do only what must be done step by step. Everywhere else, and when it does not train, it is
-    Keras's layer; results and weights are the same. In mixed precision only the products with the inputs are in
-    half precision: the states are carried on in float32, so that rounding does not add up over the steps.
+    Keras's layer; results and weights are the same. In mixed precision, in reading too, only the products with the
+    inputs are in half precision: the states are carried on in float32, so that rounding does not add up.
 
     Args:
         layer: a `keras.layers.LSTM` with default activations that returns sequences.
@@ -106,7 +106,8 @@ class BidirectionalLSTM(keras.layers.Bidirectional):
 
     def call(self, sequences, initial_state=None, mask=None, training=None):
         plain = initial_state is None and mask is None and self.compute_dtype != "float64"
-        if not (training and plain and _on_tensorflow_cpu()):
+        ours = training or self.compute_dtype != "float32"
+        if not (ours and plain and _on_tensorflow_cpu()):
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         import tensorflow as tf
 

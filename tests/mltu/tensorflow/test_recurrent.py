@@ -61,4 +61,5 @@ def test_mixed_precision_is_closer_to_float32_than_that_of_keras(results, policy
     assert found[0].dtype.name == read.dtype.name == policy.removeprefix("mixed_")
     assert all(one.dtype.name == "float32" for one in found[1:])  # gradients are those of the float32 weights
     assert max(errors(found)) < 2 * rounding
+    assert read.numpy() == pytest.approx(found[0].numpy())
     assert sum(errors(found)) < 0.75 * sum(errors(results(layers.Bidirectional, policy)[0]))
