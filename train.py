@@ -11,6 +11,7 @@
     python train.py --find_lr                              try learning rates, suggest one, then stop
     python train.py --overfit_batch                        learn one batch by heart, to prove the set-up
     python train.py --resume Models/...                    go on with a run that was stopped
+    python train.py --distribute mirrored                  on all GPUs; multi_worker: on the machines of TF_CONFIG
     python train.py --export_only Models/...               write and check model.onnx again
     python train.py --int8 Models/...                      write model.int8.onnx, smaller and quicker to run
 
