@@ -21,7 +21,7 @@ from ..utils.files import whole_file, write_whole
 from ..utils.sheets import sheet
 from ..utils.text_utils import ctc_decoder
 from . import recurrent  # noqa: F401 - registers the layers of saved models
-from .model_utils import reader_of
+from .model_utils import reader_of, reading_function
 
 if TYPE_CHECKING:
     from ..dataProvider import DataProvider
@@ -100,10 +100,11 @@ class ShowReadings(keras.callbacks.Callback):
         self.vocab = vocab
         self.log_file = Path(log_file)
         self.log_dir = log_dir
+        self._read: Callable | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        reader = reader_of(self.model)
-        predictions = [reader(image[None], training=False) for image in self.images]
+        self._read = self._read or reading_function(self.model)
+        predictions = [self._read(image[None]) for image in self.images]
         readings = [ctc_decoder(keras.ops.convert_to_numpy(one), self.vocab)[0] for one in predictions]
         rows = [f"  true {true}\n  read {read}" for true, read in zip(self.texts, readings, strict=True)]
         block = f"epoch {epoch + 1}\n" + "\n".join(rows) + "\n"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -123,3 +127,16 @@ class ShortcutModel(keras.Model):
 def reader_of(model: keras.Model) -> keras.Model:
     """The part of a model in training that reads: the model itself, unless there is more around it."""
     return getattr(model, "reader", model)
+
+
+def reading_function(model: keras.Model) -> Callable[[Any], Any]:
+    """Function (batch of images) -> probabilities, quick when called again, of a model that is being trained.
+
+    Unlike `predict_on_batch` it can be called by one of several workers alone.
+    """
+    read = partial(reader_of(model), training=False)
+    if keras.backend.backend() != "tensorflow":
+        return read
+    import tensorflow as tf
+
+    return tf.function(read, reduce_retracing=True)
