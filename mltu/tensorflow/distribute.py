@@ -49,7 +49,7 @@ def start(mode: str, replicas: int = 0) -> Replicas:
 
     if mode == "multi_worker":
         index, count = read_cluster()
-        print(f"Worker {index + 1} of {count}; waiting for the others ...", flush=True)
+        print(f"Worker {index + 1} of {count}; waiting for the others, an hour at most ...", flush=True)
         before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # as TensorFlow waits where Python hears no Ctrl-C
         try:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
