@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from .utils.errors import InputError
 from .utils.files import LOCK, write_whole
+from .utils.machine import processor_field
 
 RECORD = "run.json"
 
@@ -60,7 +61,7 @@ def add_record(folder: str | Path, project: str | Path, **more: Any) -> None:
             "folder": os.getcwd(),
             "python": platform.python_version(),
             "system": platform.platform(),
-            "processor": _processor(),
+            "processor": processor_field("model name") or platform.processor(),
             "cores": os.cpu_count(),
             **more,
             "git": git_state(project),
@@ -68,15 +69,6 @@ def add_record(folder: str | Path, project: str | Path, **more: Any) -> None:
         }
     )
     write_whole(path, (json.dumps(entries, indent=2) + "\n").encode())
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def git_state(project: str | Path) -> Mapping[str, Any] | None:

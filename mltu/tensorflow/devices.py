@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import keras
+
+from ..utils.machine import processor_field
+
+BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # instructions of x86 and ARM
 
 
 def list_devices() -> list[str]:
@@ -24,9 +25,5 @@ def quickest_precision() -> str:
     """
     if any(name.startswith("gpu") for name in list_devices()):
         return "mixed_float16"
-    try:
-        described = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return "float32"
-    quick = re.search(r"^(flags|Features)\s*:.*\b(avx512_bf16|amx_bf16|bf16)\b", described, re.MULTILINE)
-    return "mixed_bfloat16" if quick else "float32"
+    instructions = processor_field("flags", "Features").split()
+    return "float32" if BFLOAT16.isdisjoint(instructions) else "mixed_bfloat16"
