@@ -868,13 +868,12 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
 
         replicas = start(configs.distribute, configs.replicas)
     with together(configs, replicas), ExitStack() as stack:
-        if action == "resume":
-            resumed = read_state(folder)
         if replicas and not replicas.chief:
-            take_part(configs, replicas, resumed)
+            take_part(configs, replicas, read_state(folder) if action == "resume" else None)
             return 0
         if action == "resume":
             stack.enter_context(reserved(folder))
+            resumed = read_state(folder)
         elif action != "overfit_batch":
             check_folder(folder, overwrite)
         parts, mix, skipped = read_data(configs, only_training=action == "overfit_batch")
