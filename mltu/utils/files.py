@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from filelock import FileLock
@@ -52,16 +52,8 @@ def whole_file(path: str | Path, durable: bool = False, ending: str = "") -> Ite
 @contextmanager
 def one_at_a_time(folder: str | Path) -> Iterator[None]:
     """Let processes that fill the same folder wait for each other. Where nothing can be written, none has to."""
-    lock = FileLock(Path(folder) / LOCK)
-    try:
-        lock.acquire()
-    except PermissionError:
+    with FileLock(Path(folder) / LOCK) if os.access(folder, os.W_OK) else nullcontext():
         yield
-        return
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _flush(path: Path) -> None:
