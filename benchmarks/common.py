@@ -15,7 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from mltu.datasets import Sample, read_table, without_contradictions
+
 ROOT = Path(__file__).resolve().parent.parent
+OWN_HAND = ROOT / "recipes" / "own_hand.yaml"
 RESULTS = ROOT / "benchmarks" / "results"
 VOCAB = "".join(map(chr, range(32, 110)))  # of networks with random weights; their speed hardly depends on it
 
@@ -76,6 +79,26 @@ def report(name: str, rows: Sequence[Mapping[str, Any]], ratio: str, against: Ca
         writer.writeheader()
         writer.writerows(rows)
     print(f"ratio: of {ratio}. Written to {path}")
+
+
+def lines_of(table: str) -> list[Sample]:
+    """The lines of a table, with whole paths, without images that it names with different texts."""
+    samples, _ = without_contradictions(read_table(table)[0])
+    return [sample._replace(image=str(Path(sample.image).absolute())) for sample in samples]
+
+
+def train_further(model: Path, recipe: str | Path = OWN_HAND, more: Sequence[str] = (), **settings: Any) -> None:
+    """Train the weights that ship further, by a recipe for own hands.
+
+    Args:
+        model: folder of the run; an earlier one is replaced.
+        recipe: settings file.
+        more: further flags.
+        settings: those that differ from the recipe.
+    """
+    flags = [part for name, value in settings.items() for part in (f"--{name}", str(value))]
+    command = [sys.executable, "train.py", "--config", str(recipe), "--overwrite", "--model_path", str(model)]
+    subprocess.run([*command, *flags, *more], cwd=ROOT, check=True)
 
 
 def gemm_rate(threads: int, size: int = 1536, seconds: float = 1.5) -> float:

@@ -10,9 +10,7 @@ before. Written to benchmarks/results/own_hand.csv.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +18,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.accuracy import rates
-from benchmarks.common import RESULTS, ROOT, report
+from benchmarks.common import OWN_HAND, RESULTS, ROOT, lines_of, report, train_further
 from inferenceModel import ImageToWordModel
-from mltu.datasets import Sample, read_table, without_contradictions, write_table
+from mltu.datasets import Sample, read_table, write_table
 
 SEED = 5
-RECIPE = ROOT / "recipes" / "own_hand.yaml"
 
 
 def halves(samples: list[Sample], writer: str, folder: Path) -> dict[str, Path]:
@@ -40,28 +37,20 @@ def halves(samples: list[Sample], writer: str, folder: Path) -> dict[str, Path]:
     return {name: folder / f"{name}.csv" for name in parts}
 
 
-def train(tables: Mapping[str, Path], model: Path, recipe: str, more: list[str]) -> None:
-    """Train further on a writer's lines."""
-    # validation by the training lines: to see that they are learnt
-    flags = ["--data_path", tables["train"], "--val_path", tables["train"], "--model_path", model, "--overwrite", *more]
-    command = [sys.executable, "train.py", "--config", recipe, *flags]
-    subprocess.run(list(map(str, command)), cwd=ROOT, check=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", required=True, help="table of lines with writers")
     parser.add_argument("--writers", nargs="+", required=True, help="whose lines, one hand after the other")
-    parser.add_argument("--recipe", default=RECIPE, help="settings of the training [recipes/own_hand.yaml]")
+    parser.add_argument("--recipe", default=OWN_HAND, help="settings of the training [recipes/own_hand.yaml]")
     given, more = parser.parse_known_args()  # what else there is goes to train.py
-    samples, _ = without_contradictions(read_table(given.csv)[0])
-    samples = [sample._replace(image=str(Path(sample.image).absolute())) for sample in samples]
+    samples = lines_of(given.csv)
     shipped = ImageToWordModel(ROOT / "Models" / "pretrained")
     rows = []
     for writer in given.writers:
         folder = RESULTS / "own_hand" / writer
         tables = halves(samples, writer, folder)
-        train(tables, folder / "model", given.recipe, more)
+        # validation by the training lines: to see that they are learnt
+        train_further(folder / "model", given.recipe, more, data_path=tables["train"], val_path=tables["train"])
         left_out = read_table(tables["test"])[0]
         for weights, model in (("shipped", shipped), ("own hand", ImageToWordModel(folder / "model"))):
             rows.append({"writer": writer, "weights": weights, **rates(model, left_out)})

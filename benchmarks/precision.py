@@ -13,18 +13,15 @@ from __future__ import annotations
 
 import argparse
 import csv
-import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.accuracy import rates
-from benchmarks.common import RESULTS, ROOT, report
+from benchmarks.common import RESULTS, lines_of, report, train_further
 from inferenceModel import ImageToWordModel
-from mltu.datasets import read_table, without_contradictions, write_table
-
-RECIPE = ROOT / "recipes" / "own_hand.yaml"
+from mltu.datasets import write_table
 
 
 def main() -> None:
@@ -36,25 +33,21 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3, help="[3]")
     parser.add_argument("--learning_rate", type=float, default=0.001, help="[0.001]")
     given = parser.parse_args()
-    left_out, _ = without_contradictions(read_table(given.val)[0])
-    left_out = [sample._replace(image=str(Path(sample.image).absolute())) for sample in left_out]
+    left_out = lines_of(given.val)
     folder = RESULTS / "precision"
     write_table(folder / "val.csv", left_out)
     rows = []
     for precision in given.precisions:
         model = folder / precision
-        flags = {
-            "data_path": Path(given.csv).absolute(),
-            "val_path": folder / "val.csv",
-            "limit": given.lines,
-            "train_epochs": given.epochs,
-            "learning_rate": given.learning_rate,
-            "precision": precision,
-            "model_path": model,
-        }
-        command = [sys.executable, "train.py", "--config", RECIPE, "--overwrite"]
-        command += [part for name, value in flags.items() for part in (f"--{name}", value)]
-        subprocess.run(list(map(str, command)), cwd=ROOT, check=True)
+        train_further(
+            model,
+            data_path=Path(given.csv).absolute(),
+            val_path=folder / "val.csv",
+            limit=given.lines,
+            train_epochs=given.epochs,
+            learning_rate=given.learning_rate,
+            precision=precision,
+        )
         with open(model / "timing.csv", newline="", encoding="utf-8") as file:
             epochs = list(csv.DictReader(file))[1:]  # the first one builds the graphs
         speed = sum(float(row["lines"]) for row in epochs) / sum(float(row["training"]) for row in epochs)

@@ -11,9 +11,9 @@ TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_siz
 
 
 def run_script(script, *args, cwd=ROOT, timeout=500, preexec_fn=None, **env):
-    """Run one of the scripts, or with `-c` a text, as a user does; returns the finished process."""
+    """Run one of the scripts as a user does; returns the finished process."""
     return subprocess.run(
-        [sys.executable, script if script == "-c" else str(ROOT / script), *map(str, args)],
+        [sys.executable, str(ROOT / script), *map(str, args)],
         cwd=cwd,
         preexec_fn=preexec_fn,
         capture_output=True,
