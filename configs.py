@@ -69,6 +69,7 @@ class ModelConfigs(BaseModelConfigs):
     height: int = 96  # image height, pixels
     width: int = 1408  # image width, pixels; shorter lines are padded, longer ones shrunk
     width_step: int = 128  # architecture line: widths are multiples of this, pixels, and `width` the largest
+    steps_per_column: int = 2  # architecture line: time steps per eight pixels of width; 3 for dense writing
     activation: str = "leaky_relu"  # leaky_relu (slope 0.1) or the name of a Keras activation
     dropout: float = 0.2  # share of units dropped in training
     vocab: str = ""  # the characters to learn; empty: all that the data has
@@ -120,6 +121,7 @@ class ModelConfigs(BaseModelConfigs):
             "height": 16,
             "width": 16,
             "width_step": 16,
+            "steps_per_column": 1,
             "batch_size": 1,
             "train_epochs": 1,
             "patience": 1,

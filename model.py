@@ -41,31 +41,43 @@ class Architecture(NamedTuple):
     lstm_units: tuple[int, ...]  # of each bidirectional LSTM
     channels: int  # of the images: 1 for grey, 3 for BGR
     by_column: bool  # steps are columns, their maximum over the height, of images of any width; else rows in turn
-    steps_per_column: int = 1  # time steps that the last layer makes of each column
     dropout_in_blocks: bool = True  # besides that around the LSTMs
 
-    @property
-    def pixels_per_step(self) -> int:
-        """How many pixels of width a time step stands for."""
-        pixels = self.stem[2] if self.stem else 1
-        for _, _, stride in self.blocks:
-            pixels *= stride if isinstance(stride, int) else stride[1]
-        return pixels // self.steps_per_column
+    def feature_map(self, height: int, width: int) -> tuple[int, int]:
+        """(rows, columns) of the feature map of an image of this size in pixels."""
+        strides = [self.stem[2]] if self.stem else []
+        for stride in (*strides, *(stride for _, _, stride in self.blocks)):
+            down, across = (stride, stride) if isinstance(stride, int) else stride
+            height, width = -(-height // down), -(-width // across)  # convolutions with padding "same" round up
+        return height, width
 
 
 ARCHITECTURES = {
     "reference": Architecture(None, REFERENCE_BLOCKS, (256, 64), channels=3, by_column=False),
-    # eight pixels a column make the LSTMs cheap; two steps of each, because dense writing has a character every six
+    # eight pixels per column make the LSTMs cheap
     "line": Architecture(
         (16, 5, 2),
         LINE_BLOCKS,
         (256, 256),
         channels=1,
         by_column=True,
-        steps_per_column=2,
         dropout_in_blocks=False,
     ),
 }
+
+
+def time_steps(width: int, height: int, architecture: str, steps_per_column: int = 1) -> int:
+    """Length of a network's output sequence for an image of this size in pixels.
+
+    Args:
+        width: of the image.
+        height: of the image.
+        architecture: name of the network.
+        steps_per_column: as in :func:`train_model`.
+    """
+    network = ARCHITECTURES[architecture]
+    rows, columns = network.feature_map(height, width)
+    return columns * steps_per_column if network.by_column else rows * columns
 
 
 OUTPUT_LAYERS = ("output", "output_scores")  # whose weights belong to classes; a network has one of them
@@ -88,12 +100,14 @@ def train_model(
     dropout: float = 0.2,
     architecture: str = "reference",
     shortcut: bool = False,
+    steps_per_column: int = 2,
 ) -> keras.Model:
     """Build a network: residual CNN, bidirectional LSTMs, softmax for CTC.
 
     The reference network makes one sequence of H' x W' steps out of its feature map of height H' and
     width W', row by row. The line network takes the maximum of each column, so its steps run from
-    left to right and the width is free; each column of eight pixels gives two steps.
+    left to right and the width is free; each column of eight pixels gives `steps_per_column` steps,
+    because dense writing has more than one character in a column.
 
     Args:
         input_dim: (height, width, channels) of the images, values 0 to 255; the width may be None
@@ -106,12 +120,13 @@ def train_model(
         shortcut: add a second output, made by a convolution and a dense layer from the features that
             the LSTMs take. It is for training only: its CTC loss reaches the CNN without the LSTMs between
             (Retsinas et al., "Best Practices for a Handwritten Text Recognition System", DAS 2022).
+        steps_per_column: time steps that the last layer of the line network makes of each column.
 
     Returns:
         Model from `input`, shape (batch, height, width, channels), to `output`, shape
         (batch, steps, output_dim + 1), and with a shortcut to [`output`, `shortcut`] of that shape.
-        The reference has 528 steps for 96 x 1408 pixels, the line network one for every four
-        pixels of width.
+        The reference has 528 steps for 96 x 1408 pixels, the line network `steps_per_column` for
+        every eight pixels of width.
     """
     network = ARCHITECTURES[architecture]
     inputs = layers.Input(shape=input_dim, name="input")
@@ -131,8 +146,9 @@ def train_model(
     for units in network.lstm_units:
         x = bidirectional(layers.LSTM(units, return_sequences=True))(x)
         x = layers.Dropout(dropout)(x)
-    outputs = _classes(x, output_dim + 1, network.steps_per_column, "output")
+    steps = steps_per_column if network.by_column else 1
+    outputs = _classes(x, output_dim + 1, steps, "output")
     if shortcut:
         x = layers.Conv1D(128, 3, padding="same", activation="relu", name="shortcut_features")(features)
-        outputs = [outputs, _classes(x, output_dim + 1, network.steps_per_column, "shortcut")]
+        outputs = [outputs, _classes(x, output_dim + 1, steps, "shortcut")]
     return keras.Model(inputs=inputs, outputs=outputs)

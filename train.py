@@ -279,11 +279,20 @@ def image_steps(configs: ModelConfigs) -> tuple[list[ImageReader | DarkOnLight],
     return [ImageReader(CVImage), DarkOnLight()], ImageResizer(configs.width, configs.height, keep_aspect_ratio=True)
 
 
+def steps_by_width(configs: ModelConfigs) -> dict[int, int]:
+    """Time steps that the network makes of images of each width that there can be, in pixels."""
+    from model import ARCHITECTURES, time_steps
+
+    any_width = ARCHITECTURES[configs.architecture].by_column
+    widths = range(configs.width_step, configs.width + 1, configs.width_step) if any_width else [configs.width]
+    return {
+        width: time_steps(width, configs.height, configs.architecture, configs.steps_per_column) for width in widths
+    }
+
+
 def make_providers(
     configs: ModelConfigs,
     parts: Mapping[str, Sequence[Sample]],
-    time_steps: int | None,
-    pixels_per_step: int,
     mix: Sequence[Sequence[Sample]] = (),
 ) -> tuple[dict[str, DataProvider], list[Skipped]]:
     """Providers of the parts, every sample tried once; only "train" is shuffled and augmented.
@@ -291,8 +300,6 @@ def make_providers(
     Args:
         configs: of the run, with vocabulary and text length.
         parts: samples of "train" and others.
-        time_steps: of the network; None if they depend on the image.
-        pixels_per_step: in that case, pixels of width that make a step.
         mix: samples of further datasets for training.
 
     Returns:
@@ -300,16 +307,17 @@ def make_providers(
     """
     from mltu.dataProvider import Mixture
     from mltu.tensorflow.dataProvider import DataProvider
+    from model import ARCHITECTURES
 
     preprocessors, resizer = image_steps(configs)
-    any_width = time_steps is None
+    any_width = ARCHITECTURES[configs.architecture].by_column
     first = DataProvider(
         parts["train"],
         data_preprocessors=[*preprocessors, HeightLimit(configs.height)] if any_width else preprocessors,
         transformers=[
             resizer,
             LabelIndexer(configs.vocab),
-            LabelStepCheck(time_steps, pixels_per_step),
+            LabelStepCheck(steps_by_width(configs)),
             LabelPadding(max_word_length=configs.max_text_length, padding_value=len(configs.vocab)),
         ],
         batch_postprocessors=[ImagePadding()] if any_width else [],
@@ -393,6 +401,7 @@ def build(configs: ModelConfigs, replicas: Replicas | None = None) -> keras.Mode
             dropout=configs.dropout,
             architecture=configs.architecture,
             shortcut=configs.shortcut > 0,
+            steps_per_column=configs.steps_per_column,
         )
         if configs.shortcut:
             model = (DistributedShortcutModel if replicas else ShortcutModel)(model, configs.shortcut)
@@ -438,7 +447,8 @@ def first_configs(configs: ModelConfigs) -> ModelConfigs:
     """
     path = Path(configs.init_from) / "configs.yaml"
     other = ModelConfigs.from_dict(read_yaml(path), str(path))
-    for name in ("architecture", "height"):
+    # the line network takes the maximum of each column, so its weights fit images of any height
+    for name in ("architecture",) if configs.architecture == "line" else ("architecture", "height"):
         if getattr(other, name) != getattr(configs, name):
             raise InputError(f"init_from: {configs.init_from} was trained with another {name}; set the same")
     return other
@@ -447,7 +457,8 @@ def first_configs(configs: ModelConfigs) -> ModelConfigs:
 def start_from(configs: ModelConfigs, model: keras.Model) -> None:
     """Give a model the best weights of another run.
 
-    Characters that both vocabularies have keep their output weights, new ones start at random.
+    Characters that both vocabularies have keep their output weights, new ones start at random. Where the number of
+    steps per column differs, those of the new network start between the old ones.
 
     Raises:
         InputError: there are none, or they are those of another network.
@@ -469,13 +480,23 @@ def start_from(configs: ModelConfigs, model: keras.Model) -> None:
                 values = []
                 for fresh, learnt in zip(layer.get_weights(), weights, strict=True):
                     by_class = fresh.reshape(*fresh.shape[:-1], -1, len(configs.vocab) + 1)
-                    by_class[..., new] = learnt.reshape(*learnt.shape[:-1], -1, len(before) + 1)[..., old]
+                    learnt = learnt.reshape(*learnt.shape[:-1], -1, len(before) + 1)
+                    by_class[..., new] = interpolate_steps(learnt, by_class.shape[-2])[..., old]
                     values.append(by_class.reshape(fresh.shape))
                 weights = values
             layer.set_weights(weights)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"init_from: {path} cannot be used ({reason})") from None
+
+
+def interpolate_steps(weights: np.ndarray, steps: int) -> np.ndarray:
+    """Output weights of shape (..., steps of a column, classes) for another number of steps, linearly between them."""
+    places = np.linspace(0, weights.shape[-2] - 1, steps)
+    below = np.floor(places).astype(int)
+    above = np.minimum(below + 1, weights.shape[-2] - 1)
+    part = (places - below)[:, None]
+    return weights[..., below, :] * (1 - part) + weights[..., above, :] * part
 
 
 def make_callbacks(
@@ -878,7 +899,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
             check_folder(folder, overwrite)
         parts, mix, skipped = read_data(configs, only_training=action == "overfit_batch")
         model = build(configs, replicas)
-        providers, dropped = prepare(configs, model, parts, mix)
+        providers, dropped = prepare(configs, parts, mix)
         stack.callback(providers["train"].close)  # of all of them
         skipped += dropped
         listed = action in ("", "check_only", "resume")
@@ -914,7 +935,7 @@ def take_part(configs: ModelConfigs, replicas: Replicas, resumed: Mapping[str, A
 
     parts, mix, _ = read_data(configs)
     model = build(configs, replicas)
-    providers, _ = prepare(configs, model, parts, mix)
+    providers, _ = prepare(configs, parts, mix)
     with closing(providers["train"]):
         if configs.init_from and not resumed:
             start_from(configs, model)
@@ -964,20 +985,14 @@ def read_data(
 
 def prepare(
     configs: ModelConfigs,
-    model: keras.Model,
     parts: Mapping[str, Sequence[Sample]],
     mix: Sequence[Sequence[Sample]],
 ) -> tuple[dict[str, DataProvider], list[Skipped]]:
-    """Providers of the parts for a network; arguments and results as :func:`make_providers`."""
-    from mltu.tensorflow.model_utils import reader_of
-    from model import ARCHITECTURES
-
-    time_steps = reader_of(model).output_shape[1]
-    pixels_per_step = ARCHITECTURES[configs.architecture].pixels_per_step
-    most_steps = time_steps or configs.width // pixels_per_step
+    """Providers of the parts; arguments and results as :func:`make_providers`."""
+    most_steps = max(steps_by_width(configs).values())
     # longer texts are dropped in any case, for want of time steps
     configs.max_text_length = min(configs.max_text_length, most_steps)
-    providers, dropped = make_providers(configs, parts, time_steps, pixels_per_step, mix)
+    providers, dropped = make_providers(configs, parts, mix)
     counts = ", ".join(f"{len(provider.samples)} {part}" for part, provider in providers.items())
     print(f"Lines: {counts}. {len(configs.vocab)} characters, {most_steps} time steps.")
     return providers, dropped

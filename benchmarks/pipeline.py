@@ -57,7 +57,6 @@ def one(options: dict) -> dict[str, float]:
     from configs import ModelConfigs
     from mltu.configs import read_yaml
     from mltu.datasets import read_table
-    from model import ARCHITECTURES
     from train import make_providers
 
     cv2.setNumThreads(1)  # one worker is one thread, on both sides
@@ -78,8 +77,7 @@ def one(options: dict) -> dict[str, float]:
             "load_in_processes": options["loader"] == "processes",
         }
     )
-    stride = ARCHITECTURES[network].pixels_per_step
-    providers, _ = make_providers(configs, {"train": samples}, None if network == "line" else 528, stride)
+    providers, _ = make_providers(configs, {"train": samples})
     rates = []
     for epoch in range(options["epochs"]):
         providers["train"].epoch = epoch + 1

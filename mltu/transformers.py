@@ -6,7 +6,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -191,13 +191,11 @@ class LabelStepCheck(Transformer):
     (Graves et al., 2006, sec. 3.1); with fewer steps the loss is infinite.
 
     Args:
-        time_steps: length of the network's output sequence; None if it depends on the image.
-        pixels_per_step: in that case, how many pixels of width make a step.
+        time_steps: length of the network's output sequence, or what it is for each width of image in pixels.
     """
 
-    def __init__(self, time_steps: int | None, pixels_per_step: int = 1) -> None:
+    def __init__(self, time_steps: int | Mapping[int, int]) -> None:
         self.time_steps = time_steps
-        self.pixels_per_step = pixels_per_step
 
     def __call__(self, data: Any, label: np.ndarray) -> tuple[Any, np.ndarray]:
         """Return both unchanged.
@@ -206,7 +204,7 @@ class LabelStepCheck(Transformer):
             InputError: the label needs more steps than there are.
         """
         needed = len(label) + int(np.count_nonzero(label[1:] == label[:-1]))
-        steps = self.time_steps or data.shape[1] // self.pixels_per_step
+        steps = self.time_steps if isinstance(self.time_steps, int) else self.time_steps[data.shape[1]]
         if needed > steps:
             raise InputError(f"the text needs {needed} time steps and the network has {steps}; raise --width")
         return data, label

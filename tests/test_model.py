@@ -5,7 +5,7 @@ import pytest
 from mltu.tensorflow.losses import CTCloss
 from mltu.tensorflow.model_utils import activation_layer, residual_block
 from mltu.utils.errors import InputError
-from model import ARCHITECTURES, REFERENCE_BLOCKS, train_model
+from model import ARCHITECTURES, REFERENCE_BLOCKS, time_steps, train_model
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +45,20 @@ def test_the_line_network_takes_any_width_and_reads_from_left_to_right():
     keras.utils.set_random_seed(0)
     model = train_model((32, None, 1), 5, architecture="line")
     assert model.output_shape == (None, None, 6)
-    assert ARCHITECTURES["line"].pixels_per_step == 4
-    assert ARCHITECTURES["reference"].pixels_per_step == 16
     for width in (64, 96):
         assert model.predict(np.zeros((2, 32, width, 1)), verbose=0).shape == (2, width // 4, 6)
     assert train_model((64, None, 1), 120, architecture="line").count_params() < 8_000_000
+
+
+@pytest.mark.parametrize(
+    ("architecture", "height", "width", "steps_per_column"),
+    [("reference", 96, 1408, 2), ("reference", 32, 100, 2), ("line", 48, 128, 3), ("line", 64, 90, 2)],
+)
+def test_time_steps_are_those_of_the_network(architecture, height, width, steps_per_column):
+    channels = ARCHITECTURES[architecture].channels
+    model = train_model((height, width, channels), 5, architecture=architecture, steps_per_column=steps_per_column)
+    steps = model(np.zeros((1, height, width, channels))).shape[1]
+    assert time_steps(width, height, architecture, steps_per_column) == steps
 
 
 def test_the_line_network_trains_without_harm():
