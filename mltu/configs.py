@@ -23,6 +23,7 @@ YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 MAX_FILE_BYTES = 1 << 17  # of a YAML file, ten times the longest; reading takes some 30 s per megabyte
 MAX_DEPTH = 16  # of lists and mappings within each other in a YAML file
 MAX_SHOWN = 60  # characters of a wrong value in a message
+RARE_BREAKS = re.compile("[\x85\u2028\u2029]")
 COMPARISONS = {"at least": operator.ge, "above": operator.gt, "below": operator.lt}
 MAX_NUMBER = 2**63  # arrays and seeds hold smaller numbers
 
@@ -140,6 +141,16 @@ def _check_events(text: str, path: str | Path) -> None:
             raise InputError(f"{path}: not a YAML file of plain values: has the tag {brief(event.tag)}; leave it out")
         if depth > MAX_DEPTH:
             raise InputError(f"{path}: not a YAML file of plain values: has lists in lists, {depth} deep")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts so that they are read back unchanged, those with rare line breaks too."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        # within single quotes, which PyYAML would choose, a line break is read as a space
+        return self.represent_scalar("tag:yaml.org,2002:str", text, '"' if RARE_BREAKS.search(text) else None)
+
+    yaml_representers = yaml.SafeDumper.yaml_representers | {str: represent_text}
 
 
 class Range(NamedTuple):
@@ -307,7 +318,7 @@ class BaseModelConfigs:
             raise ValueError("model_path is not set, so there is no folder to save the configuration in")
         folder = Path(self.model_path)
         folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(self.serialize(), allow_unicode=True, sort_keys=False)
+        text = yaml.dump(self.serialize(), Dumper=_Dumper, allow_unicode=True, sort_keys=False)
         write_whole(folder / name, text.encode())
         return folder / name
 
