@@ -10,6 +10,21 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 # small enough for two cores: 16 time steps
 TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "1"]
+_WORDS = "the cat sat on a mat and the dog ran to the old house where no one had been since last summer".split()
+
+
+def sentences(count, seed):
+    """Made-up sentences, two of three words of which depend on the word before."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        place = int(rng.integers(len(_WORDS)))
+        words = []
+        for _ in range(int(rng.integers(3, 9))):
+            words.append(_WORDS[place])
+            place = (place * 7 + 3) % len(_WORDS) if rng.random() < 0.67 else int(rng.integers(len(_WORDS)))
+        found.append(" ".join(words).capitalize() + ".")
+    return found
 
 
 def run_script(script, *args, cwd=ROOT, timeout=500, preexec_fn=None, **env):
@@ -36,20 +51,3 @@ def train_tiny(folder, *args):
     )
     assert process.returncode == 0, process.stdout + process.stderr
     return folder / "model", process
-
-
-_WORDS = "the cat sat on a mat and the dog ran to the old house where no one had been since last summer".split()
-
-
-def sentences(count, seed):
-    """Made-up sentences, two of three words of which depend on the word before."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(count):
-        place = int(rng.integers(len(_WORDS)))
-        words = []
-        for _ in range(int(rng.integers(3, 9))):
-            words.append(_WORDS[place])
-            place = (place * 7 + 3) % len(_WORDS) if rng.random() < 0.67 else int(rng.integers(len(_WORDS)))
-        found.append(" ".join(words).capitalize() + ".")
-    return found
