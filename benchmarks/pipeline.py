@@ -12,19 +12,26 @@ counts. The lines are generated if no table is given. Written to benchmarks/resu
 
 from __future__ import annotations
 
-import argparse
-import os
-import subprocess
 import sys
-import time
-import venv
 from pathlib import Path
-
-import cv2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("pipeline.py")
+
+import argparse
+import os
+import subprocess
+import time
+import venv
+
+import cv2
+
 from benchmarks.common import RESULTS, ROOT, measure, parse, report, rounds
+from mltu.utils.console import command
 
 PACKAGE = "mltu==1.2.5"
 TUTORIAL_AUGMENTORS = "RandomBrightness,RandomErodeDilate,RandomSharpen"
@@ -89,6 +96,7 @@ def one(options: dict) -> dict[str, float]:
     return {"lines_per_second": rates[-1]}
 
 
+@command("pipeline.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--csv", help="table of lines, `image,text`, with paths beside it [256 generated lines]")
@@ -119,4 +127,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,16 +13,23 @@ first precision. bfloat16 is quick only on CPUs with instructions for it (`avx51
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
 from pathlib import Path
-
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("training.py")
+
+import argparse
+import time
+
+import numpy as np
+
 from benchmarks.common import VOCAB, measure, parse, report, rounds
+from mltu.utils.console import command
 
 SIZES = {"reference": (96, 1408, 3), "line": (64, 960, 1)}
 CHARACTERS = 46  # of the median line
@@ -51,6 +58,7 @@ def one(options: dict) -> dict[str, float]:
     return {"lines_per_second": options["batch"] / float(np.median(seconds)), "step_s": float(np.median(seconds))}
 
 
+@command("training.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=16, help="lines in a batch [16]")
@@ -69,4 +77,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

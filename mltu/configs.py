@@ -6,11 +6,13 @@ import argparse
 import dataclasses
 import difflib
 import inspect
+import operator
 import re
 import types
 import typing
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
@@ -18,13 +20,14 @@ from .utils.errors import InputError
 from .utils.files import write_whole
 
 YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
-LARGEST_FILE = 1 << 17  # bytes of a YAML file, ten times the longest; reading takes some 30 s a megabyte
-DEEPEST = 16  # lists and mappings within each other in a YAML file
-SHOWN = 60  # characters of a wrong value in a message
-LARGEST_NUMBER = 2**63  # what arrays and seeds can hold
+MAX_FILE_BYTES = 1 << 17  # bytes of a YAML file, ten times the longest; reading takes some 30 s a megabyte
+MAX_DEPTH = 16  # lists and mappings within each other in a YAML file
+MAX_SHOWN = 60  # characters of a wrong value in a message
+COMPARISONS = {"at least": operator.ge, "above": operator.gt, "below": operator.lt}
+MAX_NUMBER = 2**63  # what arrays and seeds can hold
 
 
-def nearest(name: str, names: typing.Iterable[str]) -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
     """`; did you mean X?` for the name most like a wrong one, else nothing."""
     found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {found[0]}?" if found else ""
@@ -36,7 +39,7 @@ def brief(value: Any) -> str:
         text = repr(value)
     except ValueError:  # Python writes out no numbers of more than some thousand digits
         return "a number of thousands of digits"
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
 def convert(name: str, value: Any, kind: Any) -> Any:
@@ -57,7 +60,7 @@ def convert(name: str, value: Any, kind: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         inner = next(one for one in typing.get_args(kind) if one is not type(None))
         return None if value is None or value == "none" else convert(name, value, inner)
-    if origin is typing.Literal:
+    if origin is Literal:
         choices = typing.get_args(kind)
         if value in choices:
             return value
@@ -85,7 +88,7 @@ def convert(name: str, value: Any, kind: Any) -> Any:
         try:
             if not isinstance(value, bool) and isinstance(value, (str, int, float)):
                 number = kind(value)
-                if kind is int and abs(number) >= LARGEST_NUMBER:
+                if kind is int and abs(number) >= MAX_NUMBER:
                     wanted = "a whole number below 2^63"
                 elif isinstance(value, str) or number == value:
                     return number
@@ -109,9 +112,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """
     try:
         with open(path, "rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-        if len(content) > LARGEST_FILE:
-            raise InputError(f"{path}: larger than {LARGEST_FILE >> 10} KB; a configuration has lines of name: value")
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise InputError(f"{path}: larger than {MAX_FILE_BYTES >> 10} KB; a configuration has lines of name: value")
         text = content.decode("utf-8-sig")
         _check_events(text, path)
         values = yaml.safe_load(text)
@@ -132,11 +135,50 @@ def _check_events(text: str, path: str | Path) -> None:
     for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if isinstance(event, yaml.AliasEvent):
-            raise InputError(f"{path}: has the alias *{event.anchor[:SHOWN]}; write the value out")
+            raise InputError(f"{path}: has the alias *{event.anchor[:MAX_SHOWN]}; write the value out")
         if getattr(event, "tag", None):
             raise InputError(f"{path}: not a YAML file of plain values: has the tag {brief(event.tag)}; leave it out")
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             raise InputError(f"{path}: not a YAML file of plain values: has lists in lists, {depth} deep")
+
+
+class Range(NamedTuple):
+    """Which numbers a setting takes; None sets no limit."""
+
+    at_least: float | None = None
+    above: float | None = None
+    below: float | None = None
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise InputError if a value lies outside."""
+        limits = {"at least": self.at_least, "above": self.above, "below": self.below}
+        limits = {word: limit for word, limit in limits.items() if limit is not None}
+        if all(COMPARISONS[word](value, limit) for word, limit in limits.items()):
+            return
+        if limits.keys() == {"above", "below"}:
+            wanted = f"lie between {self.above} and {self.below}"
+        else:
+            wanted = "be " + " and ".join(f"{word} {limit}" for word, limit in limits.items())
+        raise InputError(f"{name}: must {wanted}, not {value}")
+
+
+def setting(
+    default: Any,
+    *marks: str,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A field of a dataclass of settings that takes only some numbers, or is found by a mark.
+
+    Args:
+        default: its value; immutable.
+        marks: by which :meth:`BaseModelConfigs.marked` finds the field.
+        at_least: the smallest value that is allowed.
+        above: values must be larger.
+        below: values must be smaller.
+    """
+    return dataclasses.field(default=default, metadata={"range": Range(at_least, above, below), "marks": marks})
 
 
 class BaseModelConfigs:
@@ -157,12 +199,15 @@ class BaseModelConfigs:
         self.model_path = None
 
     def __post_init__(self) -> None:
-        for field, kind in self.field_types().items():
-            setattr(self, field, convert(field, getattr(self, field), kind))
+        kinds = self.field_types()
+        for field in dataclasses.fields(self):
+            value = convert(field.name, getattr(self, field.name), kinds[field.name])
+            field.metadata.get("range", Range()).check(field.name, value)
+            setattr(self, field.name, value)
         self.validate()
 
     def validate(self) -> None:
-        """Check values against each other and their ranges; subclasses raise InputError here."""
+        """Check values against each other; subclasses raise InputError here."""
 
     @classmethod
     def field_types(cls) -> dict[str, Any]:
@@ -173,13 +218,26 @@ class BaseModelConfigs:
         return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
     @classmethod
-    def field_comments(cls) -> dict[str, str]:
-        """Name -> the comment that stands behind the field in the source."""
-        comments = re.findall(r"^    (\w+):[^#\n]*#\s*(.+)$", inspect.getsource(cls), flags=re.MULTILINE)
-        return dict(comments)
+    def field_comments(cls) -> dict[str, tuple[str, str]]:
+        """Name -> (title of its group, comment) of the fields, from the class's source.
+
+        The title stands in a comment line of its own above the group; it is empty for fields above the first one.
+        """
+        comments, title = {}, ""
+        for found in re.finditer(r"^    (?:# (.+)|(\w+):[^#\n]*#\s*(.+))$", inspect.getsource(cls), re.MULTILINE):
+            if found[1]:
+                title = found[1]
+            else:
+                comments[found[2]] = title, found[3]
+        return comments
 
     @classmethod
-    def from_dict(cls, values: typing.Mapping[str, Any], source: str = ""):
+    def marked(cls, mark: str) -> set[str]:
+        """Names of the fields that have a mark, see :func:`setting`."""
+        return {field.name for field in dataclasses.fields(cls) if mark in field.metadata.get("marks", ())}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], source: str = ""):
         """Build from names and values.
 
         Args:
@@ -196,7 +254,7 @@ class BaseModelConfigs:
             raise InputError(f"{source}: {error}" if source else str(error)) from None
 
     @classmethod
-    def check_names_and_types(cls, values: typing.Mapping[str, Any], source: str = "") -> None:
+    def check_names_and_types(cls, values: Mapping[str, Any], source: str = "") -> None:
         """Check fields one by one, without their relation to others; arguments and errors as :meth:`from_dict`."""
         known = cls.field_types()
         try:
@@ -252,17 +310,25 @@ class BaseModelConfigs:
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """Add a flag for every field, with its comment as help."""
-        comments = cls.field_comments()
+        """Add a flag for every field, with its comment as help, in the groups that the class's source shows."""
+        comments, kinds = cls.field_comments(), cls.field_types()
+        groups: dict[str, Any] = {"": parser}
         for field in dataclasses.fields(cls):
-            default = field.default if field.default is not dataclasses.MISSING else ""
-            shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-            help_text = comments.get(field.name, "").replace("%", "%%")
-            help_text += f" [{shown}]" if shown not in ("", None) else ""
-            parser.add_argument(f"--{field.name}", metavar="X", default=argparse.SUPPRESS, help=help_text)
+            title, comment = comments.get(field.name, ("", ""))
+            if title not in groups:
+                groups[title] = parser.add_argument_group(title)
+            shown = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+            default = f" [{shown}]" if shown not in ("", None, dataclasses.MISSING) else ""
+            choices = typing.get_args(kinds[field.name]) if typing.get_origin(kinds[field.name]) is Literal else ("X",)
+            groups[title].add_argument(
+                f"--{field.name}",
+                metavar="|".join(choices),
+                default=argparse.SUPPRESS,
+                help=f"{comment}{default}".replace("%", "%%"),
+            )
 
     @classmethod
-    def from_args(cls, args: typing.Sequence[str] | None = None):
+    def from_args(cls, args: Sequence[str] | None = None):
         """Build from command-line flags alone, `--field value`.
 
         Raises:

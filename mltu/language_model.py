@@ -8,6 +8,11 @@ Exit codes: 0 built, 2 wrong input, 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from .utils.console import guard_imports
+
+    guard_imports("mltu.language_model")
+
 import argparse
 import io
 import math
@@ -26,8 +31,9 @@ from tqdm import tqdm
 
 from .configs import ArgumentParser
 from .datasets.base import normalize_text
+from .utils.console import command
 from .utils.errors import InputError
-from .utils.files import print_utf8, refuse_inputs, write_whole
+from .utils.files import refuse_inputs, write_whole
 
 VERSION = 1  # of the file format
 ORDER = 6  # characters that an n-gram has at most
@@ -584,22 +590,9 @@ def build_file(given: argparse.Namespace) -> None:
         print(f"{bits:.3f} bits per character on every {HELD_OUT}th line, held out of a model of the others")
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    print_utf8()
-    try:
-        build_file(parse(args))
-    except InputError as error:
-        problem = str(error)
-    except OSError as error:
-        problem = f"{error.filename or 'writing'}: {error.strerror or error}"
-    except KeyboardInterrupt:
-        tqdm.write("mltu.language_model: stopped", file=sys.stderr)
-        return 130
-    else:
-        return 0
-    tqdm.write(f"mltu.language_model: {problem}", file=sys.stderr)
-    return 2
+@command("mltu.language_model")
+def main(args: Sequence[str] | None = None) -> None:
+    build_file(parse(args))
 
 
 if __name__ == "__main__":

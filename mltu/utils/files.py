@@ -1,17 +1,17 @@
-"""Writing files and streams."""
+"""Writing files."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from filelock import FileLock
 
+from .console import print_utf8 as print_utf8
 from .errors import InputError
 
 LOCK = ".lock"  # file in a folder that a process has reserved
@@ -77,13 +77,6 @@ def write_whole(path: str | Path, content: bytes, durable: bool = False) -> None
 def as_utf8(text: str) -> bytes:
     """A text as UTF-8; what stands for bytes of a file name that are none stays visible, as \\udc.. ."""
     return text.encode("utf-8", "backslashreplace")
-
-
-def print_utf8() -> None:
-    """Let standard output and error take any text, whatever the system's encoding is."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def refuse_inputs(output: str | Path, inputs: Iterable[str | Path]) -> None:
