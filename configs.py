@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from mltu.augmentors import AUGMENTORS
@@ -89,7 +90,7 @@ class ModelConfigs(BaseModelConfigs):
     train_epochs: int = setting(1000, RESUMABLE, at_least=1)  # most epochs; training stops earlier if nothing improves
     max_minutes: float = setting(0.0, RESUMABLE, at_least=0)  # most minutes, before --resume included; 0: no limit
     save_minutes: float = setting(10.0, RESUMABLE, at_least=0)  # between saves within an epoch; 0: only after epochs
-    init_from: str = ""  # run folder whose weights to start from; architecture and height must be the same
+    init_from: str = ""  # run folder whose weights to start from; of the same architecture, and height but for line
     learning_rate: float = setting(0.0005, above=0, below=10)  # of the optimiser, at its highest
     schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: fall when nothing improves, or cosine
     warmup_steps: int = setting(0, at_least=0)  # schedule cosine: steps in which the learning rate rises from 0
@@ -150,6 +151,19 @@ class ModelConfigs(BaseModelConfigs):
     def changing_texts(cls) -> set[str]:
         """Names of the settings that decide which texts there are, and so the vocabulary and the text length."""
         return cls.marked(TEXTS)
+
+    def initial(self) -> ModelConfigs:
+        """Settings of the run whose weights this one starts from.
+
+        Raises:
+            InputError: no run there, or one of another network.
+        """
+        initial = self.load(Path(self.init_from) / "configs.yaml")
+        # the line network takes the maximum of each column, so its weights fit images of any height
+        for name in ("architecture",) if self.architecture == "line" else ("architecture", "height"):
+            if getattr(initial, name) != getattr(self, name):
+                raise InputError(f"init_from: {self.init_from} was trained with another {name}; set the same")
+        return initial
 
     def completed(
         self, texts: Iterable[str], known_vocab: str = "", max_steps: int = 0, quickest_precision: str = "auto"

@@ -26,8 +26,13 @@ def write_int8(path: str | Path, target: str | Path) -> None:
     Args:
         path: the float32 ONNX file.
         target: the file to write; it appears whole or not at all.
+
+    Raises:
+        InputError: no model there, or not an ONNX file.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    OnnxInferenceModel(path)  # says what is wrong with a file that cannot be used
 
     with whole_file(target) as unfinished:
         quantize_dynamic(path, unfinished, op_types_to_quantize=["LSTM", "MatMul"], weight_type=QuantType.QInt8)

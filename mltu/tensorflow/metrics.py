@@ -1,4 +1,4 @@
-"""Error rates while training."""
+"""Error rates of networks."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import pytest
 
 from mltu.tensorflow.losses import CTCloss
 from mltu.tensorflow.metrics import CERMetric
-from mltu.tensorflow.model_utils import ShortcutModel, reader_of
+from mltu.tensorflow.model_utils import ShortcutModel, inference_model
 from model import train_model
 
 
@@ -24,8 +24,8 @@ def test_the_shortcut_adds_its_loss_in_training_and_is_not_in_the_reader():
     before = [np.array(one) for one in model.get_weights()]
     assert np.isfinite(model.train_on_batch(images, labels)[0])
     assert any(np.abs(one - other).max() > 0 for one, other in zip(before, model.get_weights(), strict=True))
-    reader = reader_of(model)
+    reader = inference_model(model)
     assert reader.output_names == ["output"]
     assert reader(images).shape == (4, 16, 6)
     assert not [layer for layer in reader.layers if "shortcut" in layer.name]
-    assert reader_of(reader) is reader
+    assert inference_model(reader) is reader
