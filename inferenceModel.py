@@ -39,6 +39,7 @@ from mltu.formats import FORMATS
 from mltu.inferenceModel import OnnxInferenceModel, set_metadata
 from mltu.inputs import list_files, read_pages
 from mltu.language_model import CharacterModel
+from mltu.loading.workers import map_ahead
 from mltu.outputs import Results, format_for, page_path, page_targets
 from mltu.pages import TextLine, cut_line, find_lines, slope_of
 from mltu.readings import Character, LineReading, PageReading
@@ -47,7 +48,6 @@ from mltu.transformers import LINE_PREPROCESSING, ImageResizer, LineResizer
 from mltu.utils.errors import InputError
 from mltu.utils.files import print_utf8, refuse_inputs
 from mltu.utils.image_utils import MAX_SIDE, dark_on_light, read_image, to_bgr, to_gray, write_png
-from mltu.utils.parallel import map_ahead
 from mltu.utils.text_utils import error_rate, get_cer, get_wer
 
 PRETRAINED = "Models/pretrained"

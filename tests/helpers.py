@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parent.parent
 # small enough for two cores: 16 time steps
 TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "1"]
@@ -34,3 +36,14 @@ def train_tiny(folder, *args):
     )
     assert process.returncode == 0, process.stdout + process.stderr
     return folder / "model", process
+
+
+def darkened(image, shares):
+    """An image under a light: shares of it, in a shape that can be multiplied with the image's."""
+    return np.clip(image * shares, 0, 255).astype(np.uint8)
+
+
+def shadow(image, least):
+    """Light on a grey image that falls off to a share at the right, and towards the foot of the page."""
+    height, width = image.shape[:2]
+    return np.linspace(1, least, width)[None, :] * np.linspace(1, 0.6, height)[:, None]

@@ -1,4 +1,4 @@
-"""Doing several things at once."""
+"""Working ahead: a pool of threads that stays a few items ahead, and processes that compute instead of threads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import cv2
 
-from .errors import InputError
+from ..utils.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -32,20 +32,20 @@ REMEDY = f"use fewer workers, a lower batch_size or cache_mb, or {THREADS}"
 def map_ahead(
     pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
 ) -> Iterator[Result]:
-    """Results in order, worked out by a pool at most `ahead` items before they are asked for.
+    """Results in order, computed by a pool at most `ahead` items before they are asked for.
 
-    So however many items there are, few results are held. What has not begun is dropped when the caller stops.
+    So however many items there are, few results are held. Work that has not begun is dropped when the caller stops.
     """
     rest = iter(items)
-    waiting = deque(pool.submit(function, one) for one in islice(rest, ahead))
+    waiting = deque(pool.submit(function, item) for item in islice(rest, ahead))
     try:
         while waiting:
             result = waiting.popleft().result()
-            waiting.extend(pool.submit(function, one) for one in islice(rest, 1))
+            waiting.extend(pool.submit(function, item) for item in islice(rest, 1))
             yield result
     finally:
-        for one in waiting:
-            one.cancel()
+        for future in waiting:
+            future.cancel()
 
 
 def when_gone(owner: object, function: Callable, *args: Any) -> None:
@@ -55,10 +55,10 @@ def when_gone(owner: object, function: Callable, *args: Any) -> None:
 
 
 class WorkerProcesses:
-    """Processes that work out functions; each begins when it is first needed and lives until :meth:`close`.
+    """Processes that compute functions; each starts when it is first needed and lives until :meth:`close`.
 
     They are fresh interpreters, which import what a function needs but not the script that runs, so neither its
-    threads nor its TensorFlow come along. They hear nothing of Ctrl-C, and end when this process does, however it
+    threads nor its TensorFlow come along. They ignore Ctrl-C, and end when this process does, however it
     ends, because the pipes to them end then.
 
     Args:
@@ -68,15 +68,15 @@ class WorkerProcesses:
     def __init__(self, count: int) -> None:
         workers = [_Worker() for _ in range(count)]
         self._workers = workers
-        self._free: LifoQueue[_Worker] = LifoQueue()  # those that have begun are taken first
+        self._free: LifoQueue[_Worker] = LifoQueue()  # those that have started are taken first
         for worker in workers:
             self._free.put(worker)
         when_gone(self, _stop, workers)
 
     def calling(self, function: Callable[[Item], Result]) -> Callable[[Item], Result]:
-        """The function, but worked out in one of the processes; may be called in several threads at once.
+        """The function, but computed in one of the processes; may be called in several threads at once.
 
-        What is raised there comes as an `InputError` if it was one, else as a `RuntimeError` with the traceback.
+        An `InputError` raised there is raised here; any other error comes as a `RuntimeError` with the traceback.
 
         Raises:
             InputError: it cannot be sent to other processes.
@@ -91,14 +91,14 @@ class WorkerProcesses:
             self._free.put(worker)
 
     def close(self) -> None:
-        """End the processes; a later call begins them anew."""
+        """End the processes; a later call starts them anew."""
         _stop(self._workers)
 
 
-def _pickled(thing: Any) -> bytes:
+def _pickled(value: Any) -> bytes:
     try:
-        return pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
-    except (pickle.PicklingError, AttributeError, TypeError, ValueError) as error:  # as what cannot be pickled raises
+        return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    except (pickle.PicklingError, AttributeError, TypeError, ValueError) as error:  # pickle raises all of these
         raise _not_sent(error) from None
 
 
@@ -119,7 +119,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen | None = None
-        self._function: bytes | None = None  # that the process was sent last
+        self._function: bytes | None = None  # the last that the process was sent
 
     def _start(self) -> subprocess.Popen:
         code = f"import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from {__name__} import serve; serve()"
@@ -135,12 +135,12 @@ class _Worker:
         return process
 
     def ask(self, function: bytes, argument: Any) -> Any:
-        """What a pickled function gives for an argument."""
+        """The result of a pickled function for an argument."""
         question = _pickled(argument)
-        begun = self._process
-        process = begun or self._start()
+        running = self._process
+        process = running or self._start()
         try:
-            if not begun:
+            if not running:
                 pickle.dump(sys.path, process.stdin)
             pickle.dump((None if function == self._function else function, question), process.stdin)
             process.stdin.flush()
@@ -168,23 +168,23 @@ class _Worker:
         return answer
 
     def stop(self) -> None:
-        """End the process, which holds nothing that could be lost."""
+        """Kill the process; it holds nothing that could be lost."""
         process, self._process = self._process, None
         if process is None:
             return
         process.kill()
         process.wait()
         for pipe in (process.stdin, process.stdout):
-            with suppress(OSError):  # what could not be sent any more
+            with suppress(OSError):  # the rest of a question may not have been sent
                 pipe.close()
 
 
 def serve() -> None:
-    """Be a worker process: answer what comes on standard input until that ends."""
+    """Be a worker process: answer the questions on standard input until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)  # the processes share the cores
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a function prints must not come between the answers
+    os.dup2(2, 1)  # nothing that a function prints may come between the answers
     function: Callable | None = None
     with suppress(EOFError, BrokenPipeError):
         while True:
@@ -192,13 +192,13 @@ def serve() -> None:
             try:
                 function = pickle.loads(pickled) if pickled else function
                 argument = pickle.loads(question)
-            except Exception as error:  # whatever a module raises that cannot be imported here
+            except Exception as error:  # a module that cannot be imported here may raise anything
                 answer = pickle.dumps(("not understood", f"{type(error).__name__}: {error}"))
             else:
                 answer = _answer(function, argument)
             answers.write(answer)
             answers.flush()
-    os._exit(0)  # without a word about pipes that have ended
+    os._exit(0)  # the usual end would print warnings about pipes that have ended
 
 
 def _answer(function: Callable, argument: Any) -> bytes:
@@ -206,5 +206,5 @@ def _answer(function: Callable, argument: Any) -> bytes:
         return pickle.dumps(("done", function(argument)), protocol=pickle.HIGHEST_PROTOCOL)
     except InputError as error:
         return pickle.dumps(("wrong input", str(error)))
-    except Exception:  # whatever it is, the process that asked must hear of it
+    except Exception:  # the process that asked must hear of any error
         return pickle.dumps(("error", traceback.format_exc()))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .parallel import when_gone
+from .workers import when_gone
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class SharedArrays:
     def __init__(self, limit: int) -> None:
         self._left = limit
         self._names: list[str] = []  # of the segments, the last of which is being filled
-        self._start, self._end = 0, 0  # of what is free in it
+        self._start, self._end = 0, 0  # of the free part of it
         when_gone(self, _release, self._names)
 
     @property
@@ -106,11 +106,11 @@ class SharedArrays:
 
 
 def _new_segment(size: int) -> str | None:
-    """Name of a new piece of shared memory; None if the system has not that much left."""
+    """Name of a new piece of shared memory; None if the system has too little left."""
     try:
         if hasattr(os, "memfd_create"):
             return _new_memory_file(size)
-        with _untracked("unregister"):  # what Python gives back where that fails has not been registered yet
+        with _untracked("unregister"):  # where this fails, Python gives back a segment that is not registered yet
             segment = SharedMemory(create=True, size=size)
     except OSError:
         return None
@@ -119,13 +119,13 @@ def _new_segment(size: int) -> str | None:
 
 
 def _new_memory_file(size: int) -> str:
-    """As :func:`_new_segment` on Linux: a file without a name, which is gone with its last process, however that ends.
+    """As :func:`_new_segment` on Linux: an unnamed file, which is gone with its last process, however that ends.
 
     Other processes find it among the open files of this one.
     """
     descriptor = os.memfd_create("cache")
     try:
-        os.posix_fallocate(descriptor, 0, size)  # who writes to memory that is only promised may be killed
+        os.posix_fallocate(descriptor, 0, size)  # writing to memory that is only promised may kill the process
         memory = MemoryFile(descriptor)
     except OSError:
         os.close(descriptor)
@@ -155,7 +155,7 @@ def _attach(name: str) -> SharedMemory | MemoryFile:
 
 @contextmanager
 def _untracked(what: str) -> Iterator[None]:
-    """Keep Python's resource tracker out: it hears nothing of what is registered, or unregistered, meanwhile."""
+    """Keep Python's resource tracker out: it is told nothing of what is registered, or unregistered, meanwhile."""
     function = getattr(resource_tracker, what)
     setattr(resource_tracker, what, lambda *names: None)
     try:

@@ -1,12 +1,7 @@
-"""From samples to a batch: the work that a data provider hands to its workers, and the cache that they read from.
-
-Imports nothing slow: every worker process imports this module.
-"""
+"""From samples to a batch: the work that a data provider hands to its workers."""
 
 from __future__ import annotations
 
-import copy
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,86 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .annotations.images import Image
-from .augmentors import Augmentor
-from .utils.errors import InputError
-from .utils.shared_arrays import SharedArrays, Span, read
+from ..annotations.images import Image
+from ..augmentors import Augmentor
+from ..utils.errors import InputError
+from .cache import Cache, Entry, make_entry, restore
 
 STAGES = ("read", "augment", "transform", "stack")
-
-
-class Entry(NamedTuple):
-    """A preprocessed sample in the cache."""
-
-    pixels: np.ndarray | Span
-    frame: Image | None  # what is around the pixels, without them; None where the data is the array itself
-    annotation: Any
-
-
-def make_entry(data: Any, annotation: Any) -> Entry | None:
-    """A copy of a preprocessed sample, as augmentors may write into what they get; None if it is no array."""
-    pixels = data.numpy() if isinstance(data, Image) else data
-    if not isinstance(pixels, np.ndarray) or pixels.dtype.hasobject or not pixels.nbytes:
-        return None
-    frame = copy.copy(data).update(np.empty(0, pixels.dtype)) if isinstance(data, Image) else None
-    return Entry(pixels.copy(), frame, copy.deepcopy(annotation))
-
-
-def restore(entry: Entry) -> tuple[Any, Any]:
-    """(data, annotation) of an entry, free to be changed."""
-    pixels = read(entry.pixels) if isinstance(entry.pixels, Span) else entry.pixels.copy()
-    data = pixels if entry.frame is None else copy.copy(entry.frame).update(pixels)
-    return data, copy.deepcopy(entry.annotation)
-
-
-class Cache:
-    """Preprocessed samples in memory, up to a bound; shared by providers that were split.
-
-    Args:
-        megabytes: the bound.
-        shared: keep them where worker processes can read them too.
-    """
-
-    def __init__(self, megabytes: int, shared: bool = False) -> None:
-        self._left = int(megabytes * 1_000_000)
-        self._arrays = SharedArrays(self._left) if shared else None
-        self._entries: dict[tuple[str, str], Entry] = {}
-        self._lock = threading.Lock()
-
-    @property
-    def room(self) -> int:
-        """Bytes of the largest sample that still fits."""
-        return self._left if self._arrays is None else self._arrays.room
-
-    @staticmethod
-    def _key(sample: Sequence) -> tuple[str, str] | None:
-        return (sample[0], sample[1]) if isinstance(sample[0], str) and isinstance(sample[1], str) else None
-
-    def get(self, sample: Sequence) -> Entry | None:
-        """The entry of a sample, if there is one."""
-        return self._entries.get(self._key(sample))
-
-    def put(self, sample: Sequence, entry: Entry | None) -> None:
-        """Keep an entry, if it fits; samples are known by the path and text that they name."""
-        key = self._key(sample)
-        if key is None or entry is None:
-            return
-        with self._lock:
-            if key in self._entries or entry.pixels.nbytes > self.room:
-                return
-            if self._arrays is None:
-                self._left -= entry.pixels.nbytes
-                self._entries[key] = entry
-            elif span := self._arrays.keep(entry.pixels):
-                self._entries[key] = entry._replace(pixels=span)
-
-    def close(self) -> None:
-        """Forget all, and keep nothing any more."""
-        with self._lock:
-            self._entries.clear()
-            self._left = 0
-            if self._arrays:
-                self._arrays.close()
 
 
 class Stopwatch:
@@ -104,29 +25,35 @@ class Stopwatch:
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
-        """What went by since the last lap was this stage."""
+        """Count the time since the last lap towards this stage."""
         now = time.perf_counter()
         self.seconds[stage] += now - self._last
         self._last = now
 
 
 class Job(NamedTuple):
-    """What is needed to load one batch."""
+    """Everything needed to load one batch."""
 
     samples: list[tuple[Any, Any]]  # data (an image path) and annotation of each
     entries: list[Entry | None]  # of the samples that the cache has
     room: int  # bytes of newly read samples that the cache still takes
     seeds: list[list[int]]  # of each sample's random numbers
 
+    @classmethod
+    def of(cls, samples: Sequence[Sequence], seeds: list[list[int]], cache: Cache) -> Job:
+        """The job of these samples, with what a cache has of them."""
+        entries = [cache.get(sample) for sample in samples]
+        return cls([(sample[0], sample[1]) for sample in samples], entries, cache.room, seeds)
+
 
 class Batch(NamedTuple):
-    """What came of a job."""
+    """The result of a job."""
 
-    data: Any  # None where not one sample could be used
+    data: Any  # None where no sample could be used
     annotations: Any
     lines: int
-    failed: list[tuple[int, str]]  # position in the job, and why
-    fresh: list[tuple[int, Entry]]  # position in the job, and what is for the cache
+    failed: list[tuple[int, str]]  # position in the job, and the reason
+    fresh: list[tuple[int, Entry]]  # position in the job, and the new entry for the cache
     seconds: dict[str, float]  # by stage
 
 
@@ -174,6 +101,20 @@ class Loader:
         for postprocessor in self.batch_postprocessors:
             data, annotations = postprocessor(data, annotations)
         return (np.asarray(data), np.asarray(annotations)) if self.numpy else (data, annotations)
+
+    def process(self, sample: Sequence, rng: np.random.Generator | None, cache: Cache) -> tuple[Any, Any]:
+        """Preprocess, augment (unless `rng` is None) and transform one sample, which the cache keeps preprocessed.
+
+        Raises:
+            InputError: the sample cannot be used.
+        """
+        entry = cache.get(sample)
+        data, annotation = restore(entry) if entry else self.read(sample)
+        if not entry and cache.room:
+            cache.put(sample, make_entry(data, annotation))
+        if rng is not None:
+            data, annotation = self.augment(data, annotation, rng)
+        return self.transform(data, annotation)
 
     def __call__(self, job: Job) -> Batch:
         """Load a batch; samples that cannot be used are left out and named."""
