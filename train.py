@@ -152,7 +152,7 @@ def make_providers(
         parts: samples of "train" and others; only "train" is shuffled and augmented.
         mix: samples of further datasets for training.
     """
-    from mltu.dataProvider import Mixture
+    from mltu.loading.batches import Mixture
     from mltu.tensorflow.dataProvider import DataProvider
 
     varies = line_input.width_step is not None

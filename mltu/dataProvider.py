@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -21,24 +21,6 @@ from .loading.loader import Batch, Job, Loader
 from .loading.record import LoadingRecord, as_skipped
 from .loading.workers import WorkerProcesses, map_ahead
 from .utils.errors import InputError
-
-    @classmethod
-    def of(cls, sizes: Iterable[int], weights: tuple[float, ...] = (), epoch_samples: int = 0) -> Mixture | None:
-        """A mixture of groups of so many samples, one group after the other.
-
-        Args:
-            sizes: samples of each group.
-            weights: of the groups; empty: by size.
-            epoch_samples: samples in an epoch; 0: as many as there are.
-
-        Returns:
-            None if an epoch is simply all samples.
-        """
-        sizes = list(sizes)
-        if not weights and not epoch_samples:
-            return None
-        groups = np.repeat(np.arange(len(sizes)), sizes)
-        return cls(groups, weights or tuple(map(float, sizes)), epoch_samples or sum(sizes))
 
 
 class DataProvider:

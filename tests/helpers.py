@@ -47,3 +47,20 @@ def shadow(image, least):
     """Light on a grey image that falls off to a share at the right, and towards the foot of the page."""
     height, width = image.shape[:2]
     return np.linspace(1, least, width)[None, :] * np.linspace(1, 0.6, height)[:, None]
+
+
+_WORDS = "the cat sat on a mat and the dog ran to the old house where no one had been since last summer".split()
+
+
+def sentences(count, seed):
+    """Made-up sentences, two of three words of which depend on the word before."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        place = int(rng.integers(len(_WORDS)))
+        words = []
+        for _ in range(int(rng.integers(3, 9))):
+            words.append(_WORDS[place])
+            place = (place * 7 + 3) % len(_WORDS) if rng.random() < 0.67 else int(rng.integers(len(_WORDS)))
+        found.append(" ".join(words).capitalize() + ".")
+    return found

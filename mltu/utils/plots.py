@@ -1,4 +1,4 @@
-"""Pictures of numbers."""
+"""Plots of a training run."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None
     """Draw loss and error rates over the epochs as PNG.
 
     Args:
-        epochs: values of each epoch: `epoch`, and of `loss`, `val_loss`, `CER`, `val_CER`, `WER`, `val_WER`
-            those that there are.
+        epochs: values of each epoch: `epoch`, and any of `loss`, `val_loss`, `CER`, `val_CER`, `WER`, `val_WER`.
         path: of the picture.
+
+    Raises:
+        OSError: the picture cannot be written.
     """
     from matplotlib.figure import Figure  # not pyplot, which keeps global state and looks for a screen
     from matplotlib.ticker import MaxNLocator
@@ -39,10 +41,10 @@ def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None
     ):
         for name in names:
             for key, style, label in ((name, "--", "training"), (f"val_{name}", "-", "validation")):
-                points = [(one["epoch"], one[key]) for one in epochs if key in one]
+                points = [(values["epoch"], values[key]) for values in epochs if key in values]
                 if points:
                     x, y = zip(*points, strict=True)
-                    y = y if name == "loss" else [min(100 * value, 110) for value in y]
+                    y = y if name == "loss" else [min(100 * rate, 110) for rate in y]
                     color = {"loss": "C0", "CER": "C1", "WER": "C2"}[name]
                     axes.plot(x, y, style, color=color, label=f"{label} {name}", marker="." if len(x) == 1 else None)
         axes.set(xlabel="epoch", title=title)
@@ -58,10 +60,13 @@ def save_sweep(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     """Draw the loss over the learning rate as PNG.
 
     Args:
-        rates: learning rates, one a step.
-        losses: smoothed, as many.
-        suggestion: learning rate to mark; None: none.
+        rates: learning rate of each step.
+        losses: smoothed loss of each step.
+        suggestion: learning rate to mark, if any.
         path: of the picture.
+
+    Raises:
+        OSError: the picture cannot be written.
     """
     from matplotlib.figure import Figure
 
