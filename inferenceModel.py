@@ -154,9 +154,7 @@ class ImageToWordModel(OnnxInferenceModel):
         value = self.metadata.get(name, default)
         kinds = (int,) if kind is int else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-            raise InputError(
-                f"{self.model_path}: its {name} is {brief(value)}, no number to work with; export it again"
-            )
+            raise InputError(f"{self.model_path}: its {name} is {brief(value)}, not a usable number; export it again")
         return value
 
     def prepare(self, image: np.ndarray) -> np.ndarray:

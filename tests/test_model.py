@@ -23,7 +23,7 @@ def test_the_reference_network_is_the_promised_one(reference):
     assert [type(layer).__name__ for layer in reference.layers] == expected
     assert reference.output_shape == (None, 528, 79)
     assert reference.count_params() == 2_427_983
-    assert [one.name for one in reference.inputs] == ["input"]
+    assert [tensor.name for tensor in reference.inputs] == ["input"]
     assert reference.output_names == ["output"]
 
 

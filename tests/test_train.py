@@ -75,7 +75,7 @@ def test_tensorboard_gets_validation_lines_as_pictures(trained_run):
 
     events = EventAccumulator(str(trained_run[0] / "logs" / "readings")).Reload()
     pictures = events.Tensors("validation line 1")
-    assert [one.step for one in pictures] == [0, 1]
+    assert [picture.step for picture in pictures] == [0, 1]
     width, height, png = pictures[0].tensor_proto.string_val
     assert cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).shape == (int(height), int(width), 3)
 
@@ -138,7 +138,7 @@ def test_settings_of_an_earlier_run_go_to_a_new_folder(trained_run, tmp_path, ca
     folder, _ = trained_run
     target = tmp_path / "second"
     assert main(["--config", str(folder / "configs.yaml"), "--model_path", str(target), "--check_only"]) == 0
-    first, second = (yaml.safe_load((one / "configs.yaml").read_text()) for one in (folder, target))
+    first, second = (yaml.safe_load((run / "configs.yaml").read_text()) for run in (folder, target))
     assert {name for name in first if first[name] != second[name]} == {"model_path"}
     assert (target / "val.csv").read_text() == (folder / "val.csv").read_text()
     assert not (target / "model.keras").exists()
@@ -338,9 +338,9 @@ def weights_of(folder):
     found = {}
     (last,) = (folder / "state").glob("*.weights.h5")
     with h5py.File(last) as file:
-        file.visititems(lambda name, one: found.update({name: one[()]}) if isinstance(one, h5py.Dataset) else None)
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
     best = keras.models.load_model(folder / "model.keras").get_weights()
-    return found | {f"best {number}": one for number, one in enumerate(best)}
+    return found | {f"best {number}": weights for number, weights in enumerate(best)}
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kill -9 is for POSIX systems")
@@ -392,8 +392,8 @@ def test_training_starts_from_the_weights_of_another_run_and_ends_in_time(recipe
     network = build(configs, LineInput.from_configs(configs), Devices())
     load_initial_weights(network, configs.vocab, configs.init_from, configs.initial().vocab)
     best = keras.models.load_model(tmp_path / "b" / "model.keras").get_weights()
-    for one, other in zip(best, network.reader.get_weights(), strict=True):
-        assert np.array_equal(one, other)
+    for kept, loaded in zip(best, network.reader.get_weights(), strict=True):
+        assert np.array_equal(kept, loaded)
 
 
 def test_what_cannot_be_resumed(trained_run, tmp_path, capsys):

@@ -83,7 +83,7 @@ class Model2onnx(keras.callbacks.Callback):
         Args:
             model: built under the TensorFlow backend; mixed precision becomes float32.
             onnx_model_path: the file; it appears whole or not at all.
-            metadata: stored as JSON, one entry a name.
+            metadata: stored as JSON, one entry per name.
         """
         if keras.backend.backend() != "tensorflow":
             raise InputError(NO_TENSORFLOW)

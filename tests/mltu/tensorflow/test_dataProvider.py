@@ -143,4 +143,4 @@ def test_the_error_that_ends_training_is_kept(png):
         fit(data)
     assert isinstance(provider.failure, InputError)
     assert "no sample of batch 0 can be used" in str(provider.failure)
-    assert {one.source for one in provider.dropped} < {str(path) for path in paths}
+    assert {entry.source for entry in provider.dropped} < {str(path) for path in paths}

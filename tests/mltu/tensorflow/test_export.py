@@ -37,7 +37,7 @@ def test_model2onnx_stores_metadata_as_json(tmp_path, model):
     metadata = {"vocab": 'é"\\', "height": 32, "nested": {"a": [1, None]}}
     Model2onnx.model2onnx(model, tmp_path / "m.onnx", metadata)
     assert OnnxInferenceModel(tmp_path / "m.onnx").metadata == metadata
-    stored = {one.key: one.value for one in onnx.load(tmp_path / "m.onnx").metadata_props}
+    stored = {entry.key: entry.value for entry in onnx.load(tmp_path / "m.onnx").metadata_props}
     assert json.loads(stored["nested"]) == metadata["nested"]
 
 
