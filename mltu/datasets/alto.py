@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
-from tqdm import tqdm
 
 from ..configs import brief
 from ..pages import cut_line
 from ..utils.errors import InputError, visible
 from ..utils.files import one_at_a_time, write_whole
 from ..utils.image_utils import IMAGE_ENDINGS, checked_file, read_image
+from ..utils.progress import ProgressBar
 from .base import Sample, Skipped, normalize_text
 
 VERSION = 1  # part of the names of the cut lines; raise it when the cutting changes
@@ -242,7 +242,7 @@ def read_alto(
     skipped: list[Skipped] = []
     with one_at_a_time(target), ThreadPoolExecutor(max(1, workers)) as pool:
         cut = pool.map(partial(_cut_page, target, images, drop, writer), pages)
-        for page_samples, page_skipped in tqdm(cut, total=len(pages), desc="Cutting lines", unit="page"):
+        for page_samples, page_skipped in ProgressBar(cut, total=len(pages), desc="Cutting lines", unit="page"):
             samples += page_samples
             skipped += page_skipped
     if not samples:
