@@ -9,24 +9,24 @@ import json
 import math
 import struct
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from itertools import groupby, zip_longest
+from itertools import groupby
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
-from rapidfuzz.distance import Levenshtein
 
-from .readings import LineReading
+from .calibration import calibration_error, reliability_bins, score_characters, score_words
+from .error_analysis import Evaluated, WriterRate, align, count_confusions, pooled_error_rate, worst_lines, writer_rates
 from .utils.errors import InputError
 from .utils.files import as_utf8, write_whole
 from .utils.image_utils import read_image
 from .utils.plots import png_of
-from .utils.text_utils import ErrorRate, bootstrap_interval, count_errors, get_cer, get_wer
+from .utils.text_utils import ErrorRate, count_errors, get_cer, get_wer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,24 +39,6 @@ SHOWN_CHARACTERS = 500  # of a text on the page; lines.csv has all of it
 PICTURE_WIDTH, PICTURE_HEIGHT = 900, 300  # pixels of a line's image on the page, at most
 PICTURE_BYTES = 45_000  # of its JPEG, so that 40 of them, in base64, stay below 2.5 MB
 INTERVAL = "95\N{NO-BREAK SPACE}% interval"
-
-
-class Evaluated(NamedTuple):
-    """A line with its true text and what was read."""
-
-    image: str  # path
-    text: str  # the true one
-    reading: LineReading
-    writer: str = ""  # empty where unknown
-
-
-class WriterRate(NamedTuple):
-    """How the lines of one writer were read."""
-
-    writer: str  # empty for the lines whose writer is unknown
-    lines: int
-    cer: ErrorRate  # the ends are NaN where there is one line, which has no interval
-    wer: float
 
 
 class _Findings(NamedTuple):
@@ -74,122 +56,6 @@ class _Findings(NamedTuple):
     def speed(self) -> float | None:
         """Lines a second; None where no time was taken."""
         return self.lines / self.seconds if self.seconds > 0 else None
-
-
-def align(true: Sequence[str], read: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair two sequences so that the fewest pairs differ (Levenshtein).
-
-    Args:
-        true: a text for its characters, or a list of words.
-        read: the same of the reading.
-
-    Returns:
-        (true, read) pairs in order; "" stands on the true side of an insertion and on the read side of a deletion.
-    """
-    pairs: list[tuple[str, str]] = []
-    for _, true_start, true_end, read_start, read_end in Levenshtein.opcodes(true, read):
-        pairs += zip_longest(true[true_start:true_end], read[read_start:read_end], fillvalue="")
-    return pairs
-
-
-def count_confusions(evaluated: Iterable[Evaluated]) -> Counter[tuple[str, str]]:
-    """How often which character was read as which other; keys are as the pairs of :func:`align`.
-
-    The counts add up to the character errors of CER.
-    """
-    return Counter(
-        (true, read) for line in evaluated for true, read in align(line.text, line.reading.text) if true != read
-    )
-
-
-def _error_rate(
-    evaluated: Iterable[Evaluated], tokens: Callable[[str], Sequence[str]] = list, resamples: int = 2000
-) -> ErrorRate:
-    """As :func:`.error_rate`, but the ends are NaN for a single line, of which nothing can be drawn anew."""
-    counts = (count_errors([line.reading.text], [line.text], tokens) for line in evaluated)
-    errors, totals = zip(*counts, strict=True)
-    interval = bootstrap_interval(errors, totals, resamples=resamples) if len(errors) > 1 else (math.nan, math.nan)
-    return ErrorRate(sum(errors), sum(totals), *interval)
-
-
-def writer_rates(evaluated: Iterable[Evaluated]) -> list[WriterRate]:
-    """Error rates by writer, worst CER first; none if no writer is known."""
-    by_writer = defaultdict(list)
-    for line in evaluated:
-        by_writer[line.writer].append(line)
-    if not any(by_writer):
-        return []
-    rates = []
-    for writer, lines in by_writer.items():
-        cer = _error_rate(lines, resamples=500)  # fewer than usual, as there may be hundreds of writers
-        wrong, words = count_errors([line.reading.text for line in lines], [line.text for line in lines], str.split)
-        rates.append(WriterRate(writer, len(lines), cer, wrong / max(words, 1)))
-    return sorted(rates, key=lambda one: (-one.cer.rate, one.writer))
-
-
-def _reliability(
-    confidences: Sequence[float], right: Sequence[bool], bins: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(elements, sum of their confidences, how many are right) of each bin, shapes (bins,)."""
-    if len(confidences) != len(right):
-        raise ValueError(f"{len(confidences)} confidences for {len(right)} elements that are right or wrong")
-    # a bin holds its upper edge, as in the paper
-    places = np.digitize(confidences, np.linspace(0, 1, bins + 1)[1:-1], right=True)
-    return tuple(np.bincount(places, weights, bins) for weights in (None, confidences, right))
-
-
-def calibration_error(confidences: Sequence[float], right: Sequence[bool], bins: int = 15) -> float:
-    """Expected calibration error: how far confidences are from the share that is right, on average.
-
-    Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), sec. 2: confidences go into bins of equal
-    width; the gap between mean confidence and share right of each bin is weighed by its elements.
-
-    Args:
-        confidences: 0 to 1, shape (elements,).
-        right: whether each is right, shape (elements,).
-        bins: how many.
-
-    Returns:
-        0 (calibrated) to 1; NaN if there is no element.
-
-    Raises:
-        ValueError: the two have different lengths.
-    """
-    _, sums, hits = _reliability(confidences, right, bins)
-    return float(np.abs(hits - sums).sum() / len(right)) if len(right) else math.nan
-
-
-def judge_characters(evaluated: Iterable[Evaluated]) -> tuple[list[float], list[bool]]:
-    """Confidence of every character that was read, and whether the alignment finds it in the true text."""
-    confidences, right = [], []
-    for line in evaluated:
-        confidences += [one.confidence for one in line.reading.characters]
-        right += [true == read for true, read in align(line.text, line.reading.text) if read]
-    return confidences, right
-
-
-def judge_words(evaluated: Iterable[Evaluated]) -> tuple[list[float], list[bool]]:
-    """As :func:`judge_characters`, of words."""
-    confidences, right = [], []
-    for line in evaluated:
-        words = line.reading.words
-        confidences += [one.confidence for one in words]
-        right += [true == read for true, read in align(line.text.split(), [one.text for one in words]) if read]
-    return confidences, right
-
-
-def worst_lines(evaluated: Iterable[Evaluated], count: int = WORST_LINES) -> list[Evaluated]:
-    """The lines with errors that were read worst, the very worst first.
-
-    The order is that of edits over true characters plus ten, or one wrong comma alone would come before all else.
-    """
-
-    def badness(line: Evaluated) -> float:
-        errors, total = count_errors([line.reading.text], [line.text])
-        return errors / (total + 10)
-
-    wrong = [line for line in evaluated if line.reading.text != line.text]
-    return sorted(wrong, key=badness, reverse=True)[:count]
 
 
 def write_report(
@@ -221,12 +87,12 @@ def write_report(
     """
     if not evaluated:
         raise ValueError("an evaluation without lines has nothing to report")
-    judged = {"characters": judge_characters(evaluated), "words": judge_words(evaluated)}
+    judged = {"characters": score_characters(evaluated), "words": score_words(evaluated)}
     found = _Findings(
         lines=len(evaluated),
         seconds=seconds,
-        cer=_error_rate(evaluated),
-        wer=_error_rate(evaluated, str.split),
+        cer=pooled_error_rate(evaluated),
+        wer=pooled_error_rate(evaluated, str.split),
         confusions=count_confusions(evaluated),
         calibration={name: calibration_error(*of) for name, of in judged.items()},
         writers=writer_rates(evaluated),
@@ -390,7 +256,7 @@ def draw_calibration(judged: Mapping[str, tuple[Sequence[float], Sequence[bool]]
     """Reliability diagram as PNG: share right against confidence, and below how many there are of each.
 
     Args:
-        judged: name of what was judged -> (confidences, whether right), as of :func:`judge_characters`.
+        judged: name of what was judged -> (confidences, whether right), as of :func:`score_characters`.
         bins: of confidence.
     """
     figure = _figure(5, 5.2)
@@ -400,7 +266,7 @@ def draw_calibration(judged: Mapping[str, tuple[Sequence[float], Sequence[bool]]
     for (name, (confidences, right)), style, color in zip(judged.items(), ("o-", "s--"), ("C0", "C1"), strict=True):
         if not right:
             continue
-        counts, sums, hits = _reliability(confidences, right, bins)
+        counts, sums, hits = reliability_bins(confidences, right, bins)
         filled = counts > 0
         x, y = 100 * sums[filled] / counts[filled], 100 * hits[filled] / counts[filled]
         label = f"{name}, error {100 * calibration_error(confidences, right, bins):.1f} %"
@@ -563,7 +429,7 @@ def _worst_line(line: Evaluated) -> str:
 
 
 def _worst(evaluated: Iterable[Evaluated]) -> str:
-    lines = worst_lines(evaluated)
+    lines = worst_lines(evaluated, WORST_LINES)
     if not lines:
         return "<p>Every line was read without an error.</p>"
     items = "\n".join(map(_worst_line, lines))
