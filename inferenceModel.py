@@ -29,7 +29,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from mltu.annotate import annotate
 from mltu.calibration import calibrate, softmax
 from mltu.confidence import character_edges, peaks
 from mltu.configs import ArgumentParser, brief
@@ -43,6 +42,7 @@ from mltu.inputs import list_files, read_pages
 from mltu.language_model import CharacterModel
 from mltu.outputs import Results, format_for, page_path, page_targets
 from mltu.pages import TextLine, cut_line, find_lines, slope_of
+from mltu.pictures.annotate import annotate
 from mltu.readings import Character, LineReading, PageReading
 from mltu.report import write_report
 from mltu.transformers import LINE_PREPROCESSING, ImageResizer, LineResizer

@@ -1,10 +1,10 @@
 import cv2
 import numpy as np
 
-from mltu.utils.plots import save_curves
+from mltu.pictures.curves import save_curves
 
 
-def test_curves_show_what_there_is(tmp_path):
+def test_save_curves_draws_the_values_that_are_given(tmp_path):
     epochs = [{"epoch": i, "loss": 10 / i, "val_loss": 12 / i, "CER": 1 / i} for i in (1, 2, 3)]
     pictures = []
     for count in (1, 3):
