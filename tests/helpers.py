@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mltu.error_analysis import Evaluated
+from mltu.readings import Character, LineReading
+
 ROOT = Path(__file__).resolve().parent.parent
 # small enough for two cores: 16 time steps
 TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "1"]
@@ -64,3 +67,15 @@ def sentences(count, seed):
             place = (place * 7 + 3) % len(_WORDS) if rng.random() < 0.67 else int(rng.integers(len(_WORDS)))
         found.append(" ".join(words).capitalize() + ".")
     return found
+
+
+def evaluated_line(true, read, writer="", image="missing.png", confidences=None):
+    """A line with its true text and a reading of it; by default every character has a confidence of one half."""
+    confidences = confidences or [0.5] * len(read)
+    characters = tuple(
+        Character(text, confidence, i / len(read), (i + 1) / len(read))
+        for i, (text, confidence) in enumerate(zip(read, confidences, strict=True))
+    )
+    polygon = np.array([[0, 0], [99, 0], [99, 9], [0, 9]])
+    mean = float(np.mean(confidences)) if read else 0.0
+    return Evaluated(str(image), true, LineReading(read, mean, characters, polygon, polygon[[0, 1, 3]]), writer)

@@ -8,12 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..pictures.curves import save_sweep
+from ..pictures.sheets import sheet
 from ..run_folder import RunFolder
 from ..utils.errors import InputError
 from ..utils.files import write_whole
 from ..utils.image_utils import write_png
-from ..utils.plots import save_sweep
-from ..utils.sheets import sheet
 from .callbacks import EpochNumber, LearningRateSweep
 from .dataProvider import DataProvider
 from .monitoring import spread, verbosity

@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 
-from mltu.utils.plots import save_curves, save_sweep
+from mltu.pictures.curves import save_curves, save_sweep
 
 ORANGE, BLUE = (14, 127, 255), (180, 119, 31)  # BGR, of matplotlib's C1 and C0
 
