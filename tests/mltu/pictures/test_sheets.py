@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from mltu.pictures.sheets import CAPTION, MARGIN, MAX_HEIGHT, MAX_WIDTH, MIN_WIDTH, sheet
+from mltu.pictures.sheets import CAPTION, MARGIN, MAX_HEIGHT, MAX_WIDTH, MIN_WIDTH, caption, sheet
+
+
+def test_caption_is_printed_text_on_white():
+    image = caption("Größe ž", 200)
+    assert (image.shape, image.dtype) == ((CAPTION, 200, 3), np.uint8)
+    assert (image[:, 120:] == 255).all()
+    assert (image[:, :120] < 128).any()
+    assert not np.array_equal(image, caption("Größe z", 200))
 
 
 def test_sheet_aligns_images_in_columns_above_their_texts():
