@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from mltu.augmentors import AUGMENTORS
-from mltu.configs import BaseModelConfigs, nearest, setting
+from mltu.configs import BaseModelConfigs, nearest, read_yaml, setting
 from mltu.utils.errors import InputError
 
 DEFAULT_AUGMENTORS = (
@@ -89,7 +90,7 @@ class ModelConfigs(BaseModelConfigs):
     train_epochs: int = setting(1000, RESUMABLE, at_least=1)  # most epochs; training stops earlier if nothing improves
     max_minutes: float = setting(0.0, RESUMABLE, at_least=0)  # most minutes, before --resume included; 0: no limit
     save_minutes: float = setting(10.0, RESUMABLE, at_least=0)  # between saves within an epoch; 0: only after epochs
-    init_from: str = ""  # run folder whose weights to start from; architecture and height must be the same
+    init_from: str = ""  # run folder whose weights to start from; of the same architecture, and height but for line
     learning_rate: float = setting(0.0005, above=0, below=10)  # of the optimiser, at its highest
     schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: fall when nothing improves, or cosine
     warmup_steps: int = setting(0, at_least=0)  # schedule cosine: steps in which the learning rate rises from 0
@@ -142,14 +143,49 @@ class ModelConfigs(BaseModelConfigs):
             raise InputError("val_path: goes with --dataset table only")
 
     @classmethod
-    def resumable(cls) -> set[str]:
-        """Names of the settings that may change when a run is resumed."""
-        return cls.marked(RESUMABLE)
+    def from_flags(
+        cls, flags: Mapping[str, Any], config_file: str | None = None, resumed_folder: str | None = None
+    ) -> ModelConfigs:
+        """Settings from flags over those of a file over the defaults.
 
-    @classmethod
-    def changing_texts(cls) -> set[str]:
-        """Names of the settings that decide which texts there are, and so the vocabulary and the text length."""
-        return cls.marked(TEXTS)
+        Args:
+            flags: name -> value.
+            config_file: settings to start from; the run gets a folder of its own.
+            resumed_folder: of the run that goes on with its settings.
+
+        Raises:
+            InputError: a name or value is wrong, or a setting cannot change when a run is resumed.
+        """
+        values: dict[str, Any] = {}
+        if resumed_folder:
+            may_change = cls.marked(RESUMABLE)
+            if flags.keys() - may_change:
+                names = ", --".join(sorted(may_change))
+                raise InputError(f"--resume keeps the settings of the run; only --{names} go with it")
+            values = read_yaml(Path(resumed_folder) / "configs.yaml") | {"model_path": resumed_folder}
+        elif config_file:
+            values = read_yaml(config_file)
+            cls.check_names_and_types(values, config_file)
+            of_a_run = values.pop("model_path", None) is not None  # which keeps its folder
+            if flags.get("dataset") not in (None, values.get("dataset", "iam")):
+                values.pop("data_path", None)  # it belongs to the other dataset
+            if of_a_run and not flags.keys().isdisjoint(cls.marked(TEXTS)):
+                values.pop("vocab", None)
+                values.pop("max_text_length", None)
+        return cls.from_dict(values | flags)
+
+    def initial(self) -> ModelConfigs:
+        """Settings of the run whose weights this one starts from.
+
+        Raises:
+            InputError: no run there, or one of another network.
+        """
+        initial = self.load(Path(self.init_from) / "configs.yaml")
+        # the line network takes the maximum of each column, so its weights fit images of any height
+        for name in ("architecture",) if self.architecture == "line" else ("architecture", "height"):
+            if getattr(initial, name) != getattr(self, name):
+                raise InputError(f"init_from: {self.init_from} was trained with another {name}; set the same")
+        return initial
 
     def completed(
         self, texts: Iterable[str], known_vocab: str = "", max_steps: int = 0, quickest_precision: str = "auto"

@@ -21,7 +21,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from .configs import ArgumentParser
 from .datasets.base import normalize_text
@@ -30,6 +29,7 @@ from .language_model_file import MAX_ORDER, pack, read_model
 from .utils.console import command
 from .utils.errors import InputError
 from .utils.files import refuse_inputs, write_whole
+from .utils.progress import ProgressBar
 
 ORDER = 6  # characters of the longest n-grams
 MIN_COUNT = 2  # rarer n-grams of PRUNED_FROM characters or more are dropped
@@ -264,7 +264,7 @@ def read_lines(paths: Sequence[str | Path]) -> list[str]:
     """
     lines: list[str] = []
     characters = 0
-    with tqdm(desc="Reading", unit=" lines") as bar:
+    with ProgressBar(desc="Reading", unit=" lines") as bar:
         for path in paths:
             before = len(lines)
             try:
@@ -328,7 +328,7 @@ def build_file(given: argparse.Namespace) -> None:
     if held_out:
         others = build([line for number, line in enumerate(lines, 1) if number % HELD_OUT])
         measured = break_lines(held_out[:MAX_HELD_OUT_LINES], given.line_length)
-        bits = others.bits_per_character(tqdm(list(measured), desc="Measuring", unit=" lines"))
+        bits = others.bits_per_character(ProgressBar(list(measured), desc="Measuring", unit=" lines"))
     model = build(lines)
     size = model.save(output)
     print(

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from .utils.errors import InputError
+from .utils.progress import ProgressBar
 
 BREAK = "\n"  # between lines: as a prediction it ends a line, in a context it begins one
 PRUNED_FROM = 5  # characters; rare n-grams as long as this or longer are dropped
@@ -85,7 +85,7 @@ def count_ngrams(text: np.ndarray, symbols: int, order: int, progress: bool = Fa
     context = np.zeros(len(next_places), np.int64)
     keys = np.zeros(1, np.int64)
     counts = []
-    for length in tqdm(range(order), desc="Counting", unit="order", disable=not progress):
+    for length in ProgressBar(range(order), desc="Counting", unit="order", disable=not progress):
         if length:
             enough = room >= length
             next_places, room = next_places[enough], room[enough]
