@@ -1,3 +1,4 @@
+import sys
 from collections import Counter, defaultdict
 from itertools import pairwise
 
@@ -213,7 +214,8 @@ def test_break_lines_leaves_lines_whole_at_length_zero():
     assert list(break_lines(["a  long line"], 0)) == ["a long line"]
 
 
-def test_main_builds_a_model(tmp_path, capsys):
+def test_main_builds_a_model(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)  # where progress bars are shown
     texts = [tmp_path / "a.txt", tmp_path / "b.txt"]
     lines = sentences(120, seed=1)
     texts[0].write_text("\ufeff" + "\n\n".join(lines[:60]), encoding="utf-8")
