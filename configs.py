@@ -1,14 +1,22 @@
-"""Every setting of a training run. Each is also a flag: `python train.py --batch_size 16`."""
+"""Every setting of a training run. Each is also a flag: `python train.py --batch_size 16`.
+
+A comment line begins a group of settings, which `python train.py --help` shows under the same title; the comment
+behind a setting is its help. Settings marked RESUMABLE may change when a run is resumed. Those marked TEXTS decide
+which texts there are: with another value, the vocabulary and text length of an earlier run no longer hold.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from mltu.augmentors import AUGMENTORS
-from mltu.configs import BaseModelConfigs, nearest
+from mltu.configs import BaseModelConfigs, nearest, read_yaml, setting
 from mltu.utils.errors import InputError
 
 DEFAULT_AUGMENTORS = (
@@ -21,6 +29,8 @@ DEFAULT_AUGMENTORS = (
     "RandomElasticTransform",
 )
 DEFAULT_DATA_PATHS = {"iam": "Datasets/IAM_Sentences", "synthetic": "Datasets/Synthetic"}
+SPARE_CORES = max(1, (os.cpu_count() or 1) - 1)
+RESUMABLE, TEXTS = "resumable", "texts"  # marks, see above
 
 
 @dataclass
@@ -28,80 +38,80 @@ class ModelConfigs(BaseModelConfigs):
     # the run
     name: str = "handwriting"  # name of the folder below Models that holds the runs
     model_path: str = ""  # folder of this run; empty: Models/<name>/<YYYYmmddHHMM>
-    seed: int = 42  # of everything random: split, order, augmentation, weights
+    seed: int = setting(42, at_least=0, below=2**32)  # for everything random: split, order, augmentation, weights
 
     # the data
-    dataset: Literal["iam", "table", "alto", "synthetic"] = "iam"  # iam, table (CSV or TSV), alto (pages) or synthetic
-    data_path: str = ""  # folder, or table file; empty: Datasets/IAM_Sentences or Datasets/Synthetic
-    unit: Literal["sentences", "lines", "words"] = "sentences"  # of IAM: sentences, lines or words
+    dataset: Literal["iam", "table", "alto", "synthetic"] = setting("iam", TEXTS)  # table: CSV or TSV; alto: pages
+    data_path: str = setting("", TEXTS)  # folder, or table file; empty: Datasets/IAM_Sentences or Datasets/Synthetic
+    unit: Literal["sentences", "lines", "words"] = setting("sentences", TEXTS)  # of IAM: sentences, lines or words
     keep_err: Literal["auto", "yes", "no"] = "auto"  # use IAM rows marked err; auto: for published splits only
-    limit: int = 0  # use only so many samples, drawn at random; 0: all
+    limit: int = setting(0, at_least=0)  # use only so many samples, drawn at random; 0: all
 
     # who is in training and who in validation
-    split: Literal["random", "aachen", "official", "lists"] = "random"  # random (by writer), aachen, official or lists
-    train_fraction: float = 0.9  # share of the training side of a random split
-    train_list: str = ""  # split lists: file with one writer, form or image name a line
+    split: Literal["random", "aachen", "official", "lists"] = "random"  # random: by writer; aachen, official: of IAM
+    train_fraction: float = setting(0.9, above=0, below=1)  # share of the training side of a random split
+    train_list: str = ""  # split lists: file with one writer, form or image name per line
     val_list: str = ""  # split lists: the same for validation
     test_list: str = ""  # split lists: the same for test; may stay empty
-    val_path: str = ""  # dataset table: the table of validation lines, instead of a split
+    val_path: str = setting("", TEXTS)  # dataset table: the table of validation lines, instead of a split
     allow_shared_writers: bool = False  # accept own lists or tables with one writer on two sides
 
     # lines cut out of pages
-    lines_path: str = "Datasets/Alto_Lines"  # dataset alto: folder that the cut lines are put in
-    drop_text: str = ""  # dataset alto: regular expression of the lines to leave out
+    lines_path: str = "Datasets/Alto_Lines"  # dataset alto: folder for the cut lines
+    drop_text: str = setting("", TEXTS)  # dataset alto: regular expression of the lines to leave out
     writer_pattern: str = ""  # dataset alto: regular expression that finds the writer in a page's file name
 
     # generated handwriting
-    samples: int = 2000  # how many lines to generate
-    text_file: str = ""  # sentences to write, one a line, UTF-8; empty: made-up English
-    fonts: str = ""  # folder of TTF, OTF, WOFF or WOFF2 fonts; empty: pen strokes
-    max_chars: int = 60  # longest generated line, characters
+    samples: int = setting(2000, TEXTS, at_least=2)  # how many lines to generate
+    text_file: str = setting("", TEXTS)  # sentences to write, one per line, UTF-8; empty: made-up English
+    fonts: str = setting("", TEXTS)  # folder of TTF, OTF, WOFF or WOFF2 fonts; empty: pen strokes
+    max_chars: int = setting(60, TEXTS, at_least=1)  # longest generated line, characters
     skip_fonts: tuple[str, ...] = ()  # font families not to use, as their files are named
-    plain_quotes: bool = False  # write the typographic quotes of the text file as ' and "
+    plain_quotes: bool = setting(False, TEXTS)  # write the typographic quotes of the text file as ' and "
 
     # more data for training
-    mix: tuple[str, ...] = ()  # settings files of further datasets, of which only the settings of data count
-    mix_weights: tuple[float, ...] = ()  # shares in an epoch: the dataset above, then those of mix; empty: by size
-    epoch_lines: int = 0  # lines in an epoch; 0: all
+    mix: tuple[str, ...] = setting((), TEXTS)  # settings files of further datasets; only their settings of data count
+    mix_weights: tuple[float, ...] = ()  # shares of an epoch: the dataset above, then those of mix; empty: by size
+    epoch_lines: int = setting(0, at_least=0)  # lines per epoch; 0: all
 
     # the network
     architecture: Literal["reference", "line"] = "reference"  # reference, or line: grey lines of any width
-    height: int = 96  # image height, pixels
-    width: int = 1408  # image width, pixels; shorter lines are padded, longer ones shrunk
-    width_step: int = 128  # architecture line: widths are multiples of this, pixels, and `width` the largest
-    steps_per_column: int = 2  # architecture line: time steps per eight pixels of width; 3 for dense writing
+    height: int = setting(96, at_least=16)  # image height, pixels
+    width: int = setting(1408, TEXTS, at_least=16)  # image width, pixels; shorter lines are padded, longer ones shrunk
+    width_step: int = setting(128, at_least=16)  # architecture line: widths are multiples of this, pixels
+    steps_per_column: int = setting(2, at_least=1)  # architecture line: time steps per 8 pixels; 3 for dense writing
     activation: str = "leaky_relu"  # leaky_relu (slope 0.1) or the name of a Keras activation
-    dropout: float = 0.2  # share of units dropped in training
+    dropout: float = setting(0.2, at_least=0, below=1)  # share of units dropped in training
     vocab: str = ""  # the characters to learn; empty: all that the data has
-    max_text_length: int = 0  # longest text, characters; 0: the longest of the data
+    max_text_length: int = setting(0, at_least=0)  # longest text, characters; 0: the longest of the data
 
     # the training
-    batch_size: int = 32  # lines in a batch
-    train_epochs: int = 1000  # most epochs; training stops earlier if nothing improves
-    max_minutes: float = 0.0  # most minutes of training, those before --resume included; 0: no limit
-    save_minutes: float = 10.0  # minutes after which a long epoch is saved to be resumed within; 0: only after epochs
-    init_from: str = ""  # run folder whose weights to start from; architecture and height must be the same
-    learning_rate: float = 0.0005  # of the optimiser, at its highest
+    batch_size: int = setting(32, at_least=1)  # lines per batch
+    train_epochs: int = setting(1000, RESUMABLE, at_least=1)  # most epochs; training stops earlier if nothing improves
+    max_minutes: float = setting(0.0, RESUMABLE, at_least=0)  # most minutes, before --resume included; 0: no limit
+    save_minutes: float = setting(10.0, RESUMABLE, at_least=0)  # between saves within an epoch; 0: only after epochs
+    init_from: str = ""  # run folder whose weights to start from; of the same architecture, and height but for line
+    learning_rate: float = setting(0.0005, above=0, below=10)  # of the optimiser, at its highest
     schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: fall when nothing improves, or cosine
-    warmup_steps: int = 0  # schedule cosine: steps in which the learning rate rises from 0
-    weight_decay: float = 0.0  # above 0: AdamW with this decay; else Adam
-    clip_norm: float = 0.0  # largest norm of all gradients together; 0: no limit
-    ema: float = 0.0  # momentum of the running mean of the weights that validates and ships, such as 0.99; 0: none
-    shortcut: float = 0.0  # share of the loss of a second output that bypasses the LSTMs, such as 0.1; 0: none
-    patience: int = 20  # epochs without a better val_score before training stops
-    lr_patience: int = 5  # epochs without a better val_score before the learning rate falls
-    lr_factor: float = 0.9  # by which it falls
+    warmup_steps: int = setting(0, at_least=0)  # schedule cosine: steps in which the learning rate rises from 0
+    weight_decay: float = setting(0.0, at_least=0)  # above 0: AdamW with this decay; else Adam
+    clip_norm: float = setting(0.0, at_least=0)  # largest norm of all gradients together; 0: no limit
+    ema: float = setting(0.0, at_least=0, below=1)  # momentum of averaged weights, which are kept, e.g. 0.99; 0: none
+    shortcut: float = setting(0.0, at_least=0)  # loss share of a second output bypassing the LSTMs, e.g. 0.1; 0: none
+    patience: int = setting(20, at_least=1)  # epochs without a better val_score before training stops
+    lr_patience: int = setting(5, at_least=1)  # epochs without a better val_score before the learning rate falls
+    lr_factor: float = setting(0.9, above=0, below=1)  # by which it falls
     augmentors: tuple[str, ...] = DEFAULT_AUGMENTORS  # of mltu.augmentors, in this order; none: no augmentation
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"  # auto: the quickest here
 
     # the machine
-    train_workers: int = max(1, (os.cpu_count() or 1) - 1)  # processes or threads that load images
-    load_in_processes: bool = True  # else in threads, which share one interpreter
-    cache_mb: int = 2048  # memory for decoded images, megabytes; 0: decode anew in every epoch
+    train_workers: int = setting(SPARE_CORES, RESUMABLE, at_least=1)  # processes or threads that load images
+    load_in_processes: bool = setting(True, RESUMABLE)  # else in threads, which share one interpreter
+    cache_mb: int = setting(2048, RESUMABLE, at_least=0)  # memory for decoded images, MB; 0: decode anew in every epoch
     deterministic: bool = True  # the same result in every run; may be switched off for speed on GPUs
-    distribute: Literal["none", "mirrored", "multi_worker"] = "none"  # over devices here, or machines of TF_CONFIG
-    replicas: int = 0  # distribute mirrored: parts that a CPU plays where there is no GPU; 0: two
-    log_lines: int = 4  # validation lines shown with their reading after each epoch
+    distribute: Literal["none", "mirrored", "multi_worker"] = setting("none", RESUMABLE)  # over GPUs or machines
+    replicas: int = setting(0, RESUMABLE, at_least=0)  # distribute mirrored: CPU parts where there is no GPU; 0: two
+    log_lines: int = setting(4, RESUMABLE, at_least=0)  # validation lines shown with their reading after each epoch
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -111,51 +121,13 @@ class ModelConfigs(BaseModelConfigs):
             self.data_path = DEFAULT_DATA_PATHS.get(self.dataset, "")
 
     def validate(self) -> None:
+        """Check the settings against each other."""
         self.augmentors = () if self.augmentors == ("none",) else self.augmentors
         for name in self.augmentors:
             if name not in AUGMENTORS:
                 raise InputError(f"augmentors: there is no {name!r}{nearest(name, AUGMENTORS)}")
-        lowest = {
-            "samples": 2,
-            "max_chars": 1,
-            "height": 16,
-            "width": 16,
-            "width_step": 16,
-            "steps_per_column": 1,
-            "batch_size": 1,
-            "train_epochs": 1,
-            "patience": 1,
-            "lr_patience": 1,
-            "train_workers": 1,
-            "seed": 0,
-            "limit": 0,
-            "max_text_length": 0,
-            "cache_mb": 0,
-            "replicas": 0,
-            "log_lines": 0,
-            "epoch_lines": 0,
-            "max_minutes": 0,
-            "save_minutes": 0,
-            "warmup_steps": 0,
-            "weight_decay": 0,
-            "clip_norm": 0,
-            "shortcut": 0,
-        }
-        for name, least in lowest.items():
-            if getattr(self, name) < least:
-                raise InputError(f"{name}: must be at least {least}, not {getattr(self, name)}")
-        if self.seed >= 2**32:
-            raise InputError(f"seed: must be below 2^32, not {self.seed}")
-        for name in ("dropout", "ema"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name}: must be at least 0 and below 1, not {getattr(self, name)}")
         if self.mix_weights and (len(self.mix_weights) != 1 + len(self.mix) or min(self.mix_weights) <= 0):
             raise InputError(f"mix_weights: must be {1 + len(self.mix)} numbers above 0, one for each dataset")
-        for name in ("train_fraction", "lr_factor"):
-            if not 0 < getattr(self, name) < 1:
-                raise InputError(f"{name}: must lie between 0 and 1, not {getattr(self, name)}")
-        if not 0 < self.learning_rate < 10:
-            raise InputError(f"learning_rate: must lie between 0 and 10, not {self.learning_rate}")
         if self.architecture == "line" and self.width % self.width_step:
             raise InputError(f"width: must be a multiple of width_step = {self.width_step}, not {self.width}")
         if len(set(self.vocab)) != len(self.vocab):
@@ -169,3 +141,68 @@ class ModelConfigs(BaseModelConfigs):
             raise InputError(f"split: {self.split} is a split of IAM; use random or lists for --dataset {self.dataset}")
         if self.val_path and self.dataset != "table":
             raise InputError("val_path: goes with --dataset table only")
+
+    @classmethod
+    def from_flags(
+        cls, flags: Mapping[str, Any], config_file: str | None = None, resumed_folder: str | None = None
+    ) -> ModelConfigs:
+        """Settings from flags over those of a file over the defaults.
+
+        Args:
+            flags: name -> value.
+            config_file: settings to start from; the run gets a folder of its own.
+            resumed_folder: of the run that goes on with its settings.
+
+        Raises:
+            InputError: a name or value is wrong, or a setting cannot change when a run is resumed.
+        """
+        values: dict[str, Any] = {}
+        if resumed_folder:
+            may_change = cls.marked(RESUMABLE)
+            if flags.keys() - may_change:
+                names = ", --".join(sorted(may_change))
+                raise InputError(f"--resume keeps the settings of the run; only --{names} go with it")
+            values = read_yaml(Path(resumed_folder) / "configs.yaml") | {"model_path": resumed_folder}
+        elif config_file:
+            values = read_yaml(config_file)
+            cls.check_names_and_types(values, config_file)
+            of_a_run = values.pop("model_path", None) is not None  # which keeps its folder
+            if flags.get("dataset") not in (None, values.get("dataset", "iam")):
+                values.pop("data_path", None)  # it belongs to the other dataset
+            if of_a_run and not flags.keys().isdisjoint(cls.marked(TEXTS)):
+                values.pop("vocab", None)
+                values.pop("max_text_length", None)
+        return cls.from_dict(values | flags)
+
+    def initial(self) -> ModelConfigs:
+        """Settings of the run whose weights this one starts from.
+
+        Raises:
+            InputError: no run there, or one of another network.
+        """
+        initial = self.load(Path(self.init_from) / "configs.yaml")
+        # the line network takes the maximum of each column, so its weights fit images of any height
+        for name in ("architecture",) if self.architecture == "line" else ("architecture", "height"):
+            if getattr(initial, name) != getattr(self, name):
+                raise InputError(f"init_from: {self.init_from} was trained with another {name}; set the same")
+        return initial
+
+    def completed(
+        self, texts: Iterable[str], known_vocab: str = "", max_steps: int = 0, quickest_precision: str = "auto"
+    ) -> ModelConfigs:
+        """A copy in which the settings that the data or the machine decide are filled in; the others stay.
+
+        Args:
+            texts: of all samples; there is at least one.
+            known_vocab: characters that come first in the vocabulary, in this order.
+            max_steps: time steps of the network for the widest line; 0: unknown. Longer texts are dropped anyway.
+            quickest_precision: what the precision "auto" stands for on this machine.
+        """
+        texts = list(texts)
+        longest = self.max_text_length or max(map(len, texts))
+        return dataclasses.replace(
+            self,
+            vocab=self.vocab or known_vocab + "".join(sorted(set().union(*texts) - {*known_vocab})),
+            max_text_length=min(longest, max_steps or longest),
+            precision=quickest_precision if self.precision == "auto" else self.precision,
+        )

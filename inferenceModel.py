@@ -29,21 +29,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from mltu.annotate import annotate
-from mltu.confidence import character_edges, fit_exponent, fit_temperature, peaks, softmax
+from mltu.calibration import calibrate, softmax
+from mltu.confidence import character_edges, peaks
 from mltu.configs import ArgumentParser, brief
 from mltu.datasets.base import Sample
 from mltu.datasets.table import read_table
 from mltu.decoding import BEAM_WIDTH, LEXICON_COST, LM_WEIGHT, BeamSearch, Lexicon, align, greedy
+from mltu.error_analysis import Evaluated
 from mltu.formats import FORMATS
-from mltu.inferenceModel import OnnxInferenceModel, set_metadata
+from mltu.inferenceModel import OnnxInferenceModel
 from mltu.inputs import list_files, read_pages
 from mltu.language_model import CharacterModel
 from mltu.loading.workers import map_ahead
 from mltu.outputs import Results, format_for, page_path, page_targets
 from mltu.pages import TextLine, cut_line, find_lines, slope_of
+from mltu.pictures.annotate import annotate
 from mltu.readings import Character, LineReading, PageReading
-from mltu.report import Evaluated, calibration_error, judge_characters, judge_words, write_report
+from mltu.report import write_report
 from mltu.transformers import LINE_PREPROCESSING, ImageResizer, LineResizer
 from mltu.utils.errors import InputError
 from mltu.utils.files import print_utf8, refuse_inputs
@@ -61,7 +63,6 @@ LARGEST_LINE = 16_000_000  # pixels that a network may take at once
 LEAST_POWER, MOST_POWER = 0.01, 100.0  # of the numbers that confidences are corrected with
 LINE_SHAPE = 5  # as many times as wide as high, or more, is a line
 EVALUATED_TOGETHER = 128  # lines of a table that are in memory at once
-CALIBRATION_LINES = 500  # are enough for two numbers
 
 
 class Decoded(NamedTuple):
@@ -154,9 +155,7 @@ class ImageToWordModel(OnnxInferenceModel):
         value = self.metadata.get(name, default)
         kinds = (int,) if kind is int else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-            raise InputError(
-                f"{self.model_path}: its {name} is {brief(value)}, no number to work with; export it again"
-            )
+            raise InputError(f"{self.model_path}: its {name} is {brief(value)}, not a usable number; export it again")
         return value
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
@@ -497,47 +496,6 @@ def read_csv(model: ImageToWordModel, given: argparse.Namespace) -> int:
         about |= {name: getattr(given, name) for name in ("lm", "lexicon") if getattr(given, name)}
         print(f"Report: {write_report(given.report, evaluated, seconds, about)}")
     return failed
-
-
-def calibrate(model: ImageToWordModel, samples: Sequence[Sample]) -> dict[str, tuple[float, float]]:
-    """Fit confidences to lines with their true texts, and store what was found in the model.
-
-    Args:
-        model: that reads, by the best path.
-        samples: lines that it was not trained on; those that cannot be read are left out.
-
-    Returns:
-        Expected calibration errors of characters and words, before and after; NaN where nothing was read.
-    """
-
-    def read(sample: Sample) -> tuple[Decoded, tuple[int, ...], tuple[int, ...]] | None:
-        try:
-            image = read_image(sample.image)
-        except InputError:
-            return None
-        prepared = model.prepare(image)
-        return model.decode(model.log_probabilities(prepared)), prepared.shape, image.shape
-
-    samples = samples[:CALIBRATION_LINES]
-    ahead = map_ahead(model.pool, read, samples, 4 * model.threads)
-    progress = tqdm(ahead, total=len(samples), desc="Calibrating", unit="line")
-    found = [(sample, one) for sample, one in zip(samples, progress, strict=True) if one is not None]
-    judges = {"characters": judge_characters, "words": judge_words}
-
-    def judged() -> dict[str, tuple[list[float], list[bool]]]:
-        lines = [Evaluated(sample.image, sample.text, model.describe(*one)) for sample, one in found]
-        return {name: judge(lines) for name, judge in judges.items()}
-
-    model.temperature = model.word_exponent = 1.0
-    before = judged()
-    if before["characters"][1]:
-        logits = np.concatenate([peaks(*decoded) for _, (decoded, *_) in found])
-        labels = np.concatenate([decoded.labels for _, (decoded, *_) in found])
-        model.temperature = fit_temperature(logits, labels, before["characters"][1])
-        model.word_exponent = fit_exponent(*judged()["words"])
-    after = judged()
-    set_metadata(model.model_path, temperature=model.temperature, word_exponent=model.word_exponent)
-    return {name: (calibration_error(*before[name]), calibration_error(*after[name])) for name in judges}
 
 
 # --- the command line -----------------------------------------------------------------------

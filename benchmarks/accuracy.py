@@ -10,17 +10,24 @@ those of training. The ratio is to the CER of the first model. Written to benchm
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("accuracy.py")
+
+import argparse
 
 from benchmarks.common import RESULTS, ROOT, report
 from inferenceModel import ImageToWordModel, evaluate
 from mltu.configs import read_yaml
 from mltu.datasets import Sample, generate_lines, read_table
 from mltu.datasets.synthetic import family_of, find_fonts
+from mltu.utils.console import command
 from mltu.utils.text_utils import error_rate
 
 SEED = 99  # another one than that of training
@@ -45,6 +52,7 @@ def rates(model: ImageToWordModel, samples: list[Sample]) -> dict[str, float]:
     return found
 
 
+@command("accuracy.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", nargs="+", default=[], help="tables of lines")
@@ -68,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

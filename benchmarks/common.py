@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mltu.datasets import Sample, read_table, without_contradictions
+from mltu.utils.errors import CommandError
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_HAND = ROOT / "recipes" / "own_hand.yaml"
@@ -39,13 +40,14 @@ def measure(script: str, options: Mapping[str, Any], python: str = sys.executabl
     """Run `script --one ...` in a process of its own; the last line that it prints is JSON.
 
     Raises:
-        SystemExit: it failed.
+        CommandError: it failed; what it printed to standard error is shown.
     """
     command = [python, script, "--one", json.dumps(options)]
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(options["threads"]), **os.environ}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     if done.returncode:
-        raise SystemExit(f"{Path(script).name} {json.dumps(options)} failed:\n{done.stderr[-2000:]}")
+        sys.stderr.write(done.stderr[-2000:])
+        raise CommandError(f"{Path(script).name} {json.dumps(options)} failed")
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 

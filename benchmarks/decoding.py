@@ -10,24 +10,32 @@ CER of greedy decoding. Written to benchmarks/results/decoding.csv.
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
 from pathlib import Path
 
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("decoding.py")
+
+import argparse
+import time
+
+from tqdm import tqdm
 
 from benchmarks.common import ROOT, report
 from inferenceModel import ImageToWordModel
 from mltu.datasets import read_table
 from mltu.decoding import BEAM_WIDTH, CHARACTER_BONUS, LEXICON_COST, LM_WEIGHT, BeamSearch, Lexicon
 from mltu.language_model import CharacterModel
+from mltu.utils.console import command
 from mltu.utils.image_utils import read_image
 from mltu.utils.text_utils import error_rate
 
 
+@command("decoding.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", default=str(ROOT / "samples" / "lines.csv"), help="table of lines [the samples]")
@@ -75,4 +83,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

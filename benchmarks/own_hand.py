@@ -9,18 +9,26 @@ before. Written to benchmarks/results/own_hand.csv.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("own_hand.py")
+
+import argparse
+
+import numpy as np
 
 from benchmarks.accuracy import rates
 from benchmarks.common import OWN_HAND, RESULTS, ROOT, lines_of, report, train_further
 from inferenceModel import ImageToWordModel
 from mltu.datasets import Sample, read_table, write_table
+from mltu.utils.console import command
+from mltu.utils.errors import InputError
 
 SEED = 5
 
@@ -29,7 +37,7 @@ def halves(samples: list[Sample], writer: str, folder: Path) -> dict[str, Path]:
     """Tables of the lines of a writer: "train" and "test"."""
     own = [sample for sample in samples if sample.writer == writer]
     if len(own) < 4:
-        raise SystemExit(f"fewer than four lines by the writer {writer!r}")
+        raise InputError(f"{writer}: fewer than four lines by this writer; name one of more with --writers")
     order = np.random.default_rng(SEED).permutation(len(own))
     parts = {"train": order[: len(own) // 2], "test": order[len(own) // 2 :]}
     for name, chosen in parts.items():
@@ -37,6 +45,7 @@ def halves(samples: list[Sample], writer: str, folder: Path) -> dict[str, Path]:
     return {name: folder / f"{name}.csv" for name in parts}
 
 
+@command("own_hand.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", required=True, help="table of lines with writers")
@@ -58,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,26 +12,33 @@ finding the lines costs. Written to benchmarks/results/pages.csv.
 
 from __future__ import annotations
 
-import argparse
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("pages.py")
+
+import argparse
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from benchmarks.common import report
 from inferenceModel import ImageToWordModel
-from mltu.annotate import annotate
 from mltu.datasets import Sample, read_table
 from mltu.datasets.alto import read_page
 from mltu.datasets.synthetic import draw_page, english_sentences
 from mltu.pages import cut_line
+from mltu.pictures.annotate import annotate
+from mltu.utils.console import command
 from mltu.utils.image_utils import paper_color, read_image, write_png
 from mltu.utils.text_utils import error_rate
 
@@ -222,6 +229,7 @@ def measure_pages(
     return rows
 
 
+@command("pages.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", help="table of lines with writers, to compose pages of")
@@ -252,4 +260,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,19 +12,26 @@ counts. The lines are generated if no table is given. Written to benchmarks/resu
 
 from __future__ import annotations
 
-import argparse
-import os
-import subprocess
 import sys
-import time
-import venv
 from pathlib import Path
-
-import cv2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("pipeline.py")
+
+import argparse
+import os
+import subprocess
+import time
+import venv
+
+import cv2
+
 from benchmarks.common import RESULTS, ROOT, measure, parse, report, rounds
+from mltu.utils.console import command
 
 PACKAGE = "mltu==1.2.5"
 TUTORIAL_AUGMENTORS = "RandomBrightness,RandomErodeDilate,RandomSharpen"
@@ -57,6 +64,8 @@ def one(options: dict) -> dict[str, float]:
     from configs import ModelConfigs
     from mltu.configs import read_yaml
     from mltu.datasets import read_table
+    from mltu.line_input import LineInput
+    from model import time_steps
     from train import make_providers
 
     cv2.setNumThreads(1)  # one worker is one thread, on both sides
@@ -77,7 +86,9 @@ def one(options: dict) -> dict[str, float]:
             "load_in_processes": options["loader"] == "processes",
         }
     )
-    providers, _ = make_providers(configs, {"train": samples})
+    line_input = LineInput.from_configs(configs)
+    steps = time_steps(line_input.widths, configs.height, configs.architecture, configs.steps_per_column)
+    providers, _ = make_providers(configs, line_input, steps, {"train": samples})
     rates = []
     for epoch in range(options["epochs"]):
         providers["train"].epoch = epoch + 1
@@ -89,6 +100,7 @@ def one(options: dict) -> dict[str, float]:
     return {"lines_per_second": rates[-1]}
 
 
+@command("pipeline.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--csv", help="table of lines, `image,text`, with paths beside it [256 generated lines]")
@@ -119,4 +131,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

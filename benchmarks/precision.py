@@ -11,19 +11,27 @@ Written to benchmarks/results/precision.csv.
 
 from __future__ import annotations
 
-import argparse
-import csv
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("precision.py")
+
+import argparse
+import csv
+
 from benchmarks.accuracy import rates
 from benchmarks.common import RESULTS, lines_of, report, train_further
 from inferenceModel import ImageToWordModel
 from mltu.datasets import write_table
+from mltu.utils.console import command
 
 
+@command("precision.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", required=True, help="table of lines to train on")
@@ -56,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,22 +13,29 @@ trained ones. Written to benchmarks/results/reading.csv.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("reading.py")
+
 import argparse
 import os
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import RESULTS, ROOT, VOCAB, gemm_rate, measure, onnx_flops, parse, report, rounds
 from inferenceModel import ImageToWordModel
 from mltu.datasets.table import read_table
 from mltu.inferenceModel import set_metadata
 from mltu.transformers import LINE_PREPROCESSING
+from mltu.utils.console import command
 from mltu.utils.image_utils import read_image
 
 SHIPPED = ["Models/pretrained", "Models/pretrained/model.int8.onnx"]
@@ -89,6 +96,7 @@ def whole_command(model: str, image: str) -> float:
     return time.perf_counter() - start
 
 
+@command("reading.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--csv", default=str(ROOT / "samples" / "lines.csv"), help="table of lines [the samples]")
@@ -111,4 +119,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

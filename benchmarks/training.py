@@ -13,16 +13,23 @@ first precision. bfloat16 is quick only on CPUs with instructions for it (`avx51
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
 from pathlib import Path
-
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("training.py")
+
+import argparse
+import time
+
+import numpy as np
+
 from benchmarks.common import VOCAB, measure, parse, report, rounds
+from mltu.utils.console import command
 
 SIZES = {"reference": (96, 1408, 3), "line": (64, 960, 1)}
 CHARACTERS = 46  # of the median line
@@ -31,14 +38,16 @@ CHARACTERS = 46  # of the median line
 def one(options: dict) -> dict[str, float]:
     """Measure one network in this process."""
     from configs import ModelConfigs
+    from mltu.line_input import LineInput
+    from mltu.tensorflow.devices import Devices
     from train import build
 
     height, width, channels = SIZES[options["network"]]
     chosen = {name: options[name] for name in ("shortcut", "precision")}
     settings = {"architecture": options["network"], "height": height, "vocab": VOCAB, **chosen}
-    model = build(
-        ModelConfigs.from_dict({**settings, "width": 1536 if channels == 1 else width, "dataset": "synthetic"})
-    )
+    width_limit = 1536 if channels == 1 else width
+    configs = ModelConfigs.from_dict({**settings, "width": width_limit, "dataset": "synthetic"})
+    model = build(configs, LineInput.from_configs(configs), Devices())
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (options["batch"], height, width, channels)).astype(np.uint8)
     labels = rng.integers(0, len(VOCAB), (options["batch"], CHARACTERS)).astype(np.int32)
@@ -51,6 +60,7 @@ def one(options: dict) -> dict[str, float]:
     return {"lines_per_second": options["batch"] / float(np.median(seconds)), "step_s": float(np.median(seconds))}
 
 
+@command("training.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=16, help="lines in a batch [16]")
@@ -69,4 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,26 +6,34 @@ python docs/make_picture.py --model Models/first
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("make_picture.py")
+
+import argparse
 
 import cv2
 import numpy as np
 
+from inferenceModel import ImageToWordModel
+from mltu.datasets.synthetic import draw_line
+from mltu.pictures.sheets import caption
+from mltu.utils.console import command
+from mltu.utils.image_utils import write_png
+
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from inferenceModel import ImageToWordModel  # noqa: E402
-from mltu.datasets.synthetic import draw_line  # noqa: E402
-from mltu.utils.image_utils import write_png  # noqa: E402
-from mltu.utils.sheets import caption  # noqa: E402
-
 SEED = 2024  # another one than that of training, so that the hands are new
 TEXTS = ("Dear Anna,", "the train left at 9:30", "and I forgot my hat.", "Yours, William")
 WIDTH, LINE, CAPTION, FONT, MARGIN = 720, 64, 34, 20, 14  # pixels
 
 
+@command("make_picture.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="folder of a run that reads the lines")
@@ -43,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

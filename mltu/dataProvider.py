@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from .datasets import Sample, Skipped, random_split, read_table, write_table
 from .loading.batches import Mixture, plan_epoch
@@ -21,6 +20,7 @@ from .loading.loader import Batch, Job, Loader
 from .loading.record import LoadingRecord, as_skipped
 from .loading.workers import WorkerProcesses, map_ahead
 from .utils.errors import InputError
+from .utils.progress import ProgressBar
 
 
 class DataProvider:
@@ -319,7 +319,7 @@ class DataProvider:
 
         with ThreadPoolExecutor(self._threads) as pool:
             attempts = pool.map(attempt, self._dataset)
-            results = list(tqdm(attempts, total=len(self._dataset), desc="Checking lines", unit="line"))
+            results = list(ProgressBar(attempts, total=len(self._dataset), desc="Checking lines", unit="line"))
         dropped = [as_skipped(sample, why) for sample, (_, why) in zip(self._dataset, results, strict=True) if why]
         kept = [index for index, (_, why) in enumerate(results) if not why]
         self._dataset = [self._dataset[index] for index in kept]

@@ -20,14 +20,19 @@ EXTERNAL_DATA = re.compile(rb"[\x00\x08]location")
 def write_int8(path: str | Path, target: str | Path) -> None:
     """Write a copy of a model whose LSTMs and matrix products have 8-bit weights.
 
-    Their inputs are quantised when it runs, with one scale for a whole batch, so that what a line gives
-    would depend on its company: `one_by_one` in the metadata says to run each line alone.
+    Their inputs are quantised when it runs, with one scale for a whole batch, so that the result of a line
+    would depend on the other lines of its batch: `one_by_one` in the metadata says to run each line alone.
 
     Args:
         path: the float32 ONNX file.
         target: the file to write; it appears whole or not at all.
+
+    Raises:
+        InputError: no model there, or not an ONNX file.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    OnnxInferenceModel(path)  # says what is wrong with a file that cannot be used
 
     with whole_file(target) as unfinished:
         quantize_dynamic(path, unfinished, op_types_to_quantize=["LSTM", "MatMul"], weight_type=QuantType.QInt8)
@@ -39,7 +44,7 @@ def set_metadata(path: str | Path, **values: Any) -> None:
     import onnx
 
     model = onnx.load(path)
-    kept = {one.key: one.value for one in model.metadata_props}
+    kept = {entry.key: entry.value for entry in model.metadata_props}
     onnx.helper.set_model_props(model, kept | {name: json.dumps(value) for name, value in values.items()})
     write_whole(Path(path), model.SerializeToString())
 
@@ -92,13 +97,13 @@ class OnnxInferenceModel:
             self.model = ort.InferenceSession(content, options, providers=providers)
             texts = self.model.get_modelmeta().custom_metadata_map
             inputs, outputs = self.model.get_inputs(), self.model.get_outputs()
-            self.input_shapes, self.output_shapes = ([one.shape for one in ends] for ends in (inputs, outputs))
-            self.input_names, self.output_names = ([one.name for one in ends] for ends in (inputs, outputs))
+            self.input_shapes, self.output_shapes = ([node.shape for node in nodes] for nodes in (inputs, outputs))
+            self.input_names, self.output_names = ([node.name for node in nodes] for nodes in (inputs, outputs))
         except InputError:
             raise
         except OSError as error:
             raise InputError(f"{path}: the model cannot be read ({error.strerror})") from None
-        except Exception as error:  # ONNX Runtime's exceptions share no public base class
+        except Exception as error:  # ONNX Runtime's exceptions have no public base class
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: not an ONNX model that can be run ({reason}); export it again") from None
         self.metadata = {key: self._value(text) for key, text in texts.items()}
@@ -111,7 +116,7 @@ class OnnxInferenceModel:
             return text
 
     def predict(self, data: np.ndarray) -> Any:
-        """What the model makes of one input."""
+        """The model's result for one input."""
         raise NotImplementedError
 
     def __call__(self, data: np.ndarray) -> Any:

@@ -1,4 +1,4 @@
-"""The folder of a run: who may write to it, and what it keeps of how the run was made."""
+"""The folder of a run: its files, who may write to it, and what it keeps of how the run was made."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,59 +17,192 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from .configs import BaseModelConfigs
+from .datasets.base import Skipped, write_skipped
 from .utils.errors import InputError
 from .utils.files import LOCK, write_whole
 from .utils.machine import processor_field
 
-RECORD = "run.json"
+
+class RunFolder:
+    """All files of a run as attributes, and who may write them.
+
+    Args:
+        path: the folder; it is made by :meth:`opened`.
+    """
+
+    STATE_KEYS = frozenset(
+        {"data", "weights", "batches", "seconds", "epochs", "counters", "seeds", "metrics", "swapped"}
+    )
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        # Output files of a run; a folder that has any of these holds a run.
+        self.configs = self.path / "configs.yaml"
+        self.record = self.path / "run.json"
+        self.train, self.val, self.test = (self.path / f"{part}.csv" for part in ("train", "val", "test"))
+        self.skipped = self.path / "skipped.csv"
+        self.bad_batch = self.path / "bad_batch.csv"
+        self.epochs = self.path / "training.csv"
+        self.timing = self.path / "timing.csv"
+        self.curves = self.path / "curves.png"
+        self.log = self.path / "logs.log"
+        self.readings = self.path / "readings.txt"
+        self.results = self.path / "results.json"
+        self.weights = self.path / "model.keras"
+        self.onnx = self.path / "model.onnx"
+        self.failed_onnx = self.path / "model.failed.onnx"
+        self.int8 = self.path / "model.int8.onnx"
+        self.products = tuple(vars(self).values())[1:]
+        # Output files of sanity checks, and what runs keep for themselves.
+        self.samples = self.path / "samples.png"
+        self.sweep_table, self.sweep_picture = self.path / "find_lr.csv", self.path / "find_lr.png"
+        self.tensorboard = self.path / "logs"
+        self.state = self.path / "state"
+        self.state_table = self.state / "state.json"
+
+    @contextmanager
+    def opened(self, resume: bool = False, overwrite: bool = False, writes: bool = True) -> Iterator[dict[str, Any]]:
+        """Reserve the folder, and make it if it is not there; removed again if nothing is written.
+
+        The lock is the system's, so it ends with the process, however that ends.
+
+        Args:
+            resume: go on with the run in the folder.
+            overwrite: an earlier run may be there, which :meth:`begin` replaces.
+            writes: else the folder is neither made nor reserved, as another worker does that, or nothing is written.
+
+        Yields:
+            The saved state of a run that is resumed, besides its weights; else it is empty.
+
+        Raises:
+            InputError: another run is using the folder, or it holds an earlier run, none to be resumed, or cannot
+                be written.
+        """
+        if not writes:
+            yield self.read_state() if resume else {}
+            return
+        if not resume:
+            self._check(overwrite)
+            self.path.mkdir(parents=True, exist_ok=True)
+        with reserved(self.path):
+            try:
+                if not resume:
+                    self._check(overwrite)  # another run may have come first
+                yield self.read_state() if resume else {}
+            finally:
+                if {path.name for path in self.path.iterdir()} <= {LOCK}:
+                    shutil.rmtree(self.path, ignore_errors=True)
+
+    def _check(self, overwrite: bool) -> None:
+        if not overwrite and any(path.exists() for path in self.products):
+            raise InputError(f"{self.path}: holds an earlier run; choose another --model_path, or add --overwrite")
+        there = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise InputError(f"{self.path}: cannot be used for a run; {there} is not a folder that can be written")
+
+    def read_state(self) -> dict[str, Any]:
+        """The saved state of the run besides its weights; empty if it was stopped before the first was saved.
+
+        Raises:
+            InputError: the state cannot be read.
+        """
+        path = self.state_table
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(state, dict) or self.STATE_KEYS - state.keys() or type(state["counters"]) is not dict:
+                raise ValueError("it is not one, or of another version")
+            return state
+        except FileNotFoundError:
+            if self.weights.exists() and (self.results.exists() or not self.train.exists()):
+                raise InputError(
+                    f"{self.path}: has no state to go on from; start another run from its weights with --init_from"
+                ) from None
+            print(f"{self.path}: stopped before anything was saved; training starts from the beginning")
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"{path}: the state of the run cannot be read ({error}); start it again") from None
+
+    def begin(
+        self,
+        configs: BaseModelConfigs,
+        providers: Mapping[str, Any],
+        skipped: Sequence[Skipped],
+        clear: bool,
+        **about: Any,
+    ) -> None:
+        """Write settings, lists, and how the run was started.
+
+        Args:
+            configs: of the run.
+            providers: of the samples of "train", "val" and perhaps "test".
+            skipped: entries of the dataset that cannot be used.
+            clear: remove the files of an earlier run first.
+            about: further values for :meth:`add_record`.
+        """
+        if clear:
+            for path in self.products:
+                path.unlink(missing_ok=True)
+            for path in (self.tensorboard, self.state):
+                shutil.rmtree(path, ignore_errors=True)
+        configs.save()
+        self.add_record(**about)
+        self.write_lists(providers, skipped)
+
+    def write_lists(self, providers: Mapping[str, Any], skipped: Sequence[Skipped]) -> None:
+        """Write the samples of each provider ("train", "val", "test") and the skipped entries, as tables."""
+        for part, provider in providers.items():
+            provider.to_csv(self.path / f"{part}.csv")
+        write_skipped(self.skipped, skipped)
+
+    def write_results(self, results: Mapping[str, Any]) -> None:
+        """Write the values of the whole run as JSON."""
+        write_whole(self.results, (json.dumps(results, indent=2) + "\n").encode())
+
+    def add_record(self, project: str | Path, **about: Any) -> None:
+        """Add to `run.json` how the run, or its part after a stop, was started.
+
+        Each entry has the time, the command line, Python and system, the versions of all packages, and the
+        project's git commit with whether files differ from it.
+
+        Args:
+            project: folder of the project.
+            about: further values to keep, as JSON has them.
+        """
+        entries = json.loads(self.record.read_text(encoding="utf-8")) if self.record.exists() else []
+        entries.append(
+            {
+                "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+                "command": [sys.executable, *sys.argv],
+                "folder": os.getcwd(),
+                "python": platform.python_version(),
+                "system": platform.platform(),
+                "processor": processor_field("model name") or platform.processor(),
+                "cores": os.cpu_count(),
+                **about,
+                "git": git_state(project),
+                "packages": {package.name: package.version for package in importlib.metadata.distributions()},
+            }
+        )
+        write_whole(self.record, (json.dumps(entries, indent=2) + "\n").encode())
 
 
 @contextmanager
-def reserved(folder: str | Path) -> Iterator[None]:
-    """Keep other runs out of a folder. The lock is the system's, so it ends with the process, however that ends.
+def reserved(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder.
 
     Raises:
-        InputError: another run is at work there.
+        InputError: another run is using it.
     """
-    lock = FileLock(Path(folder) / LOCK)
+    lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise InputError(f"{folder}: another run is at work there; choose another --model_path") from None
+        raise InputError(f"{folder}: another run is using this folder; choose another --model_path") from None
     try:
         yield
     finally:
         lock.release()
-
-
-def add_record(folder: str | Path, project: str | Path, **more: Any) -> None:
-    """Add to `run.json` how a run, or a part of it after a stop, was started.
-
-    Each entry has the time, the command line, Python and system, the versions of all packages, and the
-    project's git commit with whether files differ from it.
-
-    Args:
-        folder: of the run.
-        project: folder of the project.
-        more: further values to keep, as JSON has them.
-    """
-    path = Path(folder) / RECORD
-    entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    entries.append(
-        {
-            "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "command": [sys.executable, *sys.argv],
-            "folder": os.getcwd(),
-            "python": platform.python_version(),
-            "system": platform.platform(),
-            "processor": processor_field("model name") or platform.processor(),
-            "cores": os.cpu_count(),
-            **more,
-            "git": git_state(project),
-            "packages": {one.name: one.version for one in importlib.metadata.distributions()},
-        }
-    )
-    write_whole(path, (json.dumps(entries, indent=2) + "\n").encode())
 
 
 def git_state(project: str | Path) -> Mapping[str, Any] | None:

@@ -5,22 +5,29 @@ python samples/make_samples.py --fonts Datasets/fonts
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+if __name__ == "__main__":
+    from mltu.utils.console import guard_imports
+
+    guard_imports("make_samples.py")
+
+import argparse
 
 import cv2
 import numpy as np
 
+from mltu.configs import read_yaml
+from mltu.datasets.base import Sample
+from mltu.datasets.synthetic import draw_line, draw_page, family_of, find_fonts
+from mltu.datasets.table import write_table
+from mltu.utils.console import command
+from mltu.utils.files import write_whole
+
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from mltu.configs import read_yaml  # noqa: E402
-from mltu.datasets.base import Sample  # noqa: E402
-from mltu.datasets.synthetic import draw_line, draw_page, family_of, find_fonts  # noqa: E402
-from mltu.datasets.table import write_table  # noqa: E402
-from mltu.utils.files import write_whole  # noqa: E402
-
 SEED = 7  # another one than that of training
 RECIPE = HERE.parent / "recipes" / "pretrain.yaml"  # which says what fonts training left out
 LINES = (
@@ -52,6 +59,7 @@ def write_jpeg(name: str, image: np.ndarray) -> None:
     write_whole(HERE / name, cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes())
 
 
+@command("make_samples.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fonts", default="Datasets/fonts", help="folder with the fonts [Datasets/fonts]")
@@ -73,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

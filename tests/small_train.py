@@ -40,7 +40,7 @@ if __name__ == "__main__":
         from mltu.tensorflow.distribute import Distributed
         from mltu.utils import files
 
-        owners = {"flush": (files, "_flush"), "step": (Distributed, "_settle")}
+        owners = {"flush": (files, "_flush"), "step": (Distributed, "apply_signals")}
         kill_at(*owners[flags[1]], int(flags[2]))
         flags = flags[3:]
     sys.exit(main(flags))

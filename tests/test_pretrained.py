@@ -20,7 +20,7 @@ def model(request):
     return ImageToWordModel(FOLDER / request.param)
 
 
-def test_it_reads_the_samples_alone_as_in_any_batch(model):
+def test_pretrained_reads_the_samples_alone_as_in_any_batch(model):
     images = [read_image(sample.image) for sample in SAMPLES]
     together = model.predict_batch(images)
     assert together == [model.predict(image) for image in images]
@@ -28,12 +28,12 @@ def test_it_reads_the_samples_alone_as_in_any_batch(model):
     assert get_cer(together, [sample.text for sample in SAMPLES]) < 0.35
 
 
-def test_it_knows_ascii_french_letters_and_quotes(model):
+def test_pretrained_knows_ascii_french_letters_and_quotes(model):
     wanted = string.printable[:95] + "àâçéèêëîïôœùûüÿæÀÂÇÉÈÊËÎÏÔŒÙÛÜŸÆ«»‘’“”–—…"
     assert not set(wanted) - set(model.char_list)
 
 
-def test_its_size_its_settings_and_its_curves(model):
+def test_pretrained_has_its_size_settings_and_curves(model):
     sizes = [(FOLDER / name).stat().st_size for name in ("model.int8.onnx", "model.onnx")]
     assert 0 < 2 * sizes[0] < sizes[1] < 16e6
     configs = yaml.safe_load((FOLDER / "configs.yaml").read_text(encoding="utf-8"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,3 +54,11 @@ def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
         writer = csv.writer(file)
         writer.writerow(Skipped._fields)
         writer.writerows(skipped)
+
+
+def describe_skipped(skipped: Sequence[Skipped]) -> str:
+    """How many entries were skipped, by reason, in one line."""
+    reasons = Counter(entry.reason.split(":")[0][:60] for entry in skipped)  # a colon precedes what only one entry has
+    shown = "; ".join(f"{count} {reason}" for reason, count in reasons.most_common(3))
+    more = len(reasons) - 3
+    return f"{len(skipped)} skipped: {shown}" + (f"; {more} other reasons" if more > 0 else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -17,6 +17,24 @@ class Mixture(NamedTuple):
     groups: np.ndarray  # the group of each sample, 0 and up
     weights: tuple[float, ...]  # of the groups; an epoch holds them in these proportions
     epoch_samples: int  # samples in an epoch
+
+    @classmethod
+    def of(cls, sizes: Iterable[int], weights: tuple[float, ...] = (), epoch_samples: int = 0) -> Mixture | None:
+        """A mixture of groups of so many samples, one group after the other.
+
+        Args:
+            sizes: samples of each group.
+            weights: of the groups; empty: by size.
+            epoch_samples: samples in an epoch; 0: as many as there are.
+
+        Returns:
+            None if an epoch is simply all samples.
+        """
+        sizes = list(sizes)
+        if not weights and not epoch_samples:
+            return None
+        groups = np.repeat(np.arange(len(sizes)), sizes)
+        return cls(groups, weights or tuple(map(float, sizes)), epoch_samples or sum(sizes))
 
     def draw(self, seed: int, epoch: int) -> np.ndarray:
         """Indices of the samples of an epoch. Each group goes through all of its samples before any comes again."""

@@ -1,16 +1,99 @@
-"""What Keras computes on."""
+"""The devices that a run trains on. Keras takes seconds to import, so it is imported where it is used."""
 
 from __future__ import annotations
 
-import keras
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from ..utils.machine import processor_field
+
+if TYPE_CHECKING:
+    import keras
+
+    from .callbacks import Clock, StopOnInterrupt
+    from .dataProvider import DataProvider
 
 BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # instructions of x86 and ARM
 
 
+class Devices:
+    """The devices that a run trains on; this class is one device, for which there is nothing to agree on."""
+
+    is_chief = True  # whether this process writes the files
+    saves_within_epochs = True  # whether a run can be resumed in the middle of an epoch
+    has_other_workers = False
+
+    @staticmethod
+    def start(mode: str, replicas: int = 0) -> Devices:
+        """Set up the devices; must come before TensorFlow has used any.
+
+        Args:
+            mode: "none" for one device, "mirrored" for those of this machine, "multi_worker" for those that the
+                environment variable TF_CONFIG names; each worker then takes one part.
+            replicas: mirrored, without a GPU: how many parts the CPU plays; 0: two.
+
+        Raises:
+            InputError: TensorFlow is not the backend, or TF_CONFIG or its addresses cannot be used.
+        """
+        if mode == "none":
+            return Devices()
+        from .distribute import start
+
+        return start(mode, replicas)
+
+    def scope(self) -> AbstractContextManager:
+        """Where the network is to be built and compiled."""
+        return nullcontext()
+
+    def wrap(self, network: keras.Model, shortcut: float = 0.0) -> keras.Model:
+        """The model to compile: the network, with what its second output and several devices want around it.
+
+        Args:
+            network: with one output, or with two if there is a shortcut.
+            shortcut: factor of the second output's loss; 0: there is none.
+        """
+        from .model_utils import ShortcutModel
+
+        return ShortcutModel(network, shortcut) if shortcut else network
+
+    def prepare(self, model: keras.Model) -> None:
+        """Prepare the compiled model, within the scope."""
+
+    def feed(self, provider: DataProvider) -> Any:
+        """What `fit` and `evaluate` take the batches of a provider from."""
+        return provider.for_keras()
+
+    def clock(self, max_seconds: float, spent: float) -> Clock:
+        """The clock of the run; arguments as :class:`mltu.tensorflow.callbacks.Clock`."""
+        from .callbacks import Clock
+
+        return Clock(max_seconds, spent)
+
+    def interrupt(self, save: Callable[[], None]) -> StopOnInterrupt:
+        """What ends training on Ctrl-C; arguments as :class:`mltu.tensorflow.callbacks.StopOnInterrupt`."""
+        from .callbacks import StopOnInterrupt
+
+        return StopOnInterrupt(save)
+
+    def connect(self, model: keras.Model, clock: Clock, interrupt: StopOnInterrupt) -> None:
+        """Let a model share clock and interrupt with other workers."""
+
+    def barrier(self) -> None:
+        """Wait until all workers have come here, as one that left early would look lost to the others."""
+
+
+def describe_backend() -> dict[str, Any]:
+    """Name of Keras's backend and its devices, for the record of a run."""
+    import keras
+
+    return {"backend": keras.backend.backend(), "devices": list_devices()}
+
+
 def list_devices() -> list[str]:
     """The devices of this machine that Keras uses, such as "gpu:0", under any backend."""
+    import keras
+
     if keras.backend.backend() != "torch":
         return keras.distribution.list_devices()
     import torch

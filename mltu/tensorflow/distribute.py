@@ -1,4 +1,4 @@
-"""Training on several devices or machines by `tf.distribute`, with the results of one device and the whole batch.
+"""Several devices that train together by `tf.distribute`, with the results of one device and the whole batch.
 
 Keras splits a batch into equal parts only, clips each part's gradients alone, and has no working `fit` for
 `MultiWorkerMirroredStrategy`; so the steps are written out here. Every part counts by its number of lines, gradients
@@ -11,62 +11,121 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager
+from typing import Any
 
 import keras
 
 from ..utils.errors import InputError
 from .callbacks import Clock, StopOnInterrupt
 from .dataProvider import DataProvider
+from .devices import Devices
 from .model_utils import ShortcutModel
 
 EXAMPLE = '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", "index": 0}}'
 
 
-class Replicas(NamedTuple):
-    """The devices that train together."""
-
-    strategy: Any  # tf.distribute.Strategy
-    count: int  # of all workers
-    own: range  # those of this worker
-    chief: bool  # whether this worker writes the files
-
-
-def start(mode: str, replicas: int = 0) -> Replicas:
-    """Set up the devices; must come before TensorFlow has used any.
+class Replicas(Devices):
+    """Several devices of one or more workers.
 
     Args:
-        mode: "mirrored" for the devices of this machine, "multi_worker" for those that the environment variable
-            TF_CONFIG names; each worker then takes one part.
-        replicas: mirrored, without a GPU: how many parts the CPU plays; 0: two.
-
-    Raises:
-        InputError: TensorFlow is not the backend, or TF_CONFIG or its addresses cannot be used.
+        strategy: `tf.distribute.Strategy`.
+        count: devices of all workers.
+        own: those of this worker.
+        is_chief: whether this worker writes the files.
     """
+
+    saves_within_epochs = False
+
+    def __init__(self, strategy: Any, count: int, own: range, is_chief: bool) -> None:
+        self.strategy = strategy
+        self.count = count
+        self.own = own
+        self.is_chief = is_chief
+        self.has_other_workers = len(own) < count
+
+    def scope(self) -> AbstractContextManager:
+        return self.strategy.scope()
+
+    def wrap(self, network: keras.Model, shortcut: float = 0.0) -> keras.Model:
+        if shortcut:
+            return DistributedShortcutModel(network, shortcut)
+        return DistributedModel(network.input, network.output)
+
+    def prepare(self, model: Distributed) -> None:
+        model.distribute(self)
+
+    def feed(self, provider: DataProvider) -> Any:
+        """Each batch in as many parts as there are devices, of which this worker loads its own.
+
+        Returns:
+            `tf.distribute.DistributedDataset` of (images, labels, how many of them count).
+        """
+        import tensorflow as tf
+
+        spec = provider.for_keras().element_spec
+
+        def dataset(context: Any) -> tf.data.Dataset:
+            parts = tf.data.Dataset.from_generator(
+                lambda: provider.parts(self.own, self.count),
+                output_signature=(*spec, tf.TensorSpec((), tf.int32)),
+            )
+            return parts.prefetch(len(self.own))
+
+        return self.strategy.distribute_datasets_from_function(dataset)
+
+    def clock(self, max_seconds: float, spent: float) -> SharedClock:
+        return SharedClock(max_seconds, spent)
+
+    def interrupt(self, save: Callable[[], None]) -> SharedInterrupt:
+        return SharedInterrupt()  # does not save, as the run cannot be resumed within an epoch
+
+    def connect(self, model: Distributed, clock: SharedClock, interrupt: SharedInterrupt) -> None:
+        model.clock, model.interrupt = clock, interrupt
+
+    def barrier(self) -> None:
+        import tensorflow as tf
+
+        arrived = self.strategy.run(lambda: tf.constant(1.0))
+        self.strategy.reduce("SUM", arrived, axis=None)
+
+
+def start(mode: str, replicas: int) -> Replicas:
+    """Set up several devices; arguments and errors as :meth:`mltu.tensorflow.devices.Devices.start`."""
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"distribute: {mode} needs KERAS_BACKEND=tensorflow")
+    return _join_workers() if mode == "multi_worker" else _mirror(replicas)
+
+
+def _mirror(replicas: int) -> Replicas:
+    """All GPUs of this machine, or parts of the CPU."""
     import tensorflow as tf
 
-    if mode == "multi_worker":
-        index, count = read_cluster()
-        print(f"Worker {index + 1} of {count}; waiting for the others, an hour at most ...", flush=True)
-        before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # as TensorFlow waits where Python hears no Ctrl-C
-        try:
-            strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        except (tf.errors.OpError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"TF_CONFIG: the workers cannot come together ({reason}); see its addresses") from None
-        finally:
-            signal.signal(signal.SIGINT, before)
-        local = strategy.num_replicas_in_sync // count
-        return Replicas(strategy, strategy.num_replicas_in_sync, range(index * local, (index + 1) * local), index == 0)
-    devices = [one.name for one in tf.config.list_physical_devices("GPU")]
+    devices = [device.name for device in tf.config.list_physical_devices("GPU")]
     if not devices:
         parts = [tf.config.LogicalDeviceConfiguration()] * (replicas or 2)
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
         devices = [f"CPU:{number}" for number in range(len(parts))]
     strategy = tf.distribute.MirroredStrategy([name.removeprefix("/physical_device:") for name in devices])
     return Replicas(strategy, len(devices), range(len(devices)), True)
+
+
+def _join_workers() -> Replicas:
+    """The devices of all workers that TF_CONFIG names."""
+    import tensorflow as tf
+
+    index, count = read_cluster()
+    print(f"Worker {index + 1} of {count}; waiting for the others, an hour at most ...", flush=True)
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # as TensorFlow waits where Python hears no Ctrl-C
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"TF_CONFIG: the workers cannot come together ({reason}); see its addresses") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    local = strategy.num_replicas_in_sync // count
+    return Replicas(strategy, strategy.num_replicas_in_sync, range(index * local, (index + 1) * local), index == 0)
 
 
 def read_cluster() -> tuple[int, int]:
@@ -84,7 +143,7 @@ def read_cluster() -> tuple[int, int]:
         workers = [("chief", n) for n in range(len(cluster.get("chief", ())))]
         workers += [("worker", n) for n in range(len(cluster["worker"]))]
         addresses = [*cluster.get("chief", ()), *cluster["worker"]]
-        if not all(isinstance(one, str) and one.rpartition(":")[2].isdecimal() for one in addresses):
+        if not all(isinstance(address, str) and address.rpartition(":")[2].isdecimal() for address in addresses):
             raise ValueError("addresses are written host:port")
         if len(set(addresses)) < len(addresses):
             raise ValueError("two workers have one address")
@@ -129,7 +188,7 @@ class SharedInterrupt(StopOnInterrupt):
 
 
 class Distributed:
-    """Mixin of Keras models, for `fit` and `evaluate` on what :func:`feed` gives."""
+    """Mixin of Keras models, for `fit` and `evaluate` on what :meth:`Replicas.feed` gives."""
 
     clock: SharedClock | None = None
     interrupt: SharedInterrupt | None = None
@@ -158,16 +217,16 @@ class Distributed:
         scale = self.replicas.count * tf.cast(lines, tf.float32)
         return self.compute_loss(x, y, y_pred, weights, training=training) * scale
 
-    def _note(self, loss: Any, y: Any, y_pred: Any, count: Any) -> None:
+    def _update_metrics(self, loss: Any, y: Any, y_pred: Any, count: Any) -> None:
         """Update the metrics with the lines of this part that count."""
         import tensorflow as tf
 
         counted = tf.cast(count, tf.float32)
         self._loss_tracker.update_state(tf.math.divide_no_nan(loss, counted), sample_weight=counted)
-        self.compute_metrics(None, y[:count], keras.tree.map_structure(lambda one: one[:count], y_pred))
+        self.compute_metrics(None, y[:count], keras.tree.map_structure(lambda array: array[:count], y_pred))
 
-    def train_step(self, x: Any, y: Any, count: Any, wishes: Any) -> dict[str, Any]:
-        """One step with this part of a batch; returns the loss of the whole batch, and the sum of all wishes."""
+    def train_step(self, x: Any, y: Any, count: Any, signals: Any) -> dict[str, Any]:
+        """One step with this part of a batch; returns the loss of the whole batch and the sum of all signals."""
         import tensorflow as tf
 
         context = tf.distribute.get_replica_context()
@@ -178,24 +237,25 @@ class Distributed:
             scaled = self.optimizer.scale_loss(loss / total)
         gradients = context.all_reduce("SUM", tape.gradient(scaled, self.trainable_weights))
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
-        self._note(loss, y, y_pred, count)
+        self._update_metrics(loss, y, y_pred, count)
         first = tf.equal(context.replica_id_in_sync_group, self.replicas.own[0])
-        wishes = context.all_reduce("SUM", tf.where(first, wishes, tf.zeros_like(wishes)))
-        return {"loss": context.all_reduce("SUM", loss / total), "wishes": wishes}
+        signals = context.all_reduce("SUM", tf.where(first, signals, tf.zeros_like(signals)))
+        return {"loss": context.all_reduce("SUM", loss / total), "signals": signals}
 
-    def test_step(self, x: Any, y: Any, count: Any, wishes: Any) -> dict[str, Any]:
+    def test_step(self, x: Any, y: Any, count: Any, signals: Any) -> dict[str, Any]:
         """Judge this part of a batch."""
         y_pred = self(x, training=False)
-        self._note(self._loss_sum(x, y, y_pred, count, training=False), y, y_pred, count)
+        self._update_metrics(self._loss_sum(x, y, y_pred, count, training=False), y, y_pred, count)
         return {}
 
     def _stepper(self, step: Callable) -> Callable:
         """What Keras calls with its iterator for each batch."""
         import tensorflow as tf
 
-        def on_all(data: tuple, wishes: Any) -> dict[str, Any]:
-            results = self.replicas.strategy.run(step, args=(*data, wishes))
-            return {name: self.replicas.strategy.experimental_local_results(one)[0] for name, one in results.items()}
+        def on_all(data: tuple, signals: Any) -> dict[str, Any]:
+            results = self.replicas.strategy.run(step, args=(*data, signals))
+            local = self.replicas.strategy.experimental_local_results
+            return {name: local(value)[0] for name, value in results.items()}
 
         compiled: list[Callable] = []
 
@@ -204,19 +264,20 @@ class Distributed:
                 signature = (iterator.element_spec, tf.TensorSpec((2,), tf.float32))
                 compiled.append(tf.function(on_all, input_signature=signature))
             # taken outside the graph: at the end of the data it would run what does not need them, such as weight decay
-            results = compiled[0](next(iterator), tf.constant(self._wishes(), tf.float32))
-            if "wishes" in results:
-                self._settle(*results.pop("wishes").numpy().tolist())
+            results = compiled[0](next(iterator), tf.constant(self._own_signals(), tf.float32))
+            if "signals" in results:
+                self.apply_signals(*results.pop("signals").numpy().tolist())
             return results
 
         return function
 
-    def _wishes(self) -> tuple[float, float]:
-        """What this worker has to say: how far the time is, and whether it was asked to stop."""
-        chief = self.clock is not None and self.replicas.chief
+    def _own_signals(self) -> tuple[float, float]:
+        """This worker's signals: the chief's share of the time that is over, and whether it was asked to stop."""
+        chief = self.clock is not None and self.replicas.is_chief
         return (self.clock.own if chief else 0.0, float(self.interrupt is not None and self.interrupt.asked))
 
-    def _settle(self, progress: float, interrupts: float) -> None:
+    def apply_signals(self, progress: float, interrupts: float) -> None:
+        """Take over the progress of the chief, and that some worker was asked to stop."""
         if self.clock:
             self.clock.shared = progress
         if self.interrupt:
@@ -245,31 +306,3 @@ class DistributedModel(Distributed, keras.Model):
     def reader(self) -> keras.Model:
         """The network for one device, with the same weights."""
         return keras.Model(self.input, self.output)
-
-
-def feed(provider: DataProvider, replicas: Replicas) -> Any:
-    """Each batch of a provider in as many parts as there are devices, of which this worker loads its own.
-
-    Returns:
-        `tf.distribute.DistributedDataset` of (images, labels, how many of them count).
-    """
-    import tensorflow as tf
-
-    spec = provider.for_keras().element_spec
-
-    def dataset(context: Any) -> tf.data.Dataset:
-        parts = tf.data.Dataset.from_generator(
-            lambda: provider.parts(replicas.own, replicas.count),
-            output_signature=(*spec, tf.TensorSpec((), tf.int32)),
-        )
-        return parts.prefetch(len(replicas.own))
-
-    return replicas.strategy.distribute_datasets_from_function(dataset)
-
-
-def meet(replicas: Replicas) -> None:
-    """Wait until all workers have come here, as one that left early would look lost to the others."""
-    import tensorflow as tf
-
-    arrived = replicas.strategy.run(lambda: tf.constant(1.0))
-    replicas.strategy.reduce("SUM", arrived, axis=None)

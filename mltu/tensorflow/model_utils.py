@@ -91,7 +91,7 @@ def residual_block(
 class ShortcutModel(keras.Model):
     """A network with a second output, for training: the loss of that output is added to the other's.
 
-    What is to be kept is :attr:`reader`, the network without the second output; both share their weights.
+    What is kept in the end is :attr:`reader`, the network without the second output; both share their weights.
 
     Args:
         network: with outputs [main, shortcut].
@@ -124,7 +124,14 @@ class ShortcutModel(keras.Model):
         return cls(keras.saving.deserialize_keras_object(config["network"]), config["weight"])
 
 
-def reader_of(model: keras.Model) -> keras.Model:
+def set_statistics_momentum(network: keras.Model, momentum: float) -> None:
+    """Let batch normalisation average its statistics with this momentum, from 0 to 1, before it is trained."""
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = momentum
+
+
+def inference_model(model: keras.Model) -> keras.Model:
     """The part of a model in training that reads: the model itself, unless there is more around it."""
     return getattr(model, "reader", model)
 
@@ -134,7 +141,7 @@ def reading_function(model: keras.Model) -> Callable[[Any], Any]:
 
     Unlike `predict_on_batch` it can be called by one of several workers alone.
     """
-    read = partial(reader_of(model), training=False)
+    read = partial(inference_model(model), training=False)
     if keras.backend.backend() != "tensorflow":
         return read
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""What a run that was stopped is resumed from."""
+"""The state that a stopped run is resumed from."""
 
 from __future__ import annotations
 
@@ -6,113 +6,110 @@ import csv
 import io
 import json
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 
+from ..run_folder import RunFolder
 from ..utils.errors import InputError
 from ..utils.files import whole_file, write_whole
-from .callbacks import Clock, SwapAverage
-
-
-class Position(NamedTuple):
-    """How far a run has come."""
-
-    epochs: int  # that are over
-    batches: int  # of the next epoch that are over
+from .callbacks import Clock
+from .dataProvider import DataProvider
 
 
 class RunState(keras.callbacks.Callback):
-    """Save all that is needed to go on with the run, and bring it back.
+    """Save the state of a run, and bring it back.
 
-    Saved are weights and optimiser (as Keras has them in one file), the seeds of dropout, the metrics, the values
-    of all epochs, the time spent, and what `watchers` count: after each epoch, and within long ones. A state is
-    written beside the last one and replaces it by one renaming, so there is a whole one at any time. Must come
-    after all callbacks that change the model or the values of an epoch.
+    It consists of weights and optimiser (as Keras has them in one file), the seeds of dropout, the metrics, the values
+    of all epochs, the time spent, and the counters of watched callbacks: after each epoch, and within long ones, if
+    :meth:`write` was called; else the run is only counted and brought back. A state is written beside the last one
+    and replaces it by one renaming, so there is a whole one at any time. Must come after all callbacks that change
+    the model or the values of an epoch.
 
     Args:
-        folder: of the states; one for each run.
+        folder: of the run.
         clock: of the run.
-        table: CSV file that gets the values of all epochs, a row each.
-        watchers: callbacks whose counters belong to the run, such as `EarlyStopping`.
-        save_seconds: after which the state is saved within an epoch; 0: only after epochs.
-        writes: whether anything is saved; else the run is only counted and brought back.
-        data: what stands for the training lines, such as a digest: the same when the run goes on.
+        data: stands for the training lines, such as a digest: the same when the run goes on.
     """
 
-    FILE = "state.json"
     WEIGHTS = ".weights.h5"
-    KEYS = frozenset({"data", "weights", "batches", "seconds", "epochs", "counters", "seeds", "metrics", "swapped"})
     COUNTERS = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
 
-    def __init__(
-        self,
-        folder: str | Path,
-        clock: Clock,
-        table: str | Path,
-        watchers: Sequence[keras.callbacks.Callback] = (),
-        save_seconds: float = 0.0,
-        data: str = "",
-        writes: bool = True,
-    ) -> None:
+    def __init__(self, folder: RunFolder, clock: Clock, data: str = "") -> None:
         super().__init__()
-        self.folder = Path(folder)
+        self.folder = folder
         self.clock = clock
-        self.table = Path(table)
-        self.watchers = list(watchers)
-        self.save_seconds = save_seconds
         self.data = data
-        self.writes = writes
+        self.watchers: list[keras.callbacks.Callback] = []
+        self.writes = False
+        self.save_seconds = 0.0
         self.epochs: list[dict[str, float]] = []  # values of each
         self.batches = 0  # of the present epoch that are over
         self._resumed: Mapping[str, Any] = {}
         self._saved_at = time.monotonic()
 
-    @staticmethod
-    def read(folder: str | Path) -> dict[str, Any]:
-        """What is known of a run besides its weights; empty if it was stopped before its first state.
+    def watch(self, callbacks: Iterable[keras.callbacks.Callback]) -> None:
+        """Count the counters of those callbacks that have some, such as `EarlyStopping`, to the state."""
+        self.watchers = [
+            callback for callback in callbacks if any(hasattr(callback, name) for name in (*self.COUNTERS, "swapped"))
+        ]
 
-        Raises:
-            InputError: the state cannot be read.
-        """
-        path = Path(folder) / RunState.FILE
-        try:
-            state = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(state, dict) or RunState.KEYS - state.keys() or type(state["counters"]) is not dict:
-                raise ValueError("it is none, or of another version")
-            return state
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"{path}: the state of the run cannot be read ({error}); start it again") from None
+    def write(self, save_seconds: float) -> None:
+        """Save the state after epochs, and after so many seconds within an epoch; 0: only after epochs."""
+        self.writes = True
+        self.save_seconds = save_seconds
 
-    def load(self, model: keras.Model, state: Mapping[str, Any]) -> Position:
-        """Bring a compiled model to a state that :meth:`read` gave.
+    def load(self, model: keras.Model, train: DataProvider, saved: Mapping[str, Any], within_epochs: bool) -> int:
+        """Bring a compiled model and the provider of the training lines to a saved state.
+
+        Args:
+            model: compiled.
+            train: provider of the training lines.
+            saved: what :meth:`mltu.run_folder.RunFolder.read_state` gave; empty for a new run.
+            within_epochs: whether training can go on in the middle of an epoch.
+
+        Returns:
+            How many epochs are over.
 
         Raises:
             InputError: the weights are gone, damaged, or those of another network, or the lines are others.
         """
-        if not state:
-            return Position(0, 0)
-        if state["data"] != self.data:
+        if not saved:
+            return 0
+        if saved["data"] != self.data:
             raise InputError(
-                f"{self.folder}: the training lines are no longer those that the run began with; bring them back, "
-                "or start another run from its weights with --init_from"
+                f"{self.folder.state}: the training lines are no longer those that the run began with; bring them "
+                "back, or start another run from its weights with --init_from"
+            )
+        if saved["batches"] and not within_epochs:
+            raise InputError(
+                f"{self.folder.path}: stopped within an epoch, where only one device can go on; --distribute none"
             )
         model.optimizer.build(model.trainable_variables)
-        path = self.folder / state["weights"]
+        path = self.folder.state / saved["weights"]
         try:
             model.load_weights(path)
-            for variable, value in zip(self._seeds(model), state["seeds"], strict=True):
+            for variable, value in zip(self._seeds(model), saved["seeds"], strict=True):
                 variable.assign(value)
         except (OSError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: the weights cannot be resumed ({reason}); start the run again") from None
-        self.epochs = state["epochs"]
-        self._resumed = state
-        return Position(len(self.epochs), state["batches"])
+        self.epochs = saved["epochs"]
+        self._resumed = saved
+        train.epoch = len(self.epochs) + 1
+        if saved["batches"]:
+            model.test_on_batch(*train[0])  # makes the metrics, whose values are brought back
+        train.first_batch = min(saved["batches"], len(train) - 1)  # nobody asks for it if the whole epoch is over
+        return len(self.epochs)
+
+    def best_epoch(self) -> dict[str, float]:
+        """Values of the epoch with the lowest `val_score`, its number as `best_epoch`; empty if none was scored."""
+        scored = [epoch for epoch in self.epochs if "val_score" in epoch]
+        if not scored:
+            return {}
+        values = dict(min(scored, key=lambda epoch: epoch["val_score"]))
+        return {"best_epoch": values.pop("epoch"), **values}
 
     @staticmethod
     def _seeds(model: keras.Model) -> list[keras.Variable]:
@@ -120,7 +117,7 @@ class RunState(keras.callbacks.Callback):
         return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
     def _metric_values(self) -> list[keras.Variable]:
-        """What the metrics of an epoch have summed up so far."""
+        """The sums of the metrics so far in this epoch."""
         return [variable for metric in self.model.metrics for variable in metric.variables]
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -140,7 +137,7 @@ class RunState(keras.callbacks.Callback):
         self._resumed = {}
 
     def _leave_out(self, count: int, generators: Sequence[str]) -> None:
-        """Let `fit` pass over the first batches of an epoch, which are over, so that it counts the others right."""
+        """Let `fit` skip the first batches of an epoch, which are over, so that it counts the others right."""
         model = self.model  # asking for it in the middle of a step would disturb Keras under JAX
         left = iter(range(count))
         train = model.train_function
@@ -179,7 +176,7 @@ class RunState(keras.callbacks.Callback):
         writer = csv.DictWriter(rows, list(self.epochs[-1]), extrasaction="ignore")
         writer.writeheader()
         writer.writerows(self.epochs)
-        write_whole(self.table, rows.getvalue().encode())
+        write_whole(self.folder.epochs, rows.getvalue().encode())
 
     def save(self) -> None:
         """Save the state between two batches or epochs.
@@ -189,9 +186,9 @@ class RunState(keras.callbacks.Callback):
         """
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.state.mkdir(parents=True, exist_ok=True)
         name = f"epoch-{len(self.epochs)}" + (f"-batch-{self.batches}" if self.batches else "") + self.WEIGHTS
-        with whole_file(self.folder / name, durable=True, ending=self.WEIGHTS) as unfinished:
+        with whole_file(self.folder.state / name, durable=True, ending=self.WEIGHTS) as unfinished:
             self.model.save_weights(unfinished)
         # between epochs they are not needed, and of several workers all would have to read them
         metrics = self._metric_values() if self.batches else []
@@ -212,11 +209,11 @@ class RunState(keras.callbacks.Callback):
             "seeds": [keras.ops.convert_to_numpy(variable).tolist() for variable in self._seeds(self.model)],
             "generators": torch_generators(),
             "metrics": [keras.ops.convert_to_numpy(variable).tolist() for variable in metrics],
-            "swapped": any(isinstance(one, SwapAverage) and one.swapped for one in self.watchers),
+            "swapped": any(getattr(watcher, "swapped", False) for watcher in self.watchers),
         }
-        write_whole(self.folder / self.FILE, json.dumps(state).encode(), durable=True)
+        write_whole(self.folder.state_table, json.dumps(state).encode(), durable=True)
         self._saved_at = time.monotonic()
-        for old in self.folder.glob(f"*{self.WEIGHTS}"):
+        for old in self.folder.state.glob(f"*{self.WEIGHTS}"):
             if old.name != name:
                 old.unlink()
 

@@ -1,11 +1,11 @@
-"""The one exception that the scripts turn into one line for the person at the keyboard."""
+"""Exceptions that the commands turn into one line for the person at the keyboard."""
 
 from __future__ import annotations
 
 import re
 
-LINE_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # and what else a terminal would obey
-LONGEST = 1000  # characters of a message; the middle of longer ones is left out
+LINE_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # and other characters that a terminal would obey
+LONGEST = 1000  # characters of a message; longer ones lose their middle
 
 
 def visible(text: str) -> str:
@@ -13,15 +13,24 @@ def visible(text: str) -> str:
     return LINE_BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-class InputError(ValueError):
-    """Something the user gave cannot be used; the message names it and the remedy in one line.
+class CommandError(Exception):
+    """An error that a command reports in one line, without a traceback; see :mod:`mltu.utils.console`.
 
     Messages quote files that may hold anything, so control characters become visible, as \\n, and long ones are
-    shortened. The command lines print the message without a traceback and end with exit code 2.
+    shortened.
     """
+
+    exit_code = 1
+    at_once = False  # end the process without its usual clean-up, which could wait for something that is lost
 
     def __init__(self, message: str) -> None:
         text = visible(message)
         if len(text) > LONGEST:
             text = f"{text[: LONGEST - 300]} ... {text[-290:]}"
         super().__init__(text)
+
+
+class InputError(CommandError, ValueError):
+    """Something the user gave cannot be used; the message names it and the remedy in one line."""
+
+    exit_code = 2

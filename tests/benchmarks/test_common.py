@@ -7,6 +7,7 @@ from keras import layers
 
 from benchmarks import common
 from mltu.tensorflow.callbacks import Model2onnx
+from mltu.utils.errors import CommandError
 
 
 def test_operations_are_those_of_the_formulas(tmp_path):
@@ -50,14 +51,15 @@ def test_the_table_has_ratios_and_is_written(tmp_path, monkeypatch, capsys):
     assert "2.5" in capsys.readouterr().out
 
 
-def test_a_measurement_that_fails_says_why(tmp_path):
+def test_a_measurement_that_fails_says_why(tmp_path, capsys):
     script = tmp_path / "s.py"
     script.write_text(
         "import sys, json; o = json.loads(sys.argv[2]); print('x'); print(json.dumps({'v': 1 / o['by']}))"
     )
     assert common.measure(str(script), {"threads": 1, "by": 4}) == {"v": 0.25}
-    with pytest.raises(SystemExit, match="ZeroDivisionError"):
+    with pytest.raises(CommandError, match=r's.py \{"threads": 1, "by": 0\} failed'):
         common.measure(str(script), {"threads": 1, "by": 0})
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_every_benchmark_measures(line_run, tmp_path):

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from ...utils.errors import InputError
 from ...utils.files import one_at_a_time
 from ...utils.image_utils import write_png
+from ...utils.progress import ProgressBar
 from ..base import Sample, Skipped
 from ..table import write_table
 from .drawing import draw_line
@@ -100,7 +100,7 @@ def generate_lines(
         raise InputError(f"{folder}: generated lines cannot be put there ({error.strerror})") from None
     with one_at_a_time(target), ThreadPoolExecutor(max(1, workers)) as pool:
         drawn = pool.map(partial(_draw, target, seed), lines)
-        samples = list(tqdm(drawn, total=count, desc="Writing lines", unit="line"))
+        samples = list(ProgressBar(drawn, total=count, desc="Writing lines", unit="line"))
         write_table(target / "lines.csv", samples)
     return samples, skipped
 

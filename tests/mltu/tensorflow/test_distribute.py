@@ -43,7 +43,7 @@ def mirrored(tmp_path_factory):
     return folder / "run", flags
 
 
-def test_two_devices_learn_what_one_does(mirrored, tmp_path):
+def test_mirrored_devices_learn_what_one_does(mirrored, tmp_path):
     folder, flags = mirrored
     assert len(read_table(folder / "train.csv")[0]) % 23 == 1
     process = run_script(TRAIN, *flags, "--model_path", tmp_path / "run")
@@ -57,9 +57,9 @@ def test_two_devices_learn_what_one_does(mirrored, tmp_path):
 
 def free_ports(count):
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
+    ports = [server.getsockname()[1] for server in held]
+    for server in held:
+        server.close()
     return ports
 
 
@@ -83,17 +83,18 @@ def work_together(*commands):
             )
         )
     try:
-        said = [one.communicate(timeout=400) for one in started]
+        said = [process.communicate(timeout=400) for process in started]
     finally:
-        for one in started:
-            one.kill()
+        for process in started:
+            process.kill()
     return [
-        subprocess.CompletedProcess(one.args, one.returncode, *texts) for one, texts in zip(started, said, strict=True)
+        subprocess.CompletedProcess(process.args, process.returncode, *texts)
+        for process, texts in zip(started, said, strict=True)
     ]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kill -9 is for POSIX systems")
-def test_a_worker_that_dies_ends_the_run_and_all_go_on_together(mirrored, tmp_path):
+def test_multi_worker_run_ends_with_a_worker_and_goes_on_with_all(mirrored, tmp_path):
     folder, flags = mirrored
     run = tmp_path / "run"
     flags = [*flags, "--distribute", "multi_worker", "--model_path", run]
@@ -105,9 +106,11 @@ def test_a_worker_that_dies_ends_the_run_and_all_go_on_together(mirrored, tmp_pa
     assert "Traceback" not in chief.stderr
     assert len(epochs(run)["epoch"]) == 1  # it died in the second
     finished = work_together(*[[TRAIN, "--resume", run]] * 2)
-    assert [one.returncode for one in finished] == [0, 0], "\n".join(one.stdout + one.stderr for one in finished)
+    assert [process.returncode for process in finished] == [0, 0], "\n".join(
+        process.stdout + process.stderr for process in finished
+    )
     assert "saved to" in finished[0].stdout
-    assert "saved to" not in finished[1].stdout  # one writes files
+    assert "saved to" not in finished[1].stdout  # only one writes files
     expected, found = epochs(folder), epochs(run)
     assert found.keys() == expected.keys()
     for name, values in expected.items():
@@ -130,7 +133,7 @@ def test_a_worker_that_dies_ends_the_run_and_all_go_on_together(mirrored, tmp_pa
         ({"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "worker", "index": 0}}, "workers only"),
     ],
 )
-def test_a_cluster_that_cannot_be_is_refused_in_one_line(config, message, monkeypatch):
+def test_read_cluster_refuses_impossible_clusters_in_one_line(config, message, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if config is not None:
         monkeypatch.setenv("TF_CONFIG", config if isinstance(config, str) else json.dumps(config))
@@ -140,7 +143,7 @@ def test_a_cluster_that_cannot_be_is_refused_in_one_line(config, message, monkey
     assert "\n" not in str(error.value)
 
 
-def test_a_chief_comes_before_the_workers(monkeypatch):
+def test_read_cluster_puts_a_chief_before_the_workers(monkeypatch):
     cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
     for task, index in ((("chief", 0), 0), (("worker", 1), 2)):
         config = {"cluster": cluster, "task": dict(zip(("type", "index"), task, strict=True))}
@@ -148,7 +151,7 @@ def test_a_chief_comes_before_the_workers(monkeypatch):
         assert read_cluster() == (index, 3)
 
 
-def test_other_backends_are_refused(monkeypatch):
+def test_start_refuses_other_backends(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(InputError, match="needs KERAS_BACKEND=tensorflow"):
         start("mirrored")

@@ -1,6 +1,4 @@
-import io
 import os
-import sys
 from collections import namedtuple
 
 import pytest
@@ -12,7 +10,6 @@ from mltu.utils.files import (
     LOCK,
     as_utf8,
     one_at_a_time,
-    print_utf8,
     refuse_inputs,
     whole_file,
     write_whole,
@@ -87,15 +84,6 @@ def test_one_at_a_time_needs_no_lock_where_nothing_can_be_written(tmp_path, monk
 
 def test_as_utf8_shows_bytes_that_are_not_text():
     assert as_utf8("été\udcff") == "été\\udcff".encode()
-
-
-def test_print_utf8_lets_any_text_be_printed(monkeypatch):
-    buffer = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding="ascii"))
-    monkeypatch.setattr(sys, "stderr", io.StringIO())  # which has no encoding
-    print_utf8()
-    print("été\udcff", end="", flush=True)
-    assert buffer.getvalue() == "été\\udcff".encode()
 
 
 def test_refuse_inputs_knows_a_file_by_any_name(tmp_path, monkeypatch):

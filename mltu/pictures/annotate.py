@@ -1,4 +1,4 @@
-"""A page as a picture of what was read: lines outlined and numbered, their texts beside them."""
+"""Annotated pages: lines outlined and numbered, with their readings beside them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
-from .readings import LineReading, PageReading
-from .utils.image_utils import to_bgr
-from .utils.sheets import text_font
+from ..readings import LineReading, PageReading
+from ..utils.image_utils import to_bgr
+from .sheets import text_font
 
 MAX_SIDE = 2400  # pixels; larger pages are shrunk
-MIN_WIDTH = 320  # pixels that the text may take beside or below a smaller image
-FONT_SIZES = (14, 40)  # pixels, between which the text follows the height of the writing
-SMALLEST_FONT = 8  # pixels, where lines are too close or too long for larger text
+MIN_TEXT_WIDTH = 320  # pixels that the text may take beside or below a narrower image
+FONT_SIZES = (14, 40)  # pixels; between them, the text follows the height of the writing
+MIN_FONT_SIZE = 8  # pixels, where lines are too close or too long for larger text
 MAX_COLUMNS = 3  # of text; with more, they would be too narrow to read
 
 INK, DOUBTFUL, PAPER = (0, 0, 0), (215, 0, 0), (255, 255, 255)  # RGB
@@ -42,19 +42,19 @@ class _Block(NamedTuple):
 
 
 def annotate(image: np.ndarray, page: PageReading, min_confidence: float = 0.0) -> np.ndarray:
-    """Draw what was read: outline, number and baseline of each line on the page, and its text to the right.
+    """Draw outline, number and baseline of each line on the page, and its reading to the right.
 
-    Texts stand at the height of their lines as far as there is room, in columns as the regions of the page
-    do. The text of an image that is a single line stands below it.
+    Texts stand at the height of their lines as far as there is room, and regions side by side have columns of
+    text side by side. The text of an image that is a single line stands below it.
 
     Args:
         image: the page, grey (H, W) or BGR (H, W, 3), uint8, of the size that `page` gives.
-        page: what was read on it.
-        min_confidence: words below it are red.
+        page: its reading.
+        min_confidence: less certain words are red.
 
     Returns:
-        uint8 BGR image. Its part with the page has at most `MAX_SIDE` pixels a side; the text adds at most
-        the same width again, or `MIN_WIDTH`.
+        uint8 BGR image. The page takes at most `MAX_SIDE` pixels per side; the text adds at most the same width
+        again, or `MIN_TEXT_WIDTH`.
 
     Raises:
         InputError: not an image.
@@ -64,22 +64,22 @@ def annotate(image: np.ndarray, page: PageReading, min_confidence: float = 0.0) 
     if scale < 1:
         size = [max(1, round(scale * side)) for side in image.shape[1::-1]]
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    drawn = _outlined(image, page.lines, scale)
+    drawn = _draw_outlines(image, page.lines, scale)
     if _is_single_line(page):
-        canvas = _with_text_below(drawn, page.lines[0], min_confidence)
+        canvas = _add_text_below(drawn, page.lines[0], min_confidence)
     else:
-        canvas = _with_text_beside(drawn, page.lines, scale, min_confidence)
+        canvas = _add_text_beside(drawn, page.lines, scale, min_confidence)
     return cv2.cvtColor(np.asarray(canvas), cv2.COLOR_RGB2BGR)
 
 
-def _outlined(image: np.ndarray, lines: Sequence[LineReading], scale: float) -> np.ndarray:
-    """The image with outlines and baselines, as RGB."""
+def _draw_outlines(image: np.ndarray, lines: Sequence[LineReading], scale: float) -> np.ndarray:
+    """Draw outlines and baselines on a copy of the image; returns RGB."""
     drawn = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     thickness = max(1, round(max(drawn.shape[:2]) / 1000))
 
     def draw(points: np.ndarray, closed: bool, color: tuple[int, int, int]) -> None:
         points = np.clip(np.asarray(points) * scale, 0, (drawn.shape[1] - 1, drawn.shape[0] - 1))
-        # 4 bits of the coordinates are fractions of a pixel
+        # with 4 fractional bits, coordinates are in sixteenths of a pixel
         cv2.polylines(drawn, [np.rint(points * 16).astype(np.int32)], closed, color, thickness, cv2.LINE_AA, 4)
 
     for number, line in enumerate(lines):
@@ -96,33 +96,33 @@ def _is_single_line(page: PageReading) -> bool:
     return max(left, top) <= 0 and right >= page.width - 1 and bottom >= page.height - 1
 
 
-def _with_text_below(drawn: np.ndarray, line: LineReading, min_confidence: float) -> PillowImage.Image:
+def _add_text_below(drawn: np.ndarray, line: LineReading, min_confidence: float) -> PillowImage.Image:
     height, width = drawn.shape[:2]
     size = _font_size(0.5 * height)
     margin = size // 2
-    block = _lay_out(line, size, max(width, MIN_WIDTH) - 2 * margin, min_confidence)
+    block = _lay_out(line, size, max(width, MIN_TEXT_WIDTH) - 2 * margin, min_confidence)
     canvas = _canvas(drawn, max(width, round(block.width) + 2 * margin), height + block.height + 2 * margin)
     _write(ImageDraw.Draw(canvas), block, margin, height + margin)
     return canvas
 
 
-def _with_text_beside(
+def _add_text_beside(
     drawn: np.ndarray, lines: Sequence[LineReading], scale: float, min_confidence: float
 ) -> PillowImage.Image:
     height, width = drawn.shape[:2]
     columns = _columns(lines)
-    room = max(width, MIN_WIDTH) / max(1, len(columns))
+    room = max(width, MIN_TEXT_WIDTH) / max(1, len(columns))
     largest = _font_size(0.5 * scale * float(np.median([_line_height(line) for line in lines] or [0])))
     for shrink in (1.0, 0.8, 0.6, 0.4, 0.0):
-        size = max(SMALLEST_FONT, round(shrink * largest))
+        size = max(MIN_FONT_SIZE, round(shrink * largest))
         margin = size // 2
         indent = margin + text_font(size).getlength(f"{len(lines)}  ")
         blocks = [_lay_out(line, size, room - indent - margin, min_confidence) for line in lines]
         needed = max((sum(blocks[i].height for i in column) for column in columns), default=0)
-        if needed <= height or size == SMALLEST_FONT:
+        if needed <= height or size == MIN_FONT_SIZE:
             break
     widths = [round(indent + max(blocks[i].width for i in column) + margin) for column in columns]
-    # a page of more lines than anyone reads in a picture is cut off
+    # A page with more lines than anyone reads in a picture is cut off.
     canvas = _canvas(drawn, width + sum(widths), max(height, min(needed, 2 * MAX_SIDE)))
     draw = ImageDraw.Draw(canvas)
     left = width
@@ -139,7 +139,7 @@ def _with_text_beside(
 
 
 def _columns(lines: Sequence[LineReading]) -> list[list[int]]:
-    """Indices of the lines from top to bottom; regions that stand side by side are in different columns."""
+    """Indices of the lines of each column, from top to bottom; regions side by side are in different columns."""
     regions: dict[int, list[int]] = {}
     for i, line in enumerate(lines):
         regions.setdefault(line.region, []).append(i)
@@ -161,7 +161,7 @@ def _columns(lines: Sequence[LineReading]) -> list[list[int]]:
 
 
 def _spread(wanted: Sequence[float], heights: Sequence[float], limit: float) -> list[int]:
-    """Where blocks begin that stand in this order without overlap, each as near to where it is wanted as it can."""
+    """Tops of blocks that keep their order and do not overlap, each as near as possible to where it is wanted."""
     tops, end = [], 0.0
     for top, height in zip(wanted, heights, strict=True):
         tops.append(max(top, end))
@@ -173,11 +173,11 @@ def _spread(wanted: Sequence[float], heights: Sequence[float], limit: float) -> 
 
 
 def _lay_out(line: LineReading, size: int, room: float, min_confidence: float) -> _Block:
-    """A line's words in rows no wider than `room`; smaller if that makes it one row, else wrapped."""
+    """Lay out the words of a line in one row no wider than `room`, if a smaller font allows it, else in several."""
     words = [(word.text, word.confidence < min_confidence) for word in line.words]
     length = text_font(size).getlength(" ".join(text for text, _ in words))
     if length > room:
-        size = max(SMALLEST_FONT, int(size * max(0.75, room / length)))
+        size = max(MIN_FONT_SIZE, int(size * max(0.75, room / length)))
     font = text_font(size)
     space = font.getlength(" ")
     rows: list[list[tuple[float, str, bool]]] = [[]]
@@ -188,7 +188,7 @@ def _lay_out(line: LineReading, size: int, room: float, min_confidence: float) -
             rows.append([])
             left = 0.0
         while width > room and len(text) > 1:
-            # a word wider than a row: as much of it as fits
+            # a word wider than a row is cut where the row ends
             cut = next(n for n in range(2, len(text) + 1) if font.getlength(text[:n]) > room) - 1
             widest = max(widest, font.getlength(text[:cut]))
             rows[-1:] = [[(0.0, text[:cut], doubtful)], []]
@@ -212,7 +212,7 @@ def _number_on_page(
 ) -> None:
     font = text_font(size)
     left, top, _, bottom = (scale * side for side in line.box)
-    # left of the line, or over its beginning where that is at the edge of the page
+    # The number stands left of the line, or over its beginning at the edge of the page.
     place = (max(left - size / 3, font.getlength(text) + 2), (top + bottom) / 2)
     draw.text(place, text, fill=color, font=font, anchor="rm", stroke_width=2, stroke_fill=PAPER)
 
@@ -224,7 +224,7 @@ def _canvas(drawn: np.ndarray, width: int, height: int) -> PillowImage.Image:
 
 
 def _line_height(line: LineReading) -> float:
-    """Mean height of the outline, pixels of the page; a line that rises is no higher for that."""
+    """Mean height of the outline in pixels of the page, which the slope of the line does not change."""
     left, _, right, _ = line.box
     return cv2.contourArea(np.asarray(line.polygon, np.float32)) / max(1, right - left)
 

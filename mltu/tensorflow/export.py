@@ -1,0 +1,208 @@
+"""ONNX export, and the proof that what was exported reads as Keras does."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..datasets import Sample
+from ..inferenceModel import OnnxInferenceModel, set_metadata
+from ..line_input import LineInput
+from ..run_folder import RunFolder
+from ..utils.errors import InputError
+from ..utils.files import whole_file
+from ..utils.image_utils import read_image
+from ..utils.text_utils import ctc_decoder
+from . import recurrent  # noqa: F401 - registers the layers of saved models
+from .dataProvider import DataProvider
+from .failures import TrainingError
+from .losses import CTCloss
+from .metrics import CERMetric, WERMetric
+
+ONNX_OPSET = 17
+COMPARED_LINES = 32
+MAX_DIFFERENCE = 1e-4  # between the probabilities of Keras and ONNX
+NO_TENSORFLOW = "ONNX export needs TensorFlow: run `python train.py --export_only DIR` where it is installed"
+
+
+def float32_copy(model: keras.Model) -> keras.Model:
+    """The model itself, or its float32 twin if it was trained in mixed precision."""
+    if all(layer.compute_dtype == "float32" for layer in model.layers):
+        return model
+
+    def in_float32(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        config["dtype"] = "float32"
+        if isinstance(layer, keras.layers.Bidirectional):
+            for inner in ("layer", "backward_layer"):
+                if inner in config:
+                    config[inner]["config"]["dtype"] = "float32"
+        return type(layer).from_config(config)
+
+    twin = keras.models.clone_model(model, clone_function=in_float32)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+class Model2onnx(keras.callbacks.Callback):
+    """Convert a saved Keras model to ONNX when training ends.
+
+    Args:
+        saved_model_path: the .keras file; the .onnx file is written beside it.
+        metadata: name -> value, stored in the ONNX file as JSON.
+        save_on_epoch_end: convert after each epoch too.
+
+    Raises:
+        InputError: there is no saved model, or TensorFlow is not the backend.
+    """
+
+    def __init__(
+        self,
+        saved_model_path: str | Path,
+        metadata: Mapping[str, Any] | None = None,
+        save_on_epoch_end: bool = False,
+    ) -> None:
+        super().__init__()
+        self.saved_model_path = Path(saved_model_path)
+        self.metadata = dict(metadata or {})
+        self.save_on_epoch_end = save_on_epoch_end
+
+    @staticmethod
+    def model2onnx(model: keras.Model, onnx_model_path: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
+        """Write a model with one input and one output as ONNX, with a free batch axis.
+
+        Args:
+            model: built under the TensorFlow backend; mixed precision becomes float32.
+            onnx_model_path: the file; it appears whole or not at all.
+            metadata: stored as JSON, one entry per name.
+        """
+        if keras.backend.backend() != "tensorflow":
+            raise InputError(NO_TENSORFLOW)
+        model = float32_copy(model)
+        sides = [side or 128 for side in model.input_shape[1:]]
+        model.predict_on_batch(np.zeros((1, *sides), np.float32))  # Keras exports only what was called
+        with whole_file(Path(onnx_model_path)) as unfinished:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of how Keras asks for numpy's older names
+                model.export(unfinished, format="onnx", verbose=False, opset_version=ONNX_OPSET)
+            set_metadata(unfinished, **(metadata or {}))
+
+    @property
+    def onnx_model_path(self) -> Path:
+        return self.saved_model_path.with_suffix(".onnx")
+
+    def convert(self) -> keras.Model:
+        """Convert the saved model now, and return what was converted, in float32.
+
+        Raises:
+            InputError: there is no saved model, or it cannot be loaded.
+        """
+        if not self.saved_model_path.is_file():
+            raise InputError(f"{self.saved_model_path}: no saved model to convert")
+        try:
+            model = keras.models.load_model(self.saved_model_path, compile=False)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{self.saved_model_path}: not a Keras model that can be loaded ({reason})") from None
+        model = float32_copy(model)
+        self.model2onnx(model, self.onnx_model_path, self.metadata)
+        return model
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.save_on_epoch_end and self.saved_model_path.is_file():
+            self.convert()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self.saved_model_path.is_file():
+            self.convert()
+
+
+def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequence[Sample]) -> float:
+    """Convert the best weights to ONNX, compare both on validation lines, and calibrate the confidences on these.
+
+    Args:
+        folder: of the run.
+        line_input: what the network takes.
+        vocab: its characters, in the order of its classes.
+        samples: of validation.
+
+    Returns:
+        Largest difference between the probabilities of Keras and ONNX.
+
+    Raises:
+        InputError: the saved model does not fit the settings, or no validation line can be read.
+        TrainingError: the two differ; the ONNX file is renamed, so that nobody uses it.
+    """
+    images, problem = [], "none is listed"
+    for sample in samples[:COMPARED_LINES]:
+        try:
+            images.append(line_input(read_image(sample.image)))
+        except InputError as error:
+            problem = str(error)
+    if not images:
+        raise InputError(f"{folder.val}: no validation line can be read to compare with ({problem})")
+    converter = Model2onnx(folder.weights, {"vocab": vocab, **line_input.metadata()})
+    model = converter.convert()
+    if model.input_shape[1:] != line_input.shape or model.output_shape[-1] != len(vocab) + 1:
+        raise InputError(f"{folder.weights}: does not fit the image size and vocabulary of configs.yaml")
+    onnx_model = OnnxInferenceModel(folder.onnx, force_cpu=True)
+    difference, same = 0.0, True
+    for shape in {image.shape for image in images}:
+        batch = np.stack([image for image in images if image.shape == shape])
+        ours = model.predict_on_batch(batch)
+        theirs = onnx_model.model.run(None, {onnx_model.input_names[0]: batch})[0]
+        difference = max(difference, float(np.abs(ours - theirs).max()))
+        same = same and ctc_decoder(ours, vocab) == ctc_decoder(theirs, vocab)
+    if not (difference <= MAX_DIFFERENCE and same):
+        folder.onnx.replace(folder.failed_onnx)
+        raise TrainingError(
+            f"EXPORT FAILED: on {len(images)} lines Keras and ONNX differ by {difference:.2g} "
+            f"(at most {MAX_DIFFERENCE:g}), texts {'the same' if same else 'different'}; see {folder.failed_onnx}"
+        )
+    print(f"{folder.onnx}: same texts as Keras on {len(images)} lines, probabilities within {difference:.1g}")
+    from inferenceModel import ImageToWordModel, calibrate
+
+    calibrate(ImageToWordModel(folder.onnx, force_cpu=True), samples)
+    return difference
+
+
+def export_best(
+    folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequence[Sample], script: str | Path
+) -> None:
+    """Export at the end of a run; from a backend that is not TensorFlow, in a process of its own.
+
+    Args:
+        folder: of the run.
+        line_input: what the network takes.
+        vocab: its characters, in the order of its classes.
+        samples: of validation.
+        script: that exports with `--export_only DIR`.
+
+    Raises:
+        InputError, TrainingError: as :func:`export`.
+    """
+    if keras.backend.backend() == "tensorflow":
+        export(folder, line_input, vocab, samples)
+    elif not importlib.util.find_spec("tensorflow"):
+        print(f"{folder.weights} holds the best weights. {NO_TENSORFLOW}.")
+    else:
+        command = [sys.executable, script, "--export_only", folder.path]
+        if subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}).returncode:
+            raise TrainingError(f"the export of {folder.path} failed; the weights are safe in {folder.weights}")
+
+
+def evaluate(folder: RunFolder, provider: DataProvider, vocab: str) -> dict[str, float]:
+    """Loss, CER and WER of the best weights of a run on the lines of a provider."""
+    model = keras.models.load_model(folder.weights, compile=False)
+    jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"  # as in training
+    model.compile(loss=CTCloss(), metrics=[CERMetric(vocab), WERMetric(vocab)], jit_compile=jit_compile)
+    return model.evaluate(provider.for_keras(), verbose=0, return_dict=True)

@@ -1,0 +1,61 @@
+"""Starting from the weights of another run, whose vocabulary and time steps may be others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ..run_folder import RunFolder
+from ..utils.errors import InputError
+from .model_utils import inference_model
+
+OUTPUT_LAYERS = ("output", "output_scores")  # of model.py, whose weights belong to classes; a network has one of them
+
+
+def load_initial_weights(model: keras.Model, vocab: str, init_from: str | Path, initial_vocab: str) -> None:
+    """Give a model the best weights of another run.
+
+    Characters that both vocabularies have keep their output weights, new ones start at random. Where the number of
+    steps per column differs, those of the new network start between the old ones.
+
+    Args:
+        model: whose network is like that of the other run.
+        vocab: its characters, in the order of its classes.
+        init_from: folder of the other run.
+        initial_vocab: the characters of the other run.
+
+    Raises:
+        InputError: there are no weights, or they are those of another network.
+    """
+    path = RunFolder(init_from).weights
+    shared = [
+        (new, initial_vocab.index(character)) for new, character in enumerate(vocab) if character in initial_vocab
+    ]
+    new, old = np.array([*shared, (len(vocab), len(initial_vocab))]).T  # the blank comes last
+    try:
+        other = keras.models.load_model(path, compile=False)
+        for layer, source in zip(inference_model(model).layers, other.layers, strict=True):
+            weights = source.get_weights()
+            if layer.name in OUTPUT_LAYERS:
+                values = []
+                for fresh, learnt in zip(layer.get_weights(), weights, strict=True):
+                    by_class = fresh.reshape(*fresh.shape[:-1], -1, len(vocab) + 1)
+                    learnt = learnt.reshape(*learnt.shape[:-1], -1, len(initial_vocab) + 1)
+                    by_class[..., new] = interpolate_steps(learnt, by_class.shape[-2])[..., old]
+                    values.append(by_class.reshape(fresh.shape))
+                weights = values
+            layer.set_weights(weights)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"init_from: {path} cannot be used ({reason})") from None
+
+
+def interpolate_steps(weights: np.ndarray, steps: int) -> np.ndarray:
+    """Output weights of shape (..., steps of a column, classes) for another number of steps, linearly between them."""
+    places = np.linspace(0, weights.shape[-2] - 1, steps)
+    below = np.floor(places).astype(int)
+    above = np.minimum(below + 1, weights.shape[-2] - 1)
+    part = (places - below)[:, None]
+    return weights[..., below, :] * (1 - part) + weights[..., above, :] * part

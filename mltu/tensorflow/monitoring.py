@@ -1,0 +1,247 @@
+"""What shows and logs training: log files, readings to look at, where the time goes."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from ..dataProvider import DataProvider
+from ..pictures.curves import save_curves
+from ..pictures.sheets import sheet
+from ..run_folder import RunFolder
+from ..utils.text_utils import ctc_decoder
+from .model_utils import reading_function
+
+if TYPE_CHECKING:
+    from .callbacks import Clock
+    from .run_state import RunState
+
+
+def spread(samples: Sequence, count: int) -> Sequence:
+    """At most so many samples, from the first to the last."""
+    return samples[:: max(1, len(samples) // count)][:count]
+
+
+def verbosity() -> int:
+    """Of Keras: a progress bar on a terminal, else a line per epoch."""
+    return 1 if sys.stdout.isatty() else 2
+
+
+class _LogFile(logging.FileHandler):
+    """Log file that lets errors through, such as a full disk, where logging prints a traceback and goes on."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        raise
+
+
+class TrainLogger(keras.callbacks.Callback):
+    """Write one line for each epoch to a log file.
+
+    Args:
+        log_path: folder of the file.
+        log_file: its name.
+        logLevel: level of its logger, which is private to the file.
+        console_output: write to standard error too.
+    """
+
+    def __init__(
+        self,
+        log_path: str | Path,
+        log_file: str = "logs.log",
+        logLevel: int = logging.INFO,
+        console_output: bool = False,
+    ) -> None:
+        super().__init__()
+        path = Path(log_path) / log_file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.logger = logging.Logger(f"{__name__}.{path}", logLevel)  # outside the tree of loggers
+        handlers: list[logging.Handler] = [_LogFile(path, mode="a", encoding="utf-8")]
+        if console_output:
+            handlers.append(logging.StreamHandler())
+        for handler in handlers:
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            self.logger.addHandler(handler)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        values = "; ".join(f"{name}: {value:.6g}" for name, value in (logs or {}).items())
+        self.logger.info("epoch %d; %s", epoch + 1, values)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        for handler in self.logger.handlers[:]:
+            handler.close()
+            self.logger.removeHandler(handler)
+
+
+class ShowReadings(keras.callbacks.Callback):
+    """After each epoch, show how a few validation lines are read.
+
+    Args:
+        images: one for each line, shape (height, width, channels); widths may differ.
+        texts: what stands on them.
+        vocab: the characters, in the order of the classes.
+        log_file: the same is appended here.
+        log_dir: folder of TensorBoard logs that get the lines as pictures with their readings; None: none.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[np.ndarray],
+        texts: Sequence[str],
+        vocab: str,
+        log_file: str | Path,
+        log_dir: str | Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.images = images
+        self.texts = texts
+        self.vocab = vocab
+        self.log_file = Path(log_file)
+        self.log_dir = log_dir
+        self._read: Callable | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self._read = self._read or reading_function(self.model)
+        predictions = [self._read(image[None]) for image in self.images]
+        readings = [ctc_decoder(keras.ops.convert_to_numpy(steps), self.vocab)[0] for steps in predictions]
+        rows = [f"  true {true}\n  read {read}" for true, read in zip(self.texts, readings, strict=True)]
+        block = f"epoch {epoch + 1}\n" + "\n".join(rows) + "\n"
+        print("\n" + block, end="", flush=True)
+        with open(self.log_file, "a", encoding="utf-8") as file:
+            file.write(block)
+        if self.log_dir:
+            self._log_pictures(epoch, readings)
+
+    def _log_pictures(self, epoch: int, readings: Sequence[str]) -> None:
+        import tensorflow as tf
+
+        writer = tf.summary.create_file_writer(str(self.log_dir))
+        with writer.as_default(step=epoch):
+            for number, (image, true, read) in enumerate(zip(self.images, self.texts, readings, strict=True), start=1):
+                picture = sheet([([image], [f"true  {true}", f"read  {read}"])])
+                tf.summary.image(f"validation line {number}", picture[None, ..., ::-1])
+        writer.close()
+
+
+class Curves(keras.callbacks.Callback):
+    """Draw the curves of a run after each epoch.
+
+    Args:
+        state: of the run, which has the values of all epochs and must come before.
+        folder: of the run.
+    """
+
+    def __init__(self, state: RunState, folder: RunFolder) -> None:
+        super().__init__()
+        self.state = state
+        self.path = folder.curves
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        save_curves(self.state.epochs, self.path)
+
+
+def logs_and_readings(
+    folder: RunFolder, val: DataProvider, vocab: str, shown_lines: int
+) -> list[keras.callbacks.Callback]:
+    """Log file, TensorBoard where it is installed, and some validation lines with their readings after each epoch."""
+    callbacks: list[keras.callbacks.Callback] = [TrainLogger(folder.path, folder.log.name)]
+    with_tensorboard = all(map(importlib.util.find_spec, ("tensorflow", "tensorboard")))  # whatever the backend
+    if with_tensorboard:
+        callbacks.append(keras.callbacks.TensorBoard(str(folder.tensorboard)))
+    if shown_lines:
+        samples = spread(val.samples, shown_lines)
+        images = [val.process_data(sample)[0] for sample in samples]
+        pictures = folder.tensorboard / "readings" if with_tensorboard else None
+        texts = [sample.text for sample in samples]
+        callbacks.append(ShowReadings(images, texts, vocab, folder.readings, pictures))
+    return callbacks
+
+
+class StageTimes(keras.callbacks.Callback):
+    """Say after each epoch where its time went, whether data or network is the bottleneck, and how much is left.
+
+    Must come last, so that saving is counted.
+
+    Args:
+        provider: of the training lines, see :attr:`mltu.dataProvider.DataProvider.timings`.
+        folder: of the run; its table gets a row per epoch: seconds of wall clock, and of loading summed over workers.
+        epochs: the last one.
+        clock: of the run.
+    """
+
+    RECENT = 5  # epochs whose time the estimate is made of
+
+    def __init__(self, provider: DataProvider, folder: RunFolder, epochs: int, clock: Clock) -> None:
+        super().__init__()
+        self.provider = provider
+        self.path = folder.timing
+        self.epochs = epochs
+        self.clock = clock
+        self.rows: list[dict[str, float]] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._begun = self._trained = self._validated = time.monotonic()
+        self.provider.reset_timings()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._trained = self._validated = time.monotonic()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        self._validated = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        loading = dict(self.provider.timings)
+        lines = loading.pop("lines")
+        row = {
+            "epoch": epoch + 1,
+            "lines": lines,
+            "training": self._trained - self._begun,
+            "validation": self._validated - self._trained,
+            "saving": time.monotonic() - self._validated,
+            **loading,
+        }
+        self.rows.append(row)
+        self._append(row)
+        ready = loading["idle"] / max(loading["idle"] + loading["waited"], 1e-9)
+        slower = "the network is the bottleneck" if ready >= 0.5 else "loading is the bottleneck; raise --train_workers"
+        parts = [f"{name} {duration(row[name])}" for name in ("training", "validation", "saving")]
+        rate = lines / max(row["training"], 1e-9)
+        print(
+            f"{', '.join(parts)}; {rate:.3g} lines per second, ready {ready:.0%} of the time: {slower}; "
+            f"at most {duration(self.seconds_left(epoch))} left",
+            flush=True,
+        )
+
+    def seconds_left(self, epoch: int) -> float:
+        """Estimate of the time until the last epoch or minute, whichever is nearer."""
+        recent = self.rows[-self.RECENT :]
+        mean = sum(row["training"] + row["validation"] + row["saving"] for row in recent) / len(recent)
+        left = mean * (self.epochs - epoch - 1)
+        return max(0.0, min(left, self.clock.max_seconds - self.clock.seconds) if self.clock.max_seconds else left)
+
+    def _append(self, row: Mapping[str, float]) -> None:
+        new = not self.path.exists()
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow({name: round(value, 3) for name, value in row.items()})
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `3 d 4 h`, `1 h 5 min`, `7 min` or `12 s`."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

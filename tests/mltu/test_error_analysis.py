@@ -1,0 +1,72 @@
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import evaluated_line as line
+from mltu.error_analysis import align, count_confusions, pooled_error_rate, worst_lines, writer_rates
+from mltu.utils.text_utils import count_errors, error_rate
+
+
+def test_count_confusions_counts_substitutions_deletions_and_insertions():
+    lines = [line("cat", "cot"), line("a cat", "acot"), line("bat", "batt"), line("same", "same")]
+    assert count_confusions(lines) == {("a", "o"): 2, (" ", ""): 1, ("", "t"): 1}
+
+
+texts = st.lists(st.tuples(st.text("abc ", max_size=9), st.text("abc ", max_size=9)), min_size=1, max_size=5)
+
+
+@given(texts)
+def test_count_confusions_adds_up_to_the_errors_of_cer(pairs):
+    true, read = zip(*pairs, strict=True)
+    assert count_confusions(line(*pair) for pair in pairs).total() == count_errors(read, true)[0]
+
+
+@given(texts)
+def test_align_keeps_both_sequences(pairs):
+    for pair in pairs:
+        aligned = align(*pair)
+        assert ["".join(side) for side in zip(*aligned, strict=True)] == (list(pair) if aligned else [])
+        assert aligned or pair == ("", "")
+
+
+def test_pooled_error_rate_has_no_interval_for_a_single_line():
+    errors, total, low, high = pooled_error_rate([line("abcd ef", "abxd ef")], str.split)
+    assert (errors, total) == (1, 2)
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+def test_pooled_error_rate_is_the_error_rate_of_several_lines():
+    pairs = [("abcd ef", "abxd ef"), ("gh", "g"), ("same", "same")]
+    true, read = zip(*pairs, strict=True)
+    assert pooled_error_rate([line(*pair) for pair in pairs]) == error_rate(read, true)
+
+
+def test_writer_rates_pools_lines_and_sorts_the_worst_first():
+    lines = [
+        line("abcdefgh", "abcdefgh", "good"),
+        line("xy", "xz", "good"),
+        line("abcd", "ab", "bad"),
+        line("abcdef", "abcdef", "bad"),
+        line("abcde", "", "worst"),
+    ]
+    rates = writer_rates(lines)
+    assert [(rate.writer, rate.lines, rate.cer.rate, rate.wer) for rate in rates] == [
+        ("worst", 1, 1.0, 1.0),
+        ("bad", 2, 0.2, 0.5),  # 2 of 10 characters, not the mean of 2 of 4 and 0 of 6
+        ("good", 2, 0.1, 0.5),
+    ]
+    assert rates[1].cer.low == 0
+    assert rates[1].cer.high == 0.5
+
+
+def test_writer_rates_is_empty_without_a_known_writer():
+    assert writer_rates([line("ab", "ac"), line("d", "d")]) == []
+    assert [rate.writer for rate in writer_rates([line("ab", "ac"), line("d", "d", "known")])] == ["", "known"]
+
+
+def test_worst_lines_ranks_a_lone_comma_low():
+    comma, long, good = line(",", "."), line("a long line", "e lung lnne,"), line("right", "right")
+    assert worst_lines([comma, good, long]) == [long, comma]
+    assert worst_lines([comma, good, long], 1) == [long]

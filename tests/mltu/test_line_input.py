@@ -1,0 +1,70 @@
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from mltu.line_input import LineInput
+from mltu.utils.errors import InputError
+
+GRAY_LINES = LineInput(48, 512, 128, "GRAY")
+COLOR_LINES = LineInput(96, 400, None, "BGR")
+
+
+def settings(architecture):
+    return SimpleNamespace(architecture=architecture, height=48, width=512, width_step=128)
+
+
+def test_from_configs_follows_the_architecture():
+    assert LineInput.from_configs(settings("line")) == GRAY_LINES
+    assert LineInput.from_configs(settings("reference")) == LineInput(48, 512, None, "BGR")
+
+
+@pytest.mark.parametrize(("line_input", "widths"), [(GRAY_LINES, [128, 256, 384, 512]), (COLOR_LINES, [400])])
+def test_widths_are_those_that_come_out(line_input, widths):
+    assert list(line_input.widths) == widths
+    lengths = range(1, 1200, 37)
+    found = {line_input(np.full((48, length), 255, np.uint8)).shape[1] for length in lengths}
+    assert found == set(widths)
+
+
+@pytest.mark.parametrize("line_input", [GRAY_LINES, COLOR_LINES])
+def test_metadata_brings_the_same_input_back(line_input):
+    shape = ["batch", *line_input.shape]
+    assert LineInput.from_metadata(line_input.metadata(), [shape], "model.onnx") == line_input
+
+
+@pytest.mark.parametrize(
+    ("changes", "shape", "complaint"),
+    [
+        ({}, [None, 48, None, 3], "takes input of shape"),
+        ({}, [None, "height", None, 1], "takes input of shape"),
+        ({"color": ["GRAY"]}, [None, 48, None, 1], "line reader"),
+        ({"width": "wide"}, [None, 48, None, 1], "its width is 'wide'"),
+        ({"width": True}, [None, 48, None, 1], "its width is True"),
+        ({"width_step": 513}, [None, 48, None, 1], "its width_step is 513"),
+        ({"width_step": None, "color": "GRAY"}, [None, 8000, 8000, 1], "too large"),
+        ({"preprocessing": {}}, [None, 48, None, 1], "other preprocessing"),
+    ],
+)
+def test_from_metadata_refuses_other_networks(changes, shape, complaint):
+    with pytest.raises(InputError, match=complaint) as caught:
+        LineInput.from_metadata(GRAY_LINES.metadata() | changes, [shape], "model.onnx")
+    assert str(caught.value).startswith("model.onnx: ")
+
+
+def test_call_turns_light_on_dark_over_and_pads_in_the_papers_color():
+    image = np.full((48, 100), 30, np.uint8)
+    image[20:30, 20:60] = 250
+    prepared = GRAY_LINES(image)
+    assert (prepared.shape, prepared.dtype) == ((48, 128, 1), np.float32)
+    assert prepared[25, 40, 0] == 5
+    assert (prepared[:, 100:] == 225).all()
+
+
+@pytest.mark.parametrize("line_input", [GRAY_LINES, COLOR_LINES])
+def test_call_gives_what_training_reads(line_input, tmp_path):
+    image = np.random.default_rng(0).integers(150, 256, (60, 210, 3)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "line.png"), image)
+    read, _ = line_input.reader(tmp_path / "line.png", "")
+    np.testing.assert_array_equal(line_input(image), line_input.resizer(read.numpy(), "")[0])
