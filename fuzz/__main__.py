@@ -32,7 +32,7 @@ from mltu.utils.errors import LINE_BREAKS
 
 from .inputs import TARGETS
 from .inputs.base import Input, Target
-from .reader import Reader
+from .parent import Reader
 
 # On top of what the imports take. An image of 64 megapixels with four channels takes 256 MB as Pillow has it and 192 MB
 # as the result; decoders hold more at once: OpenJPEG 1,024 MB (32 bits a value) beside those 256 and some 200 of packed

@@ -5,7 +5,7 @@ import sys
 import fuzz_faults as faults
 import pytest
 
-from fuzz import reader
+from fuzz import parent
 from fuzz.__main__ import main
 from fuzz.inputs import TARGETS
 from fuzz.inputs.base import Target
@@ -62,7 +62,7 @@ def test_faults_are_found_and_kept(tmp_path, capsys):
 
 
 def test_readers_that_do_nothing_are_given_up(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(reader, "STUCK", 1)
+    monkeypatch.setattr(parent, "STUCK", 1)
     targets = {"sleeps": Target(faults.sleeps, faults.one_seed, dict)}
     assert main(["--inputs", "1", "--findings", str(tmp_path)], targets) == 1
     assert "/sleeps-0-0-a.txt: did nothing for 1 seconds" in capsys.readouterr().err

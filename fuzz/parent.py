@@ -1,4 +1,4 @@
-"""The process that watches: it starts the one that reads, and anew when an input has ended it."""
+"""The process that watches: it starts the one that reads, anew when an input has ended it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .child import Result, serve
 from .inputs.base import Input, Target
-from .reading import Result, serve
 
 STUCK = 120.0  # seconds after which an input that does not compute is given up
 
