@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from .confidence import peaks
 from .datasets.base import Sample
@@ -21,6 +20,7 @@ from .inferenceModel import set_metadata
 from .loading.workers import map_ahead
 from .utils.errors import InputError
 from .utils.image_utils import read_image
+from .utils.progress import ProgressBar
 
 TEMPERATURES = np.geomspace(0.25, 8, 141)
 EXPONENTS = np.geomspace(0.25, 4, 113)
@@ -148,7 +148,7 @@ def calibrate(model: Any, samples: Sequence[Sample]) -> dict[str, tuple[float, f
 
     samples = samples[:CALIBRATION_LINES]
     ahead = map_ahead(model.pool, read, samples, 4 * model.threads)
-    progress = tqdm(ahead, total=len(samples), desc="Calibrating", unit="line")
+    progress = ProgressBar(ahead, total=len(samples), desc="Calibrating", unit="line")
     decoded = [(sample, line) for sample, line in zip(samples, progress, strict=True) if line is not None]
 
     def scores() -> dict[str, tuple[list[float], list[bool]]]:

@@ -74,7 +74,6 @@ def write_report(
     scores = {"characters": score_characters(lines), "words": score_words(lines)}
     calibration = {name: calibration_error(*score) for name, score in scores.items()}
     rates = {"CER": pooled_error_rate(lines), "WER": pooled_error_rate(lines, str.split)}
-    speed = len(lines) / seconds if seconds > 0 else None
     counts = count_confusions(lines)
     confusions = _rank(counts)
     writers = writer_rates(lines)
@@ -87,18 +86,14 @@ def write_report(
         "characters": rates["CER"].total,
         "words": rates["WER"].total,
         "seconds": seconds,
-        "lines_per_second": speed,
+        "lines_per_second": len(lines) / seconds if seconds > 0 else None,
         **{name.lower(): _without_nan({"rate": rate.rate, **rate._asdict()}) for name, rate in rates.items()},
         "calibration_error": _without_nan(calibration),
         "cer_by_writer": {writer.writer: writer.cer.rate for writer in writers},
     }
     page = _render(
-        title=title,
-        about=about,
+        **summary,
         rates=rates,
-        count=len(lines),
-        seconds=seconds,
-        speed=speed,
         confusions=confusions[:MAX_CONFUSIONS],
         heat_map=heat_map and _chart(heat_map),
         writers=writers,
@@ -219,22 +214,12 @@ def _worst_line(line: Evaluated) -> dict[str, Any]:
     """The values of a line on the page."""
     errors, total = count_errors([line.reading.text], [line.text])
     true, read = _parts(line)
-    image, problem = None, ""
+    values = {"line": line, "file": Path(line.image).name, "errors": errors, "cer": errors / max(total, 1)}
     try:
-        image = _line_image(line.image)
+        image, problem = _line_image(line.image), ""
     except InputError as error:
-        problem = str(error)
-    return {
-        "file": Path(line.image).name,
-        "image": image,
-        "problem": problem,
-        "true": true,
-        "read": read,
-        "errors": errors,
-        "cer": errors / max(total, 1),
-        "confidence": line.reading.confidence,
-        "writer": line.writer,
-    }
+        image, problem = None, str(error)
+    return values | {"image": image, "problem": problem, "true": true, "read": read}
 
 
 def _parts(line: Evaluated) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:

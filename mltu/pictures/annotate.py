@@ -79,7 +79,7 @@ def _draw_outlines(image: np.ndarray, lines: Sequence[LineReading], scale: float
 
     def draw(points: np.ndarray, closed: bool, color: tuple[int, int, int]) -> None:
         points = np.clip(np.asarray(points) * scale, 0, (drawn.shape[1] - 1, drawn.shape[0] - 1))
-        # with 4 fractional bits, coordinates are in sixteenths of a pixel
+        # With 4 fractional bits, coordinates are sixteenths of a pixel.
         cv2.polylines(drawn, [np.rint(points * 16).astype(np.int32)], closed, color, thickness, cv2.LINE_AA, 4)
 
     for number, line in enumerate(lines):
@@ -188,7 +188,7 @@ def _lay_out(line: LineReading, size: int, room: float, min_confidence: float) -
             rows.append([])
             left = 0.0
         while width > room and len(text) > 1:
-            # a word wider than a row is cut where the row ends
+            # A word wider than a row is cut where the row ends.
             cut = next(n for n in range(2, len(text) + 1) if font.getlength(text[:n]) > room) - 1
             widest = max(widest, font.getlength(text[:cut]))
             rows[-1:] = [[(0.0, text[:cut], doubtful)], []]
@@ -224,7 +224,7 @@ def _canvas(drawn: np.ndarray, width: int, height: int) -> PillowImage.Image:
 
 
 def _line_height(line: LineReading) -> float:
-    """Mean height of the outline in pixels of the page, which the slope of the line does not change."""
+    """Mean height of the outline in pixels of the page; the slope of the line does not change it."""
     left, _, right, _ = line.box
     return cv2.contourArea(np.asarray(line.polygon, np.float32)) / max(1, right - left)
 

@@ -45,7 +45,7 @@ def draw_confusions(confusions: Counter[tuple[str, str]]) -> bytes:
     figure = _figure(size, size)
     axes = figure.subplots()
     highest = counts.max()
-    # a linear scale would leave all but a few frequent confusions pale
+    # A linear scale would leave all but a few frequent confusions pale.
     norm = PowerNorm(0.5, 0, highest)
     axes.imshow(np.ma.masked_equal(counts, 0), cmap="Blues", norm=norm, aspect="equal")
     axes.imshow(np.ma.masked_equal(np.eye(len(characters)), 0), cmap="Greys", vmin=0, vmax=6)

@@ -10,6 +10,7 @@ from mltu.calibration import (
     calibration_error,
     fit_exponent,
     fit_temperature,
+    reliability_bins,
     score_characters,
     score_words,
     softmax,
@@ -31,6 +32,12 @@ def test_softmax_takes_logarithms_of_probabilities_along_the_last_axis():
     # twice the temperature is the square root of each, made to sum to 1 again
     roots = np.sqrt(probabilities)
     assert np.allclose(softmax(np.log(probabilities) / 2), roots / roots.sum(axis=1, keepdims=True))
+
+
+def test_reliability_bins_holds_counts_confidences_and_hits():
+    counts, confidences, hits = reliability_bins([0.1, 0.5, 0.6, 1.0], [False, True, False, True], 2)
+    assert (counts.tolist(), hits.tolist()) == ([2, 2], [1, 1])
+    assert confidences == pytest.approx([0.6, 1.6])
 
 
 def test_calibration_error_equals_the_sum_by_hand():
