@@ -30,17 +30,18 @@ import numpy as np
 from tqdm import tqdm
 
 from mltu.annotate import annotate
+from mltu.beam_search import BEAM_WIDTH, LM_WEIGHT, BeamSearch
 from mltu.calibration import calibrate, softmax
-from mltu.confidence import character_edges, peaks
 from mltu.configs import ArgumentParser, brief
+from mltu.ctc import align, character_boundaries, greedy_decode, peak_steps
 from mltu.datasets.base import Sample
 from mltu.datasets.table import read_table
-from mltu.decoding import BEAM_WIDTH, LEXICON_COST, LM_WEIGHT, BeamSearch, Lexicon, align, greedy
 from mltu.error_analysis import Evaluated
 from mltu.formats import FORMATS
 from mltu.inferenceModel import OnnxInferenceModel
 from mltu.inputs import list_files, read_pages
 from mltu.language_model import CharacterModel
+from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.outputs import Results, format_for, page_path, page_targets
 from mltu.pages import TextLine, cut_line, find_lines, slope_of
 from mltu.readings import Character, LineReading, PageReading
@@ -183,7 +184,7 @@ class ImageToWordModel(OnnxInferenceModel):
     def decode(self, log_probs: np.ndarray) -> Decoded:
         """Find the text in what the network says."""
         if self.decoder is None:
-            labels, spans = greedy(log_probs)
+            labels, spans = greedy_decode(log_probs)
         else:
             labels = self.decoder(log_probs)
             spans = align(log_probs, labels)
@@ -222,7 +223,7 @@ class ImageToWordModel(OnnxInferenceModel):
         if self.metadata.get("width_step"):
             # the image stands at the left of the padded one
             steps = len(log_probs) * min(1.0, prepared_shape[0] * width / (height * prepared_shape[1]))
-            edges = np.clip(character_edges(spans) / steps, 0, 1)
+            edges = np.clip(character_boundaries(spans) / steps, 0, 1)
         else:  # steps that go through the image several times tell no place
             edges = np.linspace(0, 1, len(labels) + 1)
         characters = tuple(
@@ -242,7 +243,7 @@ class ImageToWordModel(OnnxInferenceModel):
 
     def _judge(self, found: Decoded) -> list[tuple[float, tuple[tuple[str, float], ...]]]:
         """Confidence of each character, and what else it may be."""
-        probabilities = softmax(peaks(*found) / self.temperature)
+        probabilities = softmax(found.log_probs[peak_steps(*found)] / self.temperature)
         count = min(ALTERNATIVES + 2, probabilities.shape[1])  # with the character itself and the blank
         most = np.argpartition(-probabilities, count - 1, axis=1)[:, :count]
         judged = []

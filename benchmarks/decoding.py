@@ -27,9 +27,10 @@ from tqdm import tqdm
 
 from benchmarks.common import ROOT, report
 from inferenceModel import ImageToWordModel
+from mltu.beam_search import BEAM_WIDTH, CHARACTER_BONUS, LM_WEIGHT, BeamSearch
 from mltu.datasets import read_table
-from mltu.decoding import BEAM_WIDTH, CHARACTER_BONUS, LEXICON_COST, LM_WEIGHT, BeamSearch, Lexicon
 from mltu.language_model import CharacterModel
+from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.utils.console import command
 from mltu.utils.image_utils import read_image
 from mltu.utils.text_utils import error_rate

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from .confidence import peaks
+from .ctc import peak_steps
 from .datasets.base import Sample
 from .error_analysis import Evaluated, align
 from .inferenceModel import set_metadata
@@ -158,7 +158,7 @@ def calibrate(model: Any, samples: Sequence[Sample]) -> dict[str, tuple[float, f
     model.temperature = model.word_exponent = 1.0
     before = scores()
     if before["characters"][1]:
-        logits = np.concatenate([peaks(*line) for _, (line, *_) in decoded])
+        logits = np.concatenate([line.log_probs[peak_steps(*line)] for _, (line, *_) in decoded])
         labels = np.concatenate([line.labels for _, (line, *_) in decoded])
         model.temperature = fit_temperature(logits, labels, before["characters"][1])
         model.word_exponent = fit_exponent(*scores()["words"])

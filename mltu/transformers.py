@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from .annotations.images import Image
+from .ctc import steps_needed
 from .utils.errors import InputError
 from .utils.image_utils import paper_color
 
@@ -185,10 +186,7 @@ class LabelIndexer(Transformer):
 
 
 class LabelStepCheck(Transformer):
-    """Refuse labels that CTC cannot align to the network's time steps.
-
-    A path needs one step for every character and one blank between two equal neighbours
-    (Graves et al., 2006, sec. 3.1); with fewer steps the loss is infinite.
+    """Refuse labels that CTC cannot align to the network's time steps, see :func:`mltu.ctc.steps_needed`.
 
     Args:
         time_steps: length of the network's output sequence, or what it is for each width of image in pixels.
@@ -203,7 +201,7 @@ class LabelStepCheck(Transformer):
         Raises:
             InputError: the label needs more steps than there are.
         """
-        needed = len(label) + int(np.count_nonzero(label[1:] == label[:-1]))
+        needed = steps_needed(label)
         steps = self.time_steps if isinstance(self.time_steps, int) else self.time_steps[data.shape[1]]
         if needed > steps:
             raise InputError(f"the text needs {needed} time steps and the network has {steps}; raise --width")

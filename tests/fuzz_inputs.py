@@ -28,9 +28,9 @@ from configs import ModelConfigs
 from inferenceModel import ImageToWordModel
 from mltu.configs import BaseModelConfigs, read_yaml
 from mltu.datasets import Sample, list_split, read_alto, read_iam, read_table, write_table
-from mltu.decoding import Lexicon
 from mltu.inputs import read_pages
 from mltu.language_model import CharacterModel
+from mltu.lexicon import Lexicon
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import MAX_PIXELS, read_image, to_gray
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from mltu.utils.text_utils import (
     bootstrap_interval,
-    collapse_path,
     count_errors,
     ctc_decoder,
     edit_distance,
@@ -38,26 +37,26 @@ words = st.lists(st.sampled_from(["a", "bb", "cat", "the"]), min_size=1, max_siz
 
 
 @given(st.lists(st.tuples(words, words), min_size=1, max_size=5))
-def test_rates_equal_jiwer(pairs):
+def test_get_cer_and_get_wer_equal_jiwer(pairs):
     predicted, true = map(list, zip(*pairs, strict=True))
     assert get_cer(predicted, true) == pytest.approx(jiwer.cer(true, predicted))
     assert get_wer(predicted, true) == pytest.approx(jiwer.wer(true, predicted))
 
 
-def test_rates_weigh_lines_by_their_length():
+def test_get_cer_and_get_wer_weigh_lines_by_their_length():
     # one error in 1 character, none in 9: 1 of 10, not the mean of 1 and 0
     assert get_cer(["x", "abcdefghi"], ["a", "abcdefghi"]) == pytest.approx(0.1)
     assert get_wer(["x", "a b c d"], ["y", "a b c d"]) == pytest.approx(0.2)
 
 
-def test_rates_of_single_texts_and_of_nothing():
+def test_get_cer_and_get_wer_take_single_texts_and_nothing():
     assert get_cer("abd", "abc") == pytest.approx(1 / 3)
     assert get_wer("a x", "a b") == 0.5
     assert get_cer([], []) == get_wer("", "") == 0
     assert get_cer("a", "") == float("inf")
 
 
-def test_lists_of_different_lengths_are_refused():
+def test_get_cer_refuses_lists_of_different_lengths():
     with pytest.raises(ValueError, match="argument 2 is longer"):
         get_cer(["a"], ["a", "b"])
 
@@ -66,14 +65,8 @@ def test_count_errors_sums():
     assert count_errors(["ab", "c"], ["ax", "cde"]) == (3, 5)
 
 
-@given(st.lists(st.integers(0, 3), max_size=20))
-def test_collapse_equals_merging_then_dropping(path):
-    expected = [label for label, _ in groupby(path) if label != 3]
-    assert collapse_path(np.array(path, dtype=int), 3).tolist() == expected
-
-
 @given(st.lists(st.lists(st.integers(0, 3), min_size=9, max_size=9), min_size=1, max_size=4))
-def test_greedy_decoder_equals_brute_force(paths):
+def test_ctc_decoder_equals_merging_then_dropping(paths):
     scores = np.random.default_rng(0).random((len(paths), 9, 4)) * 0.5
     for row, path in enumerate(paths):
         scores[row, np.arange(9), path] = 1
@@ -81,12 +74,12 @@ def test_greedy_decoder_equals_brute_force(paths):
     assert ctc_decoder(scores, "abc") == ctc_decoder(scores, list("abc")) == expected
 
 
-def test_a_blank_separates_equal_characters():
+def test_ctc_decoder_keeps_equal_characters_that_a_blank_separates():
     paths = np.eye(3)[[[0, 0, 2, 0, 1, 1]]]
     assert ctc_decoder(paths, "ab") == ["aab"]
 
 
-def test_the_bootstrap_interval_holds_the_rate_and_shrinks_with_more_lines():
+def test_bootstrap_interval_holds_the_rate_and_shrinks_with_more_lines():
     rng = np.random.default_rng(0)
     widths = []
     for lines in (50, 5000):
