@@ -20,8 +20,8 @@ EXTERNAL_DATA = re.compile(rb"[\x00\x08]location")
 def write_int8(path: str | Path, target: str | Path) -> None:
     """Write a copy of a model whose LSTMs and matrix products have 8-bit weights.
 
-    Their inputs are quantised when it runs, with one scale for a whole batch, so that what a line gives
-    would depend on its company: `one_by_one` in the metadata says to run each line alone.
+    Their inputs are quantised when it runs, with one scale for a whole batch. To keep each output independent of the
+    other lines of its batch, `one_by_one` in the metadata says to run each line alone.
 
     Args:
         path: the float32 ONNX file.
@@ -44,7 +44,7 @@ def set_metadata(path: str | Path, **values: Any) -> None:
     import onnx
 
     model = onnx.load(path)
-    kept = {one.key: one.value for one in model.metadata_props}
+    kept = {entry.key: entry.value for entry in model.metadata_props}
     onnx.helper.set_model_props(model, kept | {name: json.dumps(value) for name, value in values.items()})
     write_whole(Path(path), model.SerializeToString())
 
@@ -85,7 +85,7 @@ class OnnxInferenceModel:
         options = ort.SessionOptions()
         self.threads = threads
         options.intra_op_num_threads = threads
-        options.log_severity_level = 4  # what is wrong is said by exceptions
+        options.log_severity_level = 4  # errors come as exceptions
         options.add_session_config_entry("session.load_model_format", "ONNX")  # not a guess from the content
         wanted = ["CPUExecutionProvider"] if force_cpu else ["CUDAExecutionProvider", "CPUExecutionProvider"]
         providers = [provider for provider in wanted if provider in ort.get_available_providers()]
@@ -97,8 +97,8 @@ class OnnxInferenceModel:
             self.model = ort.InferenceSession(content, options, providers=providers)
             texts = self.model.get_modelmeta().custom_metadata_map
             inputs, outputs = self.model.get_inputs(), self.model.get_outputs()
-            self.input_shapes, self.output_shapes = ([one.shape for one in ends] for ends in (inputs, outputs))
-            self.input_names, self.output_names = ([one.name for one in ends] for ends in (inputs, outputs))
+            self.input_shapes, self.output_shapes = ([end.shape for end in ends] for ends in (inputs, outputs))
+            self.input_names, self.output_names = ([end.name for end in ends] for ends in (inputs, outputs))
         except InputError:
             raise
         except OSError as error:
@@ -116,7 +116,7 @@ class OnnxInferenceModel:
             return text
 
     def predict(self, data: np.ndarray) -> Any:
-        """What the model makes of one input."""
+        """The result for one input."""
         raise NotImplementedError
 
     def __call__(self, data: np.ndarray) -> Any:

@@ -20,16 +20,6 @@ from .utils.image_utils import paper_color
 logger = logging.getLogger(__name__)
 
 
-# how a line becomes a network's input, as it is stored in an exported model beside its colour and size
-LINE_PREPROCESSING = {
-    "values": [0, 255],
-    "polarity": "dark on light",
-    "keep_aspect_ratio": True,
-    "padding_color": "paper",
-    "align": ["left", "middle"],
-}
-
-
 class Transformer:
     """Maps (data, label) to (data, label), the same way every time."""
 

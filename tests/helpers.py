@@ -13,6 +13,7 @@ from mltu.error_analysis import Evaluated
 from mltu.readings import Character, LineReading
 
 ROOT = Path(__file__).resolve().parent.parent
+PRETRAINED, SAMPLES = ROOT / "Models" / "pretrained", ROOT / "samples"
 # small enough for two cores: 16 time steps
 TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "1"]
 

@@ -22,9 +22,10 @@ from helpers import ROOT, TINY_RUN, run_script
 from mltu.annotations.images import Image
 from mltu.datasets import PUBLISHED_SPLITS, Sample, Skipped, read_table
 from mltu.inferenceModel import OnnxInferenceModel
+from mltu.line_input import PREPROCESSING
 from mltu.run_folder import reserved
 from mltu.tensorflow import model_utils, recurrent  # noqa: F401 - register the layers of saved models
-from mltu.transformers import LINE_PREPROCESSING, ImageResizer
+from mltu.transformers import ImageResizer
 from mltu.utils.errors import InputError
 from mltu.utils.text_utils import ctc_decoder
 from train import (
@@ -113,7 +114,7 @@ def test_onnx_reads_what_keras_reads(trained_run):
     assert ctc_decoder(theirs, configs.vocab) == ctc_decoder(ours, configs.vocab)
     metadata = onnx_model.metadata
     assert (metadata["vocab"], metadata["height"], metadata["width"]) == (configs.vocab, 32, 128)
-    assert metadata["preprocessing"] == LINE_PREPROCESSING
+    assert metadata["preprocessing"] == PREPROCESSING
 
 
 def test_the_line_network_takes_the_same_way(line_run):

@@ -39,7 +39,7 @@ def _on_host(function: Callable[..., tuple], arrays: Sequence, shapes: Sequence[
 def _characters(vocabulary) -> list[str]:
     """The vocabulary as a list of characters, from text, a list, or a tensor of strings."""
     if hasattr(vocabulary, "numpy"):
-        return [one.decode("utf-8") for one in vocabulary.numpy().tolist()]
+        return [character.decode("utf-8") for character in vocabulary.numpy().tolist()]
     return list(vocabulary)
 
 
@@ -61,17 +61,17 @@ class _ErrorRate(keras.metrics.Metric):
     def _counts(cls, decoded: Sequence, true: Sequence, vocabulary: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """Edits and true tokens of each sample; float32, shape (batch,)."""
         texts = (
-            [cls._tokens(one[(one >= 0) & (one < len(vocabulary))], vocabulary) for one in map(np.asarray, labels)]
+            [cls._tokens(row[(row >= 0) & (row < len(vocabulary))], vocabulary) for row in map(np.asarray, labels)]
             for labels in (decoded, true)
         )
-        pairs = [(edit_distance(one, reference), len(reference)) for one, reference in zip(*texts, strict=True)]
+        pairs = [(edit_distance(text, reference), len(reference)) for text, reference in zip(*texts, strict=True)]
         errors, totals = np.array(pairs, np.float32).reshape(-1, 2).T
         return errors, totals
 
     @classmethod
     def _distance(cls, pred_decoded, y_true, vocab, padding: int):
         """Edits over true tokens for each sample; infinite where there is no true token but an edit."""
-        decoded = [one[one != padding] for one in map(np.asarray, pred_decoded)]
+        decoded = [row[row != padding] for row in map(np.asarray, pred_decoded)]
         errors, totals = cls._counts(decoded, list(y_true), _characters(vocab))
         rates = np.divide(errors, totals, out=np.where(errors > 0, np.inf, 0).astype(np.float32), where=totals > 0)
         return ops.convert_to_tensor(rates)
