@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mltu.augmentors import AUGMENTORS
-from mltu.configs import BaseModelConfigs, nearest, setting
+from mltu.configs import BaseModelConfigs, nearest, read_yaml, setting
 from mltu.utils.errors import InputError
 
 DEFAULT_AUGMENTORS = (
@@ -143,14 +143,36 @@ class ModelConfigs(BaseModelConfigs):
             raise InputError("val_path: goes with --dataset table only")
 
     @classmethod
-    def resumable(cls) -> set[str]:
-        """Names of the settings that may change when a run is resumed."""
-        return cls.marked(RESUMABLE)
+    def from_flags(
+        cls, flags: Mapping[str, Any], config_file: str | None = None, resumed_folder: str | None = None
+    ) -> ModelConfigs:
+        """Settings from flags over those of a file over the defaults.
 
-    @classmethod
-    def changing_texts(cls) -> set[str]:
-        """Names of the settings that decide which texts there are, and so the vocabulary and the text length."""
-        return cls.marked(TEXTS)
+        Args:
+            flags: name -> value.
+            config_file: settings to start from; the run gets a folder of its own.
+            resumed_folder: of the run that goes on with its settings.
+
+        Raises:
+            InputError: a name or value is wrong, or a setting cannot change when a run is resumed.
+        """
+        values: dict[str, Any] = {}
+        if resumed_folder:
+            may_change = cls.marked(RESUMABLE)
+            if flags.keys() - may_change:
+                names = ", --".join(sorted(may_change))
+                raise InputError(f"--resume keeps the settings of the run; only --{names} go with it")
+            values = read_yaml(Path(resumed_folder) / "configs.yaml") | {"model_path": resumed_folder}
+        elif config_file:
+            values = read_yaml(config_file)
+            cls.check_names_and_types(values, config_file)
+            of_a_run = values.pop("model_path", None) is not None  # which keeps its folder
+            if flags.get("dataset") not in (None, values.get("dataset", "iam")):
+                values.pop("data_path", None)  # it belongs to the other dataset
+            if of_a_run and not flags.keys().isdisjoint(cls.marked(TEXTS)):
+                values.pop("vocab", None)
+                values.pop("max_text_length", None)
+        return cls.from_dict(values | flags)
 
     def initial(self) -> ModelConfigs:
         """Settings of the run whose weights this one starts from.

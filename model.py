@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import keras
@@ -66,21 +67,21 @@ ARCHITECTURES = {
 }
 
 
-def time_steps(width: int, height: int, architecture: str, steps_per_column: int = 1) -> int:
-    """Length of a network's output sequence for an image of this size in pixels.
+def time_steps(widths: Iterable[int], height: int, architecture: str, steps_per_column: int = 1) -> dict[int, int]:
+    """Length of a network's output sequence for images of each of some widths.
 
     Args:
-        width: of the image.
-        height: of the image.
+        widths: of images, in pixels.
+        height: of the images, in pixels.
         architecture: name of the network.
         steps_per_column: as in :func:`train_model`.
     """
     network = ARCHITECTURES[architecture]
-    rows, columns = network.feature_map(height, width)
-    return columns * steps_per_column if network.by_column else rows * columns
-
-
-OUTPUT_LAYERS = ("output", "output_scores")  # whose weights belong to classes; a network has one of them
+    maps = {width: network.feature_map(height, width) for width in widths}
+    return {
+        width: columns * steps_per_column if network.by_column else rows * columns
+        for width, (rows, columns) in maps.items()
+    }
 
 
 def _classes(x: keras.KerasTensor, count: int, steps_per_column: int, name: str) -> keras.KerasTensor:

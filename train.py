@@ -43,9 +43,10 @@ import cv2
 
 from configs import ModelConfigs
 from mltu.augmentors import AUGMENTORS
-from mltu.configs import ArgumentParser, read_yaml
+from mltu.configs import ArgumentParser
 from mltu.datasets.base import Sample, Skipped, describe_skipped
 from mltu.datasets.from_configs import read_mix, read_samples, split_samples
+from mltu.datasets.table import read_table
 from mltu.inferenceModel import write_int8
 from mltu.line_input import LineInput
 from mltu.preprocessors import DarkOnLight
@@ -88,10 +89,14 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
         samples, skipped = read_samples(configs)
         parts, unassigned = split_samples(configs, samples)
         mix, skipped_in_mix = read_mix(configs)
+        from model import time_steps
+
+        line_input = LineInput.from_configs(configs)
+        steps = time_steps(line_input.widths, configs.height, configs.architecture, configs.steps_per_column)
         configs = configs.completed(
             [sample.text for part in (*parts.values(), *mix) for sample in part],
             known_vocab=configs.initial().vocab if configs.init_from else "",
-            max_steps=max(steps_by_width(configs).values()),
+            max_steps=max(steps.values()),
             quickest_precision=quickest_precision() if configs.precision == "auto" else "",
         )
         if action == "overfit_batch":
@@ -99,8 +104,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
             parts, mix = {"train": parts["train"][: configs.batch_size]}, []
 
         # Batches: every sample is tried once, and what cannot be used is skipped.
-        line_input = LineInput.from_configs(configs)
-        providers, dropped = make_providers(configs, line_input, parts, mix)
+        providers, dropped = make_providers(configs, line_input, steps, parts, mix)
         watched += providers.values()
         skipped += [*unassigned, *skipped_in_mix, *dropped]
         if skipped:
@@ -132,17 +136,10 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
     return 0
 
 
-def steps_by_width(configs: ModelConfigs) -> dict[int, int]:
-    """Time steps that the network makes of images of each width that there can be, in pixels."""
-    from model import time_steps
-
-    network = (configs.height, configs.architecture, configs.steps_per_column)
-    return {width: time_steps(width, *network) for width in LineInput.from_configs(configs).widths}
-
-
 def make_providers(
     configs: ModelConfigs,
     line_input: LineInput,
+    steps: Mapping[int, int],
     parts: Mapping[str, Sequence[Sample]],
     mix: Sequence[Sequence[Sample]] = (),
 ) -> tuple[dict[str, DataProvider], list[Skipped]]:
@@ -151,13 +148,13 @@ def make_providers(
     Args:
         configs: of the run, completed.
         line_input: what the network takes.
+        steps: time steps that it makes of images of each width.
         parts: samples of "train" and others; only "train" is shuffled and augmented.
         mix: samples of further datasets for training.
     """
-    from mltu.dataProvider import Mixture
+    from mltu.loading.batches import Mixture
     from mltu.tensorflow.dataProvider import DataProvider
 
-    steps = steps_by_width(configs)
     varies = line_input.width_step is not None
     common = DataProvider(
         parts["train"],
@@ -318,8 +315,6 @@ def finish(
     results: dict[str, Any],
 ) -> None:
     """Judge the best weights by the test lines, if there are some, write the results and export."""
-    import keras
-
     from mltu.tensorflow import export
 
     results |= {f"{part}_lines": len(provider.samples) for part, provider in providers.items()}
@@ -333,12 +328,7 @@ def finish(
         results |= {f"test_{name}": float(value) for name, value in scores.items()}
         print(f"Test: CER {results['test_CER']:.2%}, WER {results['test_WER']:.2%}")
     folder.write_results(results)
-    if keras.backend.backend() != "tensorflow":
-        export.export_elsewhere(folder, __file__)
-    else:
-        val = providers["val"]
-        images = [val.process_data(sample)[0] for sample in val.samples[: export.COMPARED_LINES]]
-        export.export(folder, line_input, configs.vocab, images, val.samples)
+    export.export_best(folder, line_input, configs.vocab, providers["val"].samples, script=__file__)
     if "val_CER" in results:
         print(f"Best: CER {results['val_CER']:.2%}, WER {results['val_WER']:.2%} in epoch {results['best_epoch']}.")
     if folder.onnx.exists():
@@ -369,22 +359,9 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
     if chosen and given.overwrite:
         parser.error(f"--{chosen[0]} trains nothing, so it does not go with --overwrite; choose another --model_path")
     given.action = "resume" if given.resume else "".join(chosen)
-    values: dict[str, Any] = {}
-    if given.resume:
-        may_change = ModelConfigs.resumable()
-        if settings.keys() - may_change or given.config or given.overwrite or chosen:
-            parser.error(f"--resume keeps the settings of the run; only --{', --'.join(sorted(may_change))} go")
-        values = read_yaml(RunFolder(given.resume).configs) | {"model_path": given.resume}
-    elif given.config:
-        values = read_yaml(given.config)
-        ModelConfigs.check_names_and_types(values, given.config)
-        of_a_run = values.pop("model_path", None) is not None  # which keeps its folder
-        if settings.get("dataset") not in (None, values.get("dataset", "iam")):
-            values.pop("data_path", None)  # it belongs to the other dataset
-        if of_a_run and not settings.keys().isdisjoint(ModelConfigs.changing_texts()):
-            values.pop("vocab", None)
-            values.pop("max_text_length", None)
-    return given, ModelConfigs.from_dict(values | settings)
+    if given.resume and (given.config or given.overwrite or chosen):
+        parser.error("--resume goes on with a run; it does not go with --config, --overwrite or a check")
+    return given, ModelConfigs.from_flags(settings, given.config, given.resume)
 
 
 @command("train.py", stopped="stopped; where a model.keras was saved, --export_only DIR exports it")
@@ -393,9 +370,11 @@ def main(args: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     given, configs = parse(args)
     if given.export_only:
-        from mltu.tensorflow.export import export_again
+        from mltu.tensorflow.export import export
 
-        export_again(RunFolder(given.export_only), ModelConfigs)
+        folder = RunFolder(given.export_only)
+        configs = ModelConfigs.load(folder.configs)
+        export(folder, LineInput.from_configs(configs), configs.vocab, read_table(folder.val)[0])
     elif given.int8:
         folder = RunFolder(given.int8)
         write_int8(folder.onnx, folder.int8)

@@ -33,11 +33,11 @@ from tqdm import tqdm
 
 from benchmarks.common import report
 from inferenceModel import ImageToWordModel
-from mltu.annotate import annotate
 from mltu.datasets import Sample, read_table
 from mltu.datasets.alto import read_page
 from mltu.datasets.synthetic import draw_page, english_sentences
 from mltu.pages import cut_line
+from mltu.pictures.annotate import annotate
 from mltu.utils.console import command
 from mltu.utils.image_utils import paper_color, read_image, write_png
 from mltu.utils.text_utils import error_rate

@@ -64,6 +64,8 @@ def one(options: dict) -> dict[str, float]:
     from configs import ModelConfigs
     from mltu.configs import read_yaml
     from mltu.datasets import read_table
+    from mltu.line_input import LineInput
+    from model import time_steps
     from train import make_providers
 
     cv2.setNumThreads(1)  # one worker is one thread, on both sides
@@ -84,7 +86,9 @@ def one(options: dict) -> dict[str, float]:
             "load_in_processes": options["loader"] == "processes",
         }
     )
-    providers, _ = make_providers(configs, {"train": samples})
+    line_input = LineInput.from_configs(configs)
+    steps = time_steps(line_input.widths, configs.height, configs.architecture, configs.steps_per_column)
+    providers, _ = make_providers(configs, line_input, steps, {"train": samples})
     rates = []
     for epoch in range(options["epochs"]):
         providers["train"].epoch = epoch + 1

@@ -38,14 +38,16 @@ CHARACTERS = 46  # of the median line
 def one(options: dict) -> dict[str, float]:
     """Measure one network in this process."""
     from configs import ModelConfigs
+    from mltu.line_input import LineInput
+    from mltu.tensorflow.devices import Devices
     from train import build
 
     height, width, channels = SIZES[options["network"]]
     chosen = {name: options[name] for name in ("shortcut", "precision")}
     settings = {"architecture": options["network"], "height": height, "vocab": VOCAB, **chosen}
-    model = build(
-        ModelConfigs.from_dict({**settings, "width": 1536 if channels == 1 else width, "dataset": "synthetic"})
-    )
+    width_limit = 1536 if channels == 1 else width
+    configs = ModelConfigs.from_dict({**settings, "width": width_limit, "dataset": "synthetic"})
+    model = build(configs, LineInput.from_configs(configs), Devices())
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (options["batch"], height, width, channels)).astype(np.uint8)
     labels = rng.integers(0, len(VOCAB), (options["batch"], CHARACTERS)).astype(np.int32)

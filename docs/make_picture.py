@@ -23,9 +23,9 @@ import numpy as np
 
 from inferenceModel import ImageToWordModel
 from mltu.datasets.synthetic import draw_line
+from mltu.pictures.sheets import caption
 from mltu.utils.console import command
 from mltu.utils.image_utils import write_png
-from mltu.utils.sheets import caption
 
 HERE = Path(__file__).resolve().parent
 SEED = 2024  # another one than that of training, so that the hands are new

@@ -4,13 +4,11 @@ Importing this package loads neither TensorFlow nor any other deep-learning fram
 what needs Keras stands in :mod:`mltu.tensorflow`.
 """
 
-from typing import Any
-
 __all__ = ["CVImage", "Image"]
 __version__ = "1.0.0"
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import the names of `__all__` when they are asked for: OpenCV must not delay what a command does first."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,14 +16,19 @@ from .utils.image_utils import paper_color
 
 
 class Augmentor:
-    """Base class: decides whether to act, and unwraps and wraps the image.
+    """Base class: decides by chance whether to change an image, and takes and returns both kinds of image.
 
     Args:
         random_chance: probability, 0 to 1, that an image is changed.
-        seed: seed of the augmentor's own random numbers, used when a call brings none.
+        seed: of the augmentor's own random numbers, which a call without `rng` uses.
 
     Raises:
-        ValueError: the probability is out of range.
+        ValueError: the probability, or a setting of the augmentor, is out of range.
+
+    Example:
+        >>> changed, text = RandomSlant(random_chance=1)(np.full((64, 300), 255, np.uint8), "a line")
+        >>> changed.shape[0], text
+        (64, 'a line')
     """
 
     def __init__(self, random_chance: float = 0.5, seed: int = 0) -> None:
@@ -33,7 +38,7 @@ class Augmentor:
         self._rng = np.random.default_rng(seed)
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Change one image; every random number comes from `rng`."""
+        """Change an image; every random number comes from `rng`."""
         raise NotImplementedError
 
     def __call__(
@@ -42,9 +47,9 @@ class Augmentor:
         """Return (image, annotation), the image changed with the given probability.
 
         Args:
-            image: the picture; an `Image` is updated in place.
-            annotation: passed through.
-            rng: random numbers of this call, so that a sample's changes depend on nothing else.
+            image: an `Image` is updated in place, an array is left as it is.
+            annotation: label of the image, returned unchanged.
+            rng: random numbers of this call, which make a sample's changes independent of other samples.
         """
         rng = self._rng if rng is None else rng
         if rng.random() >= self.random_chance:
@@ -55,7 +60,7 @@ class Augmentor:
 
 
 def _warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Affine warp to (width, height), the new ground in the paper's colour."""
+    """Warp an image by an affine matrix to a (width, height); the new background has the paper's colour."""
     return cv2.warpAffine(
         image,
         matrix.astype(np.float32),
@@ -85,10 +90,10 @@ class RandomBrightness(Augmentor):
 
 
 class RandomRotate(Augmentor):
-    """Turn the image about its centre; it grows so that nothing is cut off.
+    """Rotate the image about its centre; it grows so that nothing is cut off.
 
     Args:
-        angle: largest angle in degrees, to either side, or a (lowest, highest) pair.
+        angle: largest angle to either side, or a (lowest, highest) pair; degrees.
     """
 
     def __init__(self, random_chance: float = 0.5, angle: float | tuple[float, float] = 1.5, seed: int = 0) -> None:
@@ -97,7 +102,7 @@ class RandomRotate(Augmentor):
 
     @staticmethod
     def rotate_image(image: np.ndarray, angle: float) -> np.ndarray:
-        """Turn by `angle` degrees, anticlockwise, on paper-coloured ground."""
+        """Rotate by `angle` degrees, anticlockwise, on a paper-coloured background."""
         height, width = image.shape[:2]
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
         cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])
@@ -114,8 +119,8 @@ class RandomErodeDilate(Augmentor):
     """Make dark strokes thinner or thicker.
 
     Args:
-        kernel_size: (width, height) of the structuring element in pixels for a line 64 px high;
-            higher lines get a larger one. 1 x 1 would change nothing and is refused.
+        kernel_size: (width, height) of the structuring element for a line 64 pixels high, in pixels;
+            it grows with the height of the line. 1 x 1 would change nothing and is refused.
     """
 
     def __init__(self, random_chance: float = 0.5, kernel_size: tuple[int, int] = (2, 2), seed: int = 0) -> None:
@@ -129,9 +134,9 @@ class RandomErodeDilate(Augmentor):
         size = [max(1, round(side * scale)) for side in self.kernel_size]
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE if min(size) > 2 else cv2.MORPH_RECT, size)
         changed = cv2.erode(image, kernel) if rng.random() < 0.5 else cv2.dilate(image, kernel)
-        # a whole kernel would swallow hairlines, so the change is mixed in by a random part
-        part = rng.uniform(0.3, 1.0)
-        return cv2.addWeighted(changed, part, image, 1 - part, 0)
+        # at full strength the kernel would swallow hairlines, so only a random share of the change is mixed in
+        share = rng.uniform(0.3, 1.0)
+        return cv2.addWeighted(changed, share, image, 1 - share, 0)
 
 
 class RandomSharpen(Augmentor):
@@ -139,7 +144,7 @@ class RandomSharpen(Augmentor):
 
     Args:
         alpha: largest share of the sharpened image, 0 to 1.
-        lightness_range: range of the kernel's centre weight, in addition to 8; above 1 brightens.
+        lightness_range: range of what is added to 8 for the kernel's centre weight; above 1 it brightens.
     """
 
     def __init__(
@@ -166,7 +171,7 @@ class RandomGaussianBlur(Augmentor):
     """Blur as a camera out of focus does.
 
     Args:
-        sigma: largest standard deviation in pixels, for a line 64 px high; higher lines get more.
+        sigma: largest standard deviation for a line 64 pixels high, in pixels; it grows with the height of the line.
     """
 
     def __init__(self, random_chance: float = 0.5, sigma: float = 1.0, seed: int = 0) -> None:
@@ -182,8 +187,8 @@ class RandomSaltAndPepper(Augmentor):
     """Set random pixels to white (salt) or black (pepper).
 
     Args:
-        salt_vs_pepper: share of salt, 0 to 1.
-        amount: largest share of the pixels that is changed, 0 to 1.
+        salt_vs_pepper: share of white among the changed pixels, 0 to 1.
+        amount: largest share of the pixels that are changed, 0 to 1.
     """
 
     def __init__(
@@ -210,12 +215,14 @@ class RandomElasticTransform(Augmentor):
     """Bend the image by a smooth random displacement of every pixel.
 
     Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks Applied to
-    Visual Document Analysis" (ICDAR 2003), sec. 2. The field is drawn on a coarse grid and
-    enlarged, which smooths it as the paper's Gaussian does at a fraction of the cost.
+    Visual Document Analysis" (ICDAR 2003), sec. 2. The displacements are drawn on a coarse grid and
+    enlarged, which smooths them as the paper's Gaussian does, at a fraction of the cost.
 
     Args:
-        alpha_range: strength: standard deviation of the displacement, as a share of the image height.
-        sigma_range: smoothness: distance between the grid's points, as a share of the image height.
+        alpha_range: range of the strength, which is the standard deviation of the displacement, as a share of the
+            image height.
+        sigma_range: range of the smoothness, which is the distance of the grid's points, as a share of the image
+            height.
     """
 
     def __init__(
@@ -231,11 +238,11 @@ class RandomElasticTransform(Augmentor):
 
     @staticmethod
     def elastic_transform(image: np.ndarray, alpha: float, sigma: float, rng: np.random.Generator) -> np.ndarray:
-        """Displace with standard deviation `alpha` and grid distance `sigma`, both in pixels."""
+        """Displace by a standard deviation of `alpha` with a grid distance of `sigma`, both in pixels."""
         height, width = image.shape[:2]
         grid = (int(np.ceil(height / sigma)) + 2, int(np.ceil(width / sigma)) + 2, 2)
         field = rng.normal(0, alpha, grid).astype(np.float32)
-        # cubic up to a quarter of the size is as smooth, and much quicker
+        # cubic interpolation to a quarter of the size is as smooth, and much quicker
         places = cv2.resize(field, (width // 4 + 1, height // 4 + 1), interpolation=cv2.INTER_CUBIC)
         places = cv2.resize(places, (width, height), interpolation=cv2.INTER_LINEAR)
         places[..., 0] += np.arange(width, dtype=np.float32)
@@ -259,7 +266,7 @@ class RandomSlant(Augmentor):
     """Shear the writing to the left or right; the image grows so that nothing is cut off.
 
     Args:
-        angle: largest slant to either side, in degrees from the upright.
+        angle: largest slant to either side, degrees from the vertical.
     """
 
     def __init__(self, random_chance: float = 0.5, angle: float = 15.0, seed: int = 0) -> None:
@@ -280,7 +287,7 @@ class RandomStretch(Augmentor):
     """Make the writing wider or narrower at the same height.
 
     Args:
-        scale: (lowest, highest) factor on the width.
+        scale: (lowest, highest) factor of the width.
     """
 
     def __init__(self, random_chance: float = 0.5, scale: tuple[float, float] = (0.75, 1.25), seed: int = 0) -> None:
@@ -301,7 +308,7 @@ class RandomRuling(Augmentor):
 
     Args:
         distance: (lowest, highest) distance of the lines, as a share of the image height.
-        strength: largest share of the line's own colour where it is drawn, 0 to 1.
+        strength: largest opacity of the lines, 0 to 1.
     """
 
     def __init__(
@@ -331,13 +338,13 @@ class RandomRuling(Augmentor):
             length = view.shape[1]
             mask = np.zeros(view.shape[:2], np.uint8)
             slope = -tilt if across else tilt
-            for at in np.arange(rng.uniform(0, distance), view.shape[0], distance):
-                cv2.line(mask, (0, round(at)), (length, round(at + slope * length)), 255, thickness, cv2.LINE_AA)
+            for row in np.arange(rng.uniform(0, distance), view.shape[0], distance):
+                cv2.line(mask, (0, round(row)), (length, round(row + slope * length)), 255, thickness, cv2.LINE_AA)
             rows = np.flatnonzero(mask.any(axis=1))
             before = view[rows].astype(np.float32).reshape(len(rows), length, len(color))
-            share = mask[rows, :, None] * np.float32(strength / 255)
-            # a line never lightens the ink that it crosses
-            after = np.rint(np.minimum(before, before + (color - before) * share))
+            opacity = mask[rows, :, None] * np.float32(strength / 255)
+            # a line must not lighten the ink that it crosses
+            after = np.rint(np.minimum(before, before + (color - before) * opacity))
             view[rows] = after.astype(image.dtype).reshape(view[rows].shape)
         return image
 
@@ -346,8 +353,8 @@ class RandomPaper(Augmentor):
     """Uneven light, faint or strong ink, and the grain of paper or sensor.
 
     Args:
-        light: largest change of the light over the image, as a share of it.
-        contrast: (lowest, highest) factor on the difference from the paper's colour.
+        light: largest loss of light in a part of the image, as a share of the full light.
+        contrast: (lowest, highest) factor of the difference from the paper's colour.
         grain: largest standard deviation of the noise, in grey levels of 255.
     """
 
@@ -373,17 +380,17 @@ class RandomPaper(Augmentor):
         coarse = rng.uniform(1 - self.light, 1, (2, max(2, width // (2 * height) + 2))).astype(np.float32)
         light = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
         noise = np.empty((height, width), np.float32)
-        cv2.setRNGSeed(int(rng.integers(2**31)))  # of this thread
+        cv2.setRNGSeed(int(rng.integers(2**31)))  # OpenCV keeps a generator for each thread
         cv2.randn(noise, 0, rng.uniform(0, self.grain))
         if image.ndim == 3:
             light, noise = cv2.merge([light] * 3), cv2.merge([noise] * 3)
         lit = cv2.multiply(cv2.LUT(image, tones), light, dtype=cv2.CV_32F)
-        return cv2.add(lit, noise, dtype=cv2.CV_8U)  # rounds, and keeps to 0 .. 255
+        return cv2.add(lit, noise, dtype=cv2.CV_8U)  # rounds, and clips to 0 .. 255
 
 
 AUGMENTORS = {
-    one.__name__: one
-    for one in (
+    augmentor.__name__: augmentor
+    for augmentor in (
         RandomBrightness,
         RandomRotate,
         RandomErodeDilate,

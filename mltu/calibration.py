@@ -18,9 +18,9 @@ from .ctc import peak_steps
 from .datasets.base import Sample
 from .error_analysis import Evaluated, align
 from .inferenceModel import set_metadata
+from .loading.workers import map_ahead
 from .utils.errors import InputError
 from .utils.image_utils import read_image
-from .utils.parallel import map_ahead
 
 TEMPERATURES = np.geomspace(0.25, 8, 141)
 EXPONENTS = np.geomspace(0.25, 4, 113)

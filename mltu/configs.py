@@ -1,4 +1,4 @@
-"""Configurations: YAML files, checked values, and command-line flags for every field."""
+"""Settings: YAML files, checked values, and command-line flags for every field."""
 
 from __future__ import annotations
 
@@ -20,45 +20,46 @@ from .utils.errors import InputError
 from .utils.files import write_whole
 
 YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
-MAX_FILE_BYTES = 1 << 17  # bytes of a YAML file, ten times the longest; reading takes some 30 s a megabyte
-MAX_DEPTH = 16  # lists and mappings within each other in a YAML file
+MAX_FILE_BYTES = 1 << 17  # of a YAML file, ten times the longest; reading takes some 30 s per megabyte
+MAX_DEPTH = 16  # of lists and mappings within each other in a YAML file
 MAX_SHOWN = 60  # characters of a wrong value in a message
+RARE_BREAKS = re.compile("[\x85\u2028\u2029]")
 COMPARISONS = {"at least": operator.ge, "above": operator.gt, "below": operator.lt}
-MAX_NUMBER = 2**63  # what arrays and seeds can hold
+MAX_NUMBER = 2**63  # arrays and seeds hold smaller numbers
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """`; did you mean X?` for the name most like a wrong one, else nothing."""
+    """`; did you mean X?` for the name most like a wrong one; empty if none is."""
     found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {found[0]}?" if found else ""
 
 
 def brief(value: Any) -> str:
-    """A wrong value as a message shows it: on one line, not too long."""
+    """A wrong value for a message: on one line, at most `MAX_SHOWN` characters."""
     try:
         text = repr(value)
-    except ValueError:  # Python writes out no numbers of more than some thousand digits
+    except ValueError:  # Python refuses to write out numbers of more than some thousand digits
         return "a number of thousands of digits"
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 
 def convert(name: str, value: Any, kind: Any) -> Any:
-    """Check a value against the type of a field, and convert what can mean only one thing.
+    """Check a value against the type of a field, and convert it where its meaning is clear.
 
     Text becomes a number or a yes/no where the field wants one (command lines give only text, and
-    YAML reads 1e-4 as text), whole numbers become floats, comma-separated text becomes a list.
+    YAML reads 1e-4 as text), whole numbers become floats, comma-separated text becomes a tuple.
 
     Args:
         name: of the field, for the message.
-        value: what was given.
+        value: as given by the user.
         kind: bool, int, float, str, `Literal[...]`, `tuple[X, ...]` or `X | None`.
 
     Raises:
-        InputError: the value does not fit.
+        InputError: the value does not fit the type.
     """
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        inner = next(one for one in typing.get_args(kind) if one is not type(None))
+        inner = next(member for member in typing.get_args(kind) if member is not type(None))
         return None if value is None or value == "none" else convert(name, value, inner)
     if origin is Literal:
         choices = typing.get_args(kind)
@@ -103,12 +104,12 @@ def convert(name: str, value: Any, kind: Any) -> Any:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """A YAML mapping from a file, read with the safe loader.
+    """Read a YAML mapping from a file, with the safe loader.
 
-    Aliases, by which a short file can stand for more values than fit in memory, tags and deep nesting are refused.
+    Tags, deep nesting and aliases are refused; with aliases a short file can stand for more values than memory holds.
 
     Raises:
-        InputError: missing, larger than 128 KB, not UTF-8, not YAML, or not a mapping of names to values.
+        InputError: the file is missing, larger than 128 KB, not UTF-8, not YAML, or not a mapping of names to values.
     """
     try:
         with open(path, "rb") as file:
@@ -130,7 +131,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def _check_events(text: str, path: str | Path) -> None:
-    """Refuse what no configuration needs, before any value is made of it."""
+    """Refuse aliases, tags and deep nesting before any value is built."""
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -142,8 +143,18 @@ def _check_events(text: str, path: str | Path) -> None:
             raise InputError(f"{path}: not a YAML file of plain values: has lists in lists, {depth} deep")
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes texts so that they are read back unchanged, those with rare line breaks too."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        # within single quotes, which PyYAML would choose, a line break is read as a space
+        return self.represent_scalar("tag:yaml.org,2002:str", text, '"' if RARE_BREAKS.search(text) else None)
+
+    yaml_representers = yaml.SafeDumper.yaml_representers | {str: represent_text}
+
+
 class Range(NamedTuple):
-    """Which numbers a setting takes; None sets no limit."""
+    """The allowed numbers of a setting; None is no limit."""
 
     at_least: float | None = None
     above: float | None = None
@@ -169,23 +180,23 @@ def setting(
     above: float | None = None,
     below: float | None = None,
 ) -> Any:
-    """A field of a dataclass of settings that takes only some numbers, or is found by a mark.
+    """A field of a dataclass of settings with a range of allowed numbers, or with marks.
 
     Args:
-        default: its value; immutable.
-        marks: by which :meth:`BaseModelConfigs.marked` finds the field.
-        at_least: the smallest value that is allowed.
-        above: values must be larger.
-        below: values must be smaller.
+        default: immutable.
+        marks: names of groups of fields, which :meth:`BaseModelConfigs.marked` lists.
+        at_least: smallest allowed value.
+        above: lower bound, itself not allowed.
+        below: upper bound, itself not allowed.
     """
     return dataclasses.field(default=default, metadata={"range": Range(at_least, above, below), "marks": marks})
 
 
 class BaseModelConfigs:
-    """Base of configurations.
+    """Base class of settings.
 
-    A subclass is either a dataclass with typed fields, which are then checked and become
-    command-line flags, or a plain class that sets attributes in `__init__`.
+    A subclass is either a dataclass, whose typed fields are checked and become command-line flags, or a plain class
+    that sets attributes in `__init__`.
 
     Example:
         >>> @dataclasses.dataclass
@@ -219,9 +230,9 @@ class BaseModelConfigs:
 
     @classmethod
     def field_comments(cls) -> dict[str, tuple[str, str]]:
-        """Name -> (title of its group, comment) of the fields, from the class's source.
+        """Name -> (title of its group, comment) of the fields, from the source of the class.
 
-        The title stands in a comment line of its own above the group; it is empty for fields above the first one.
+        A comment line above a group of fields is its title; fields above the first title have an empty one.
         """
         comments, title = {}, ""
         for found in re.finditer(r"^    (?:# (.+)|(\w+):[^#\n]*#\s*(.+))$", inspect.getsource(cls), re.MULTILINE):
@@ -242,10 +253,10 @@ class BaseModelConfigs:
 
         Args:
             values: fields that differ from the defaults.
-            source: what error messages name, such as a file.
+            source: of the values, such as a file, for error messages.
 
         Raises:
-            InputError: a name or value is wrong; the message has the nearest right name.
+            InputError: a name or value is wrong; the message suggests the most similar name.
         """
         cls.check_names_and_types(values, source)
         try:
@@ -255,7 +266,7 @@ class BaseModelConfigs:
 
     @classmethod
     def check_names_and_types(cls, values: Mapping[str, Any], source: str = "") -> None:
-        """Check fields one by one, without their relation to others; arguments and errors as :meth:`from_dict`."""
+        """Check each name and the type of its value alone; arguments and errors as :meth:`from_dict`."""
         known = cls.field_types()
         try:
             for name, value in values.items():
@@ -269,10 +280,10 @@ class BaseModelConfigs:
     def load(cls, configs_path: str | Path):
         """Read a YAML file that :meth:`save` wrote.
 
-        On this base class names are taken as attributes, but those of methods; on a dataclass they are checked.
+        A dataclass checks names and values; this base class takes any name that is not that of a method.
 
         Raises:
-            InputError: the file cannot be read or a name or value is wrong.
+            InputError: the file cannot be read, or a name or value is wrong.
         """
         values = read_yaml(configs_path)
         if dataclasses.is_dataclass(cls):
@@ -285,26 +296,29 @@ class BaseModelConfigs:
         return configs
 
     def serialize(self) -> dict[str, Any]:
-        """All settings as plain values that YAML and JSON can hold."""
-        own = {
+        """All settings as plain values for YAML and JSON."""
+        defaults = {
             name: value
-            for one in reversed(type(self).__mro__)
-            for name, value in vars(one).items()
+            for base in reversed(type(self).__mro__)
+            for name, value in vars(base).items()
             if not name.startswith("_") and isinstance(value, (str, int, float, bool, list, tuple, dict, type(None)))
         }
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in (own | vars(self)).items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in (defaults | vars(self)).items()
+        }
 
     def save(self, name: str = "configs.yaml") -> Path:
-        """Write to `model_path`/`name`; the folder is made.
+        """Write to `model_path`/`name` and return that path; a missing folder is made.
 
         Raises:
             ValueError: no `model_path` is set.
+            OSError: the file cannot be written.
         """
         if not self.model_path:
             raise ValueError("model_path is not set, so there is no folder to save the configuration in")
         folder = Path(self.model_path)
         folder.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(self.serialize(), allow_unicode=True, sort_keys=False)
+        text = yaml.dump(self.serialize(), Dumper=_Dumper, allow_unicode=True, sort_keys=False)
         write_whole(folder / name, text.encode())
         return folder / name
 
@@ -340,7 +354,7 @@ class BaseModelConfigs:
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """Parser whose mistakes are one line on standard error, with the nearest right flag, and exit code 2."""
+    """A parser that reports mistakes in one line on standard error, with the most similar flag, and exit code 2."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(

@@ -4,48 +4,23 @@ from __future__ import annotations
 
 import copy
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from .datasets import Sample, Skipped, random_split, read_table, write_table
-from .loading import STAGES, Batch, Cache, Job, Loader, make_entry, restore
+from .loading.batches import Mixture, plan_epoch
+from .loading.cache import Cache
+from .loading.loader import Batch, Job, Loader
+from .loading.record import LoadingRecord, as_skipped
+from .loading.workers import WorkerProcesses, map_ahead
 from .utils.errors import InputError
-from .utils.parallel import WorkerProcesses, map_ahead
-
-
-class Mixture(NamedTuple):
-    """How much of each epoch comes from which samples."""
-
-    groups: np.ndarray  # the group of each sample, 0 and up
-    weights: tuple[float, ...]  # of the groups; an epoch holds them in these proportions
-    epoch_samples: int  # samples in an epoch
-
-    @classmethod
-    def of(cls, sizes: Iterable[int], weights: tuple[float, ...] = (), epoch_samples: int = 0) -> Mixture | None:
-        """A mixture of groups of so many samples, one group after the other.
-
-        Args:
-            sizes: samples of each group.
-            weights: of the groups; empty: by size.
-            epoch_samples: samples in an epoch; 0: as many as there are.
-
-        Returns:
-            None if an epoch is simply all samples.
-        """
-        sizes = list(sizes)
-        if not weights and not epoch_samples:
-            return None
-        groups = np.repeat(np.arange(len(sizes)), sizes)
-        return cls(groups, weights or tuple(map(float, sizes)), epoch_samples or sum(sizes))
+from .utils.progress import ProgressBar
 
 
 class DataProvider:
@@ -79,10 +54,6 @@ class DataProvider:
         use_multiprocessing: load ahead in processes instead of threads. They share the cache. What is given to
             load with must be functions and classes of modules, which the processes import.
 
-    Attributes:
-        dropped: samples that failed while batches were loaded, each once, with the reason.
-        failure: the error that ended the iteration, for callers to whom it comes wrapped; None if none did.
-
     Raises:
         InputError: the dataset is empty, or nothing in it is usable.
     """
@@ -108,7 +79,7 @@ class DataProvider:
         cache_mb: int = 2048,
         use_multiprocessing: bool = False,
     ) -> None:
-        self._dataset = self._as_list(dataset)[: limit or None]
+        self._dataset = _as_list(dataset)[: limit or None]
         if not self._dataset:
             raise InputError("the dataset holds no samples")
         if batch_size < 1:
@@ -122,7 +93,7 @@ class DataProvider:
         self.augmentors = list(augmentors or [])
         self.transformers = list(transformers or [])
         self._batch_postprocessors = list(batch_postprocessors or [])
-        self._cache = Cache(cache_mb, use_multiprocessing) if use_cache else None
+        self._cache = Cache(cache_mb if use_cache else 0, use_multiprocessing)
         self._numpy = numpy
         self._seed = seed
         self._same_shape = same_shape
@@ -133,23 +104,9 @@ class DataProvider:
         self._processes = WorkerProcesses(self._threads) if use_multiprocessing else None
         self.logger = logging.getLogger(f"{__name__}.{type(self).__name__}")
         self.logger.setLevel(log_level)
-        self._start_records()
+        self._record = LoadingRecord()
         if not skip_validation:
             self.validate()
-
-    def _start_records(self) -> None:
-        """Nothing has been loaded yet."""
-        self.dropped: list[Skipped] = []
-        self._named: set[tuple[str, str]] = set()  # the samples in it
-        self.failure: InputError | None = None
-        self._records = threading.Lock()  # Keras asks for batches in several threads
-        self.reset_timings()
-
-    @staticmethod
-    def _as_list(dataset: str | Sequence) -> list:
-        if isinstance(dataset, (str, Path)):
-            return read_table(dataset)[0]
-        return dataset.fillna("").values.tolist() if hasattr(dataset, "iloc") else list(dataset)
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
@@ -195,71 +152,92 @@ class DataProvider:
         """Go on to the next epoch, with its own order and augmentation."""
         self.epoch += 1
 
-    @property
-    def timings(self) -> dict[str, float]:
-        """Where the time went since :meth:`reset_timings`, in seconds, and how many `lines` were loaded in it.
-
-        `read`, `augment`, `transform` and `stack` are the stages of loading, summed over the workers. `waited` is
-        how long whoever iterates had to wait for batches, `idle` how long ready batches waited to be asked for:
-        where loading is the bottleneck `idle` is near 0, else `waited`.
-        """
-        with self._records:
-            return dict(self._timings)
-
-    def reset_timings(self) -> None:
-        """Start all timings at 0."""
-        self._timings = {**dict.fromkeys((*STAGES, "waited", "idle"), 0.0), "lines": 0}
-
-    def _count(self, **amounts: float) -> None:
-        with self._records:
-            for name, amount in amounts.items():
-                self._timings[name] += amount
-
     def _batches(self) -> list[np.ndarray]:
         """The indices of the samples of every batch of this epoch."""
         if self._plan is None or self._plan[0] != self._epoch:
-            self._plan = (self._epoch, self._make_batches())
+            if self._same_shape and self._shapes is None:
+                self._shapes = [np.shape(self.process_data(sample)[0]) for sample in self._dataset]
+            batches = plan_epoch(
+                len(self._dataset),
+                self._batch_size,
+                self._seed,
+                self._epoch,
+                self._shuffle,
+                self._shapes if self._same_shape else None,
+                self._mixture,
+            )
+            self._plan = self._epoch, batches
         return self._plan[1]
 
-    def _make_batches(self) -> list[np.ndarray]:
-        rng = np.random.default_rng([self._seed, self._epoch])
-        order = self._draw_mixture(self._mixture) if self._mixture else np.arange(len(self._dataset))
-        order = rng.permutation(order) if self._shuffle else order
-        groups = [order]
-        if self._same_shape:
-            if self._shapes is None:
-                self._shapes = [np.shape(self.process_data(sample)[0]) for sample in self._dataset]
-            # a stable sort, so that chance decides among equals
-            order = sorted(order, key=self._shape)
-            groups = [order] if self._shuffle else [list(group) for _, group in groupby(order, key=self._shape)]
-        batches = [
-            np.asarray(group[start : start + self._batch_size])
-            for group in groups
-            for start in range(0, len(group), self._batch_size)
-        ]
-        if self._same_shape and self._shuffle:
-            batches = [batches[i] for i in rng.permutation(len(batches))]
-        return batches
+    def get_batch_annotations(self, index: int) -> list:
+        """The samples of one batch of this epoch, before processing."""
+        return [self._dataset[i] for i in self._batches()[index]]
 
-    def _shape(self, index: int) -> tuple[int, ...]:
-        """Of a sample's data, the last axes first, so that widths of the same height are in order."""
-        return self._shapes[index][::-1]
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        """One batch of this epoch.
 
-    def _draw_mixture(self, mixture: Mixture) -> np.ndarray:
-        """The samples of this epoch. Each group goes through all of its samples before any comes again."""
-        drawn = []
-        ends = np.rint(np.cumsum(mixture.weights) / sum(mixture.weights) * mixture.epoch_samples).astype(int)
-        for group, count in enumerate(np.diff(ends, prepend=0)):
-            members = np.flatnonzero(mixture.groups == group)
-            position = (self._epoch - 1) * count
-            while count and len(members):
-                turn, start = divmod(position, len(members))
-                rng = np.random.default_rng([self._seed, group, turn])
-                part = rng.permutation(members)[start : start + count]
-                drawn.append(part)
-                position += len(part)
-                count -= len(part)
-        return np.concatenate(drawn)
+        Returns:
+            (data, annotations): arrays with the batch as first axis, or lists if `numpy` is off.
+
+        Raises:
+            IndexError: no such batch.
+            InputError: no sample of the batch can be used.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"batch {index} of {len(self)}")
+        index = max(index, self._first_batch)
+        indices = self._batches()[index]
+        with self._record.noting_failure():
+            return self._unpack(index, indices, self._batch_loader()(self._job(indices, self._epoch)))
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        """The batches of one epoch in order, from `first_batch` on, loaded ahead by the workers.
+
+        Raises:
+            InputError: no sample of a batch can be used; also kept as `failure`.
+        """
+        return self._load_ahead(self._batches_to_load(), self._epoch)
+
+    def parts(self, own: Sequence[int], count: int) -> Iterator[tuple[Any, Any, int]]:
+        """As :meth:`__iter__`, but only some of the parts of each batch, for training on several devices.
+
+        Args:
+            own: the wanted parts, each below `count`.
+            count: parts of a batch; sample i belongs to part i modulo `count`.
+
+        Yields:
+            (data, annotations, how many of the samples count); a part that would be empty has one that does not.
+        """
+        wanted, counted = [], []
+        for index, indices in self._batches_to_load():
+            for part in (indices[number::count] for number in own):
+                counted.append(len(part) > 0)
+                wanted.append((index, part if len(part) else indices[:1]))
+        for batch, counts in zip(self._load_ahead(wanted, self._epoch), counted, strict=True):
+            yield *batch, len(batch[0]) if counts else 0
+
+    def _batches_to_load(self) -> list[tuple[int, np.ndarray]]:
+        """(index, indices of its samples) of the batches of this epoch from `first_batch` on."""
+        return list(enumerate(self._batches()))[self._first_batch :]
+
+    def _load_ahead(self, wanted: Sequence[tuple[int, np.ndarray]], epoch: int) -> Iterator[tuple[Any, Any]]:
+        """Load (index, indices of its samples) of batches of an epoch in order, ahead, and record the time."""
+        record = self._record
+        record.failure = None
+        jobs = (self._job(indices, epoch) for _, indices in wanted)
+        asked = time.perf_counter()
+        with (
+            record.noting_failure(),
+            ThreadPoolExecutor(self._threads) as pool,
+            closing(map_ahead(pool, self._batch_loader(), jobs, 2 * self._threads)) as loaded,
+        ):
+            for (index, indices), batch in zip(wanted, loaded, strict=True):
+                result = self._unpack(index, indices, batch)
+                given = time.perf_counter()
+                record.add(waited=given - asked)
+                yield result
+                asked = time.perf_counter()
+                record.add(idle=asked - given)
 
     def process_data(self, sample: Sequence, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
         """Preprocess, augment and transform one sample.
@@ -271,19 +249,57 @@ class DataProvider:
         Raises:
             InputError: the sample cannot be used.
         """
-        loader = self._loader()
-        entry = self._cache.get(sample) if self._cache else None
-        data, annotation = restore(entry) if entry else loader.read(sample)
-        if self._cache and not entry:
-            self._cache.put(sample, make_entry(data, annotation))
-        if rng is not None:
-            data, annotation = loader.augment(data, annotation, rng)
-        return loader.transform(data, annotation)
+        return self._loader().process(sample, rng, self._cache)
 
     def _loader(self) -> Loader:
         return Loader(
             self._data_preprocessors, self.augmentors, self.transformers, self._batch_postprocessors, self._numpy
         )
+
+    def _batch_loader(self) -> Callable[[Job], Batch]:
+        """Loads a batch, in the thread that calls it or in a process."""
+        return self._processes.calling(self._loader()) if self._processes else self._loader()
+
+    def _job(self, indices: Sequence[int], epoch: int) -> Job:
+        """What a worker needs to load the batch of these samples."""
+        return Job.of([self._dataset[i] for i in indices], [[self._seed, epoch, int(i)] for i in indices], self._cache)
+
+    def _unpack(self, index: int, indices: Sequence[int], batch: Batch) -> tuple[Any, Any]:
+        """The data and annotations of a loaded batch; its new entries go to the cache, the rest to the record."""
+        self._step = index
+        for position, entry in batch.fresh:
+            self._cache.put(self._dataset[indices[position]], entry)
+        self._record.add(**batch.seconds, lines=batch.lines)
+        for position, reason in batch.failed:
+            if skipped := self._record.drop(self._dataset[indices[position]], reason):
+                self.logger.warning("left out: %s: %s", *skipped)
+        if not batch.lines:
+            raise InputError(f"no sample of batch {index} can be used; the last: {batch.failed[-1][1]}")
+        return batch.data, batch.annotations
+
+    @property
+    def dropped(self) -> list[Skipped]:
+        """Samples that failed while batches were loaded, each once, with the reason."""
+        return self._record.dropped
+
+    @property
+    def failure(self) -> InputError | None:
+        """The error that ended the iteration, for callers to whom it comes wrapped; None if none did."""
+        return self._record.failure
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Where the time went since :meth:`reset_timings`, in seconds, and how many `lines` were loaded in it.
+
+        `read`, `augment`, `transform` and `stack` are the stages of loading, summed over the workers. `waited` is
+        how long whoever iterates had to wait for batches, `idle` how long ready batches waited to be asked for:
+        where loading is the bottleneck `idle` is near 0, else `waited`.
+        """
+        return self._record.timings
+
+    def reset_timings(self) -> None:
+        """Start all timings at 0."""
+        self._record.reset_timings()
 
     def validate(self) -> list[Skipped]:
         """Try every sample once, without augmentation, and keep those that work. Shows a progress bar.
@@ -303,8 +319,8 @@ class DataProvider:
 
         with ThreadPoolExecutor(self._threads) as pool:
             attempts = pool.map(attempt, self._dataset)
-            results = list(tqdm(attempts, total=len(self._dataset), desc="Checking lines", unit="line"))
-        dropped = [self._skipped(sample, why) for sample, (_, why) in zip(self._dataset, results, strict=True) if why]
+            results = list(ProgressBar(attempts, total=len(self._dataset), desc="Checking lines", unit="line"))
+        dropped = [as_skipped(sample, why) for sample, (_, why) in zip(self._dataset, results, strict=True) if why]
         kept = [index for index, (_, why) in enumerate(results) if not why]
         self._dataset = [self._dataset[index] for index in kept]
         if self._mixture:
@@ -315,20 +331,6 @@ class DataProvider:
             first = dropped[0]
             raise InputError(f"none of {len(dropped)} samples can be used; the first, {first.source}: {first.reason}")
         return dropped
-
-    def close(self) -> None:
-        """End the worker processes and free the cache, also those of providers that share them.
-
-        What is loaded later is read anew, in new processes. Without this, both go with the last of the providers.
-        """
-        if self._processes:
-            self._processes.close()
-        if self._cache:
-            self._cache.close()
-
-    @staticmethod
-    def _skipped(sample: Sequence, why: str) -> Skipped:
-        return Skipped(str(sample[0]), why.removeprefix(f"{sample[0]}: "))
 
     def with_samples(
         self,
@@ -354,7 +356,7 @@ class DataProvider:
         other.augmentors = list(augmentors)
         other._shuffle = shuffle
         other._first_batch = 0
-        other._start_records()
+        other._record = LoadingRecord()
         return other
 
     def split(self, split: float = 0.9, shuffle: bool = True):
@@ -382,105 +384,17 @@ class DataProvider:
         """Write the samples as `image,text,writer,form` rows that the table reader takes; `index` adds row numbers."""
         write_table(path, self._dataset, index)
 
-    def get_batch_annotations(self, index: int) -> list:
-        """The samples of one batch of this epoch, before processing."""
-        return [self._dataset[i] for i in self._batches()[index]]
+    def close(self) -> None:
+        """End the worker processes and free the cache, also those of providers that share them.
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """One batch of this epoch.
-
-        Returns:
-            (data, annotations): arrays with the batch as first axis, or lists if `numpy` is off.
-
-        Raises:
-            IndexError: no such batch.
-            InputError: not one sample of the batch can be used.
+        What is loaded later is read anew, in new processes. Without this, both go with the last of the providers.
         """
-        if not 0 <= index < len(self):
-            raise IndexError(f"batch {index} of {len(self)}")
-        index = max(index, self._first_batch)
-        indices = self._batches()[index]
-        try:
-            return self._deliver(index, indices, self._loading()(self._job(indices, self._epoch)))
-        except InputError as error:
-            self.failure = error
-            raise
+        if self._processes:
+            self._processes.close()
+        self._cache.close()
 
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        """The batches of one epoch in order, from `first_batch` on, loaded ahead by the workers.
 
-        Raises:
-            InputError: not one sample of a batch can be used; also kept as `failure`.
-        """
-        return self._load(list(enumerate(self._batches()))[self._first_batch :], self._epoch)
-
-    def parts(self, own: Sequence[int], count: int) -> Iterator[tuple[Any, Any, int]]:
-        """As :meth:`__iter__`, but only some of the parts of each batch, for training on several devices.
-
-        Args:
-            own: the wanted parts, each below `count`.
-            count: parts of a batch; sample i belongs to part i modulo `count`.
-
-        Yields:
-            (data, annotations, how many of the samples count); a part that would be empty has one that does not.
-        """
-        wanted, counted = [], []
-        for index, indices in list(enumerate(self._batches()))[self._first_batch :]:
-            for part in own:
-                counted.append(len(indices[part::count]) > 0)
-                wanted.append((index, indices[part::count] if counted[-1] else indices[:1]))
-        for batch, counts in zip(self._load(wanted, self._epoch), counted, strict=True):
-            yield *batch, len(batch[0]) if counts else 0
-
-    def _load(self, wanted: Sequence[tuple[int, np.ndarray]], epoch: int) -> Iterator[tuple[Any, Any]]:
-        """Load (batch, indices of samples) of an epoch after one another, ahead, and take the time."""
-        self.failure = None
-        jobs = (self._job(indices, epoch) for _, indices in wanted)
-        asked = time.perf_counter()
-        try:
-            with (
-                ThreadPoolExecutor(self._threads) as pool,
-                closing(map_ahead(pool, self._loading(), jobs, 2 * self._threads)) as loaded,
-            ):
-                for (index, indices), batch in zip(wanted, loaded, strict=True):
-                    result = self._deliver(index, indices, batch)
-                    given = time.perf_counter()
-                    self._count(waited=given - asked)
-                    yield result
-                    asked = time.perf_counter()
-                    self._count(idle=asked - given)
-        except InputError as error:
-            self.failure = error
-            raise
-
-    def _job(self, indices: Sequence[int], epoch: int) -> Job:
-        """What a worker needs for the batch of these samples."""
-        samples = [self._dataset[i] for i in indices]
-        return Job(
-            [(sample[0], sample[1]) for sample in samples],
-            [self._cache.get(sample) if self._cache else None for sample in samples],
-            self._cache.room if self._cache else 0,
-            [[self._seed, epoch, int(i)] for i in indices],
-        )
-
-    def _loading(self) -> Callable[[Job], Batch]:
-        """What loads a batch, in the thread that calls it or in a process of its own."""
-        return self._processes.calling(self._loader()) if self._processes else self._loader()
-
-    def _deliver(self, index: int, indices: Sequence[int], batch: Batch) -> tuple[Any, Any]:
-        """The data and annotations of a loaded batch; what else came with it is put where it belongs."""
-        self._step = index
-        for position, entry in batch.fresh:
-            self._cache.put(self._dataset[indices[position]], entry)
-        self._count(**batch.seconds, lines=batch.lines)
-        with self._records:
-            for position, why in batch.failed:
-                sample = self._dataset[indices[position]]
-                name = (str(sample[0]), str(sample[1]))
-                if name not in self._named:
-                    self._named.add(name)
-                    self.dropped.append(self._skipped(sample, why))
-                    self.logger.warning("left out: %s: %s", *self.dropped[-1])
-        if not batch.lines:
-            raise InputError(f"no sample of batch {index} can be used; the last: {batch.failed[-1][1]}")
-        return batch.data, batch.annotations
+def _as_list(dataset: str | Path | Sequence) -> list:
+    if isinstance(dataset, (str, Path)):
+        return read_table(dataset)[0]
+    return dataset.fillna("").values.tolist() if hasattr(dataset, "iloc") else list(dataset)

@@ -20,8 +20,8 @@ EXTERNAL_DATA = re.compile(rb"[\x00\x08]location")
 def write_int8(path: str | Path, target: str | Path) -> None:
     """Write a copy of a model whose LSTMs and matrix products have 8-bit weights.
 
-    Their inputs are quantised when it runs, with one scale for a whole batch. To keep each output independent of the
-    other lines of its batch, `one_by_one` in the metadata says to run each line alone.
+    Their inputs are quantised when it runs, with one scale for a whole batch, so that the result of a line
+    would depend on the other lines of its batch: `one_by_one` in the metadata says to run each line alone.
 
     Args:
         path: the float32 ONNX file.
@@ -85,7 +85,7 @@ class OnnxInferenceModel:
         options = ort.SessionOptions()
         self.threads = threads
         options.intra_op_num_threads = threads
-        options.log_severity_level = 4  # errors come as exceptions
+        options.log_severity_level = 4  # what is wrong is said by exceptions
         options.add_session_config_entry("session.load_model_format", "ONNX")  # not a guess from the content
         wanted = ["CPUExecutionProvider"] if force_cpu else ["CUDAExecutionProvider", "CPUExecutionProvider"]
         providers = [provider for provider in wanted if provider in ort.get_available_providers()]
@@ -97,13 +97,13 @@ class OnnxInferenceModel:
             self.model = ort.InferenceSession(content, options, providers=providers)
             texts = self.model.get_modelmeta().custom_metadata_map
             inputs, outputs = self.model.get_inputs(), self.model.get_outputs()
-            self.input_shapes, self.output_shapes = ([end.shape for end in ends] for ends in (inputs, outputs))
-            self.input_names, self.output_names = ([end.name for end in ends] for ends in (inputs, outputs))
+            self.input_shapes, self.output_shapes = ([node.shape for node in nodes] for nodes in (inputs, outputs))
+            self.input_names, self.output_names = ([node.name for node in nodes] for nodes in (inputs, outputs))
         except InputError:
             raise
         except OSError as error:
             raise InputError(f"{path}: the model cannot be read ({error.strerror})") from None
-        except Exception as error:  # ONNX Runtime's exceptions share no public base class
+        except Exception as error:  # ONNX Runtime's exceptions have no public base class
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: not an ONNX model that can be run ({reason}); export it again") from None
         self.metadata = {key: self._value(text) for key, text in texts.items()}
@@ -116,7 +116,7 @@ class OnnxInferenceModel:
             return text
 
     def predict(self, data: np.ndarray) -> Any:
-        """The result for one input."""
+        """The model's result for one input."""
         raise NotImplementedError
 
     def __call__(self, data: np.ndarray) -> Any:

@@ -14,97 +14,41 @@ if __name__ == "__main__":
     guard_imports("mltu.language_model")
 
 import argparse
-import io
 import math
-import re
 import sys
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from .configs import ArgumentParser
 from .datasets.base import normalize_text
+from .language_model_estimation import BREAK, PRUNED_FROM, Level, count_ngrams, smooth
+from .language_model_file import MAX_ORDER, pack, read_model
 from .utils.console import command
 from .utils.errors import InputError
 from .utils.files import refuse_inputs, write_whole
+from .utils.progress import ProgressBar
 
-VERSION = 1  # of the file format
-ORDER = 6  # characters that an n-gram has at most
-MIN_COUNT = 2  # how often an n-gram of PRUNED_FROM characters or more must be seen to be kept
-PRUNED_FROM = 5
-LINE_LENGTH = 45  # characters, as lines of handwriting have them
-MAX_ORDER = 16
-MAX_CHARACTERS = 50_000_000  # that are read; building takes some 120 bytes of memory for each
-MAX_ENTRIES = 2**23  # n-grams of a model; loading takes some 80 bytes of memory for each
-MAX_BYTES = 2**26  # of a model's file
-BREAK = "\n"  # between lines: as a prediction it ends a line, as a context it begins one
-FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)  # for texts too small to estimate them
-MIN_DISCOUNT = 0.01  # keeps every probability above zero
+ORDER = 6  # characters of the longest n-grams
+MIN_COUNT = 2  # rarer n-grams of PRUNED_FROM characters or more are dropped
+LINE_LENGTH = 45  # characters, as lines of handwriting have
+MAX_CHARACTERS = 50_000_000  # of a text; building takes some 120 bytes of memory for each
 CACHED_ROWS = 2**14
-HELD_OUT = 50  # one line in so many is held out, for bits per character
-HELD_OUT_LINES = 2000  # that are measured at most
-# arrays of a file; all have one axis and hold whole numbers from 0, but the discounts
-ARRAYS = ("version", "alphabet", "discounts", "extensions", "older", "totals", "followers", "symbols", "counts")
-ARRAY_HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00(..)\{'descr': '(\|u1|<u2|<u4|<f8)', 'fortran_order': False, 'shape': \((\d{1,8}),\), \} *\n",
-    re.DOTALL,
-)
-
-
-class Level(NamedTuple):
-    """What a model knows after contexts of one length.
-
-    Contexts are numbered by (number of the context without its oldest character, oldest character), n-grams by
-    (number of the context, next symbol).
-    """
-
-    keys: np.ndarray  # int64, shape (contexts,), rising: shorter context * symbols + oldest symbol
-    totals: np.ndarray  # int64, shape (contexts,): sum of the counts, those of dropped n-grams too
-    first: np.ndarray  # int64, shape (contexts + 1,): where the n-grams of each context begin
-    symbols: np.ndarray  # int64, shape (n-grams,): the next symbol
-    counts: np.ndarray  # int64, shape (n-grams,), adjusted as Kneser-Ney has it
-    discounts: np.ndarray  # float64, shape (3,): of counts of 1, of 2, and of 3 or more
-    probabilities: np.ndarray  # float64, shape (n-grams,), discounted
-    backoffs: np.ndarray  # float64, shape (contexts,): what is left for the shorter context
-
-    @classmethod
-    def of(
-        cls,
-        keys: np.ndarray,
-        totals: np.ndarray,
-        followers: np.ndarray,
-        symbols: np.ndarray,
-        counts: np.ndarray,
-        discounts: np.ndarray,
-    ) -> Level:
-        """Derive the rest; `followers` is the number of n-grams of each context."""
-        contexts = np.repeat(np.arange(len(keys)), followers)
-        taken = discounts[np.minimum(counts, 3) - 1]
-        probabilities = (counts - taken) / totals[contexts]
-        backoffs = (
-            totals - np.bincount(contexts, counts, len(keys)) + np.bincount(contexts, taken, len(keys))
-        ) / totals
-        first = np.concatenate([[0], np.cumsum(followers)])
-        return cls(keys, totals, first, symbols, counts, discounts, probabilities, backoffs)
+HELD_OUT = 50  # one line in this many is held out to measure bits per character
+MAX_HELD_OUT_LINES = 2000  # that are measured
 
 
 class CharacterModel:
     """Probability of the next character of a line, given those before it.
 
-    An n-gram model with interpolated modified Kneser-Ney smoothing: Chen and Goodman, "An Empirical Study of
-    Smoothing Techniques for Language Modeling" (TR-10-98, Harvard, 1998). Below the single characters all are equally
-    likely, so none is impossible.
+    An n-gram model with interpolated modified Kneser-Ney smoothing, see :mod:`mltu.language_model_estimation`. Single
+    characters are smoothed with equal probabilities, so that none is impossible.
 
     Args:
-        alphabet: the characters that the model knows, in the order of their code points.
-        levels: one for each length of context, from 0.
+        alphabet: the known characters, in the order of their code points.
+        levels: for each length of context, from 0.
 
     Example:
         >>> model = CharacterModel.build(["a rose is a rose"])
@@ -121,29 +65,29 @@ class CharacterModel:
 
     @property
     def contexts(self) -> int:
-        """How many contexts of one character or more are kept."""
+        """Number of the kept contexts of one character or more."""
         return sum(len(level.keys) for level in self.levels[1:])
 
     @property
     def ngrams(self) -> int:
-        """How many n-grams are kept, single characters included."""
+        """Number of the kept n-grams, single characters included."""
         return sum(len(level.symbols) for level in self.levels)
 
     @classmethod
     def build(
         cls, lines: Iterable[str], order: int = ORDER, min_count: int = MIN_COUNT, progress: bool = False
     ) -> CharacterModel:
-        """Count the n-grams of a text.
+        """Estimate a model from a text.
 
         Args:
-            lines: lines as they are to be recognised, see :func:`break_lines`; they are normalised here.
-            order: characters that an n-gram has at most.
-            min_count: n-grams of five characters or more are dropped if they are seen less often.
+            lines: as long as those to be recognised, see :func:`break_lines`; they are normalised here.
+            order: characters of the longest n-grams.
+            min_count: rarer n-grams of five characters or more are dropped.
             progress: show a bar on standard error.
 
         Raises:
             ValueError: `order` or `min_count` is out of range.
-            InputError: no text, or more than can be held in memory.
+            InputError: there is no text, or more than fits in memory.
         """
         if not 1 <= order <= MAX_ORDER or min_count < 1:
             raise ValueError(f"order must be 1 to {MAX_ORDER} and min_count at least 1, not {order} and {min_count}")
@@ -154,17 +98,16 @@ class CharacterModel:
         codes = np.frombuffer(BREAK.join(["", *texts, ""]).encode("utf-32-le", "surrogatepass"), np.uint32)
         breaks = codes == ord(BREAK)
         known = np.unique(codes[~breaks])
-        # the line break comes behind the alphabet
         text = np.where(breaks, len(known), np.searchsorted(known, codes))
-        alphabet = "".join(map(chr, known))
-        return cls(alphabet, _smoothed(_counted(text, len(known) + 1, order, progress), len(known) + 1, min_count))
+        symbols = len(known) + 1  # the last is the line break
+        return cls("".join(map(chr, known)), smooth(count_ngrams(text, symbols, order, progress), symbols, min_count))
 
     def tail(self, context: str) -> str:
         """The part of a context that the model looks at; a line begins with a line break."""
         return context[max(0, len(context) - self.order + 1) :]
 
     def log_probs(self, context: str) -> np.ndarray:
-        """Natural logarithms of the probabilities of what comes next.
+        """Natural logarithms of the probabilities of the next character.
 
         Args:
             context: the text of the line so far.
@@ -175,11 +118,11 @@ class CharacterModel:
         return np.log(self.row(self.tail(BREAK + context))[:-1])
 
     def row(self, tail: str) -> np.ndarray:
-        """Probabilities after a context that :meth:`tail` cut.
+        """Probabilities after a context that :meth:`tail` returned.
 
         Returns:
             Shape (len(alphabet) + 2,), read-only: each character of the alphabet, the end of the line, and any
-            other character, which gets as much as one of the alphabet that is only backed off to.
+            other character, which is as likely as a character of the alphabet that was never seen in the context.
         """
         return self._row(tail)[1]
 
@@ -201,7 +144,7 @@ class CharacterModel:
         return number, row
 
     def _find(self, shorter: int, tail: str) -> int:
-        """Number of a context, from that of the one without its oldest character; -1 if the model has it not."""
+        """Number of a context, given that of the context without its oldest character; -1 if it is unknown."""
         oldest = self._symbols.get(tail[0])
         if shorter < 0 or oldest is None:
             return -1
@@ -211,12 +154,12 @@ class CharacterModel:
         return place if place < len(keys) and keys[place] == key else -1
 
     def bits_per_character(self, lines: Iterable[str]) -> float:
-        """How badly the model predicts a text: mean negative log2 probability of its characters and line ends.
+        """Cross-entropy of the model on a text: mean negative log2 probability of its characters and line ends.
 
-        Characters that the model does not know cost as those of its alphabet that it never saw in their context.
+        Unknown characters cost as much as characters of the alphabet that were never seen in the context.
 
         Raises:
-            ValueError: no lines.
+            ValueError: there are no lines.
         """
         bits, count = 0.0, 0
         unseen = len(self._symbols)
@@ -230,39 +173,21 @@ class CharacterModel:
         return bits / count
 
     def scorer(self, vocab: str | Sequence[str], weight: float = 1.0, bonus: float = 0.0) -> CharacterScorer:
-        """The model as :class:`mltu.beam_search.BeamSearch` asks it.
+        """The model in the form that :class:`mltu.beam_search.BeamSearch` uses.
 
         Args:
             vocab: the network's characters, in the order of its classes.
-            weight: of the logarithms of the probabilities.
-            bonus: is added for each character.
+            weight: factor of the logarithms of the probabilities.
+            bonus: added for each character.
         """
         return CharacterScorer(self, vocab, weight, bonus)
 
     def to_bytes(self) -> bytes:
         """The model as a compressed .npz file."""
-        symbols = len(self._symbols)
-        levels = self.levels
-        extensions = [
-            np.bincount(longer.keys // symbols, minlength=len(level.keys)) for level, longer in pairwise(levels)
-        ]
-        arrays = {
-            "version": [VERSION],
-            "alphabet": list(map(ord, self.alphabet)),
-            "discounts": np.concatenate([level.discounts for level in levels]),
-            "extensions": np.concatenate([[], *extensions]),
-            "older": np.concatenate([[], *(level.keys % symbols for level in levels[1:])]),
-            "totals": np.concatenate([level.totals for level in levels]),
-            "followers": np.concatenate([np.diff(level.first) for level in levels]),
-            "symbols": np.concatenate([level.symbols for level in levels]),
-            "counts": np.concatenate([level.counts for level in levels]),
-        }
-        file = io.BytesIO()
-        np.savez_compressed(file, **{name: _packed(name, array) for name, array in arrays.items()})
-        return file.getvalue()
+        return pack(self.alphabet, self.levels)
 
     def save(self, path: str | Path) -> int:
-        """Write the model to a file of any name, whole or not at all; returns its size in bytes.
+        """Write the model to a file, completely or not at all; returns its size in bytes.
 
         Raises:
             OSError: the file cannot be written.
@@ -273,26 +198,12 @@ class CharacterModel:
 
     @classmethod
     def load(cls, path: str | Path) -> CharacterModel:
-        """Read a model that :meth:`save` wrote. Whatever the file holds, no code of it is run.
+        """Read a model that :meth:`save` wrote; no code of the file is run, whatever it holds.
 
         Raises:
-            InputError: no such file, or no whole model.
+            InputError: the file is missing, or not that of a model.
         """
-        try:
-            with open(path, "rb") as file:
-                content = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise InputError(f"{path}: the language model cannot be read ({error.strerror})") from None
-        except ValueError as error:  # a NUL in the path
-            raise InputError(f"{path}: the language model cannot be read ({error})") from None
-        try:
-            return cls(*_checked(_unpacked(content)))
-        except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200] or "it ends too early"
-            raise InputError(
-                f"{path}: not a language model that can be used ({reason}); build one with "
-                "`python -m mltu.language_model`"
-            ) from None
+        return cls(*read_model(path))
 
 
 class CharacterScorer:
@@ -312,22 +223,22 @@ class CharacterScorer:
         return self.weight * np.log(self.model.row(state)[self._columns]) + self.bonus
 
     def advance(self, state: str, index: int) -> str:
-        """The state after one more character."""
+        """The state after another character."""
         return self.model.tail(state + self.vocab[index])
 
     def end(self, state: str) -> float:
-        """What is added where the line ends."""
+        """The score of the end of the line."""
         return self.weight * math.log(self.model.row(state)[-2])
 
 
 def break_lines(lines: Iterable[str], length: int = LINE_LENGTH) -> Iterator[str]:
-    """Break texts between words into lines such as handwriting has, which begin and end anywhere in a sentence.
+    """Break texts between words into lines as in handwriting, which begin and end anywhere in a sentence.
 
-    A model of whole sentences takes every line for one, and wants a capital first and a full stop last.
+    A model of whole sentences would expect every line to begin with a capital and to end with a full stop.
 
     Args:
         lines: texts.
-        length: characters that a line has at most, unless a single word is longer; 0 leaves texts as they are.
+        length: maximum number of characters of a line, which only a longer word exceeds; 0 leaves texts as they are.
     """
     for line in map(normalize_text, lines):
         while 0 < length < len(line):
@@ -345,177 +256,15 @@ def _check_length(characters: int, source: str | Path) -> None:
         raise InputError(f"{source}: more than {MAX_CHARACTERS:,} characters in all; give a part of the text")
 
 
-def _counted(text: np.ndarray, symbols: int, order: int, progress: bool) -> list[tuple[np.ndarray, ...]]:
-    """For each length of context: (its keys, n-grams as context * symbols + next symbol, their counts)."""
-    places = np.arange(len(text))
-    line_starts = np.maximum.accumulate(np.where(text == symbols - 1, places, 0))
-    next_places = places[1:]  # of what is predicted: all but the first line break
-    room = next_places - line_starts[:-1]  # characters before it, with the line break
-    context = np.zeros(len(next_places), np.int64)
-    keys = np.zeros(1, np.int64)
-    found = []
-    for length in tqdm(range(order), desc="Counting", unit="order", disable=not progress):
-        if length:
-            enough = room >= length
-            next_places, room = next_places[enough], room[enough]
-            keys, context = np.unique(context[enough] * symbols + text[next_places - length], return_inverse=True)
-        found.append((keys, *np.unique(context * symbols + text[next_places], return_counts=True)))
-        if sum(len(ngrams) for _, ngrams, _ in found) > 16 * MAX_ENTRIES:
-            raise InputError("the text has too many different n-grams; lower --order")
-    return found
-
-
-def _smoothed(found: list[tuple[np.ndarray, ...]], symbols: int, min_count: int) -> list[Level]:
-    """Levels of what :func:`_counted` found."""
-    levels = []
-    numbers = np.zeros(1, np.int64)  # of the contexts one shorter, -1 for those that were dropped
-    for length, (keys, ngrams, seen) in enumerate(found):
-        contexts = ngrams // symbols
-        counts = seen
-        if length + 1 < len(found):
-            longer_keys, longer, _ = found[length + 1]
-            shortened = longer_keys[longer // symbols] // symbols * symbols + longer % symbols
-            # of how many n-grams, one longer, it is the end; those at the beginning of a line keep their count
-            ends = np.bincount(np.searchsorted(ngrams, shortened), minlength=len(ngrams))
-            counts = np.where(ends > 0, ends, seen)
-        totals = np.bincount(contexts, counts, len(keys)).astype(np.int64)
-        kept = seen >= (min_count if length + 1 >= PRUNED_FROM else 1)
-        followers = np.bincount(contexts[kept], minlength=len(keys))
-        useful = followers > 0
-        levels.append(
-            Level.of(
-                numbers[keys[useful] // symbols] * symbols + keys[useful] % symbols,
-                totals[useful],
-                followers[useful],
-                ngrams[kept] % symbols,
-                counts[kept],
-                _discounts(counts),
-            )
-        )
-        numbers = np.where(useful, np.cumsum(useful) - 1, -1)
-    if sum(len(level.symbols) for level in levels) > MAX_ENTRIES:
-        raise InputError(f"the model would have more than {MAX_ENTRIES:,} n-grams; raise --min_count or lower --order")
-    return levels
-
-
-def _discounts(counts: np.ndarray) -> np.ndarray:
-    """Chen and Goodman's D1, D2 and D3+, from how many n-grams have a count of 1, 2, 3 and 4."""
-    ones, twos, threes, fours = (int(np.count_nonzero(counts == count)) for count in (1, 2, 3, 4))
-    if min(ones, twos, threes, fours) > 0:
-        y = ones / (ones + 2 * twos)
-        found = np.array([1 - 2 * y * twos / ones, 2 - 3 * y * threes / twos, 3 - 4 * y * fours / threes])
-        if (found >= MIN_DISCOUNT).all():
-            return found
-    return np.array(FALLBACK_DISCOUNTS)
-
-
-def _packed(name: str, array: Sequence | np.ndarray) -> np.ndarray:
-    """An array in the smallest type that holds it."""
-    if name == "discounts":
-        return np.asarray(array, "<f8")
-    numbers = np.asarray(array, np.int64)
-    return numbers.astype(np.min_scalar_type(numbers.max(initial=0)).newbyteorder("<"))
-
-
-def _unpacked(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays of a file, without believing what it says about itself.
-
-    Raises:
-        ValueError, or an error of zipfile or zlib: the file is none of ours.
-    """
-    if len(content) > MAX_BYTES:
-        raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-    # each entry of the directory becomes an object, so a file could have millions
-    if content.count(b"PK\x01\x02") > 1000:
-        raise ValueError("it has too many parts")
-    arrays = {}
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if sorted(archive.namelist()) != sorted(f"{name}.npy" for name in ARRAYS):
-            raise ValueError("it has other parts")
-        for name in ARRAYS:
-            part = archive.getinfo(f"{name}.npy")
-            if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ValueError("it is packed in another way")
-            if part.file_size > 4 * MAX_ENTRIES + 1024:
-                raise ValueError(f"its part {name!r} is too long")
-            with archive.open(part) as stream:
-                arrays[name] = _array(name, stream.read(part.file_size + 1))
-    return arrays
-
-
-def _array(name: str, data: bytes) -> np.ndarray:
-    """An array of a .npy file that `np.save` wrote; only the few kinds of arrays that a model has."""
-    header = ARRAY_HEADER.match(data)
-    if not header or header.end() != 10 + int.from_bytes(header[1], "little"):
-        raise ValueError(f"its part {name!r} is no list of numbers")
-    kind = np.dtype(header[2].decode())
-    if (kind.kind == "f") != (name == "discounts") or len(data) != header.end() + int(header[3]) * kind.itemsize:
-        raise ValueError(f"its part {name!r} has another type or length")
-    if int(header[3]) > MAX_ENTRIES:
-        raise ValueError(f"its part {name!r} is too long")
-    array = np.frombuffer(data, kind, offset=header.end())
-    return array if kind.kind == "f" else array.astype(np.int64)
-
-
-def _checked(arrays: dict[str, np.ndarray]) -> tuple[str, list[Level]]:
-    """(alphabet, levels) of the arrays of a file.
-
-    Raises:
-        ValueError: they do not fit each other.
-    """
-
-    def check(right: bool, name: str) -> None:
-        if not right:
-            raise ValueError(f"its part {name!r} is wrong")
-
-    if arrays["version"].tolist() != [VERSION]:
-        raise ValueError(f"its format is not version {VERSION}")
-    codes, discounts = arrays["alphabet"], arrays["discounts"].reshape(-1, 3)
-    check(len(codes) > 0 and bool((np.diff(codes) > 0).all()) and codes[-1] <= sys.maxunicode, "alphabet")
-    check(ord(BREAK) not in codes, "alphabet")
-    check(0 < len(discounts) <= MAX_ORDER, "discounts")
-    check(bool(((discounts >= MIN_DISCOUNT) & (discounts <= (1, 2, 3))).all()), "discounts")
-    symbols = len(codes) + 1
-    used = dict.fromkeys(arrays, 0)
-
-    def take(name: str, count: int, low: int, high: int | None = None) -> np.ndarray:
-        part = arrays[name][used[name] : used[name] + count]
-        used[name] += count
-        check(len(part) == count and bool((part >= low).all()) and (high is None or bool((part < high).all())), name)
-        return part
-
-    levels: list[Level] = []
-    keys = np.zeros(1, np.int64)
-    for length in range(len(discounts)):
-        if length:
-            extensions = take("extensions", len(keys), 0)
-            count = int(extensions.sum())
-            older = take("older", count, 0, symbols)
-            keys = np.repeat(np.arange(len(keys)), extensions) * symbols + older
-            check(bool((np.diff(keys) > 0).all()), "older")
-        totals = take("totals", len(keys), 1)
-        followers = take("followers", len(keys), 1)
-        count = int(followers.sum())
-        following = take("symbols", count, 0, symbols)
-        counts = take("counts", count, 1)
-        contexts = np.repeat(np.arange(len(keys)), followers)
-        check(bool((np.diff(contexts * symbols + following) > 0).all()), "symbols")
-        check(bool((np.bincount(contexts, counts, len(keys)) <= totals).all()), "counts")
-        levels.append(Level.of(keys, totals, followers, following, counts, discounts[length]))
-    for name in ("extensions", "older", "totals", "followers", "symbols", "counts"):
-        check(used[name] == len(arrays[name]), name)
-    return "".join(map(chr, codes)), levels
-
-
 def read_lines(paths: Sequence[str | Path]) -> list[str]:
-    """The lines of text files, one after the other, with a progress bar on standard error.
+    """The lines of text files, in order, with a progress bar on standard error.
 
     Raises:
-        InputError: a file is missing, no UTF-8 text, or holds no text.
+        InputError: a file is missing, not UTF-8, or without text.
     """
-    lines = []
+    lines: list[str] = []
     characters = 0
-    with tqdm(desc="Reading", unit=" lines") as bar:
+    with ProgressBar(desc="Reading", unit=" lines") as bar:
         for path in paths:
             before = len(lines)
             try:
@@ -563,7 +312,7 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def build_file(given: argparse.Namespace) -> None:
-    """Read, measure, build and save what the command line asks for."""
+    """Read the texts, measure a model on held-out lines, then build and save the model of all lines."""
     output = Path(given.output)
     refuse_inputs(output, given.text)
     if output.is_dir() or not output.parent.is_dir():
@@ -578,8 +327,8 @@ def build_file(given: argparse.Namespace) -> None:
     bits = None
     if held_out:
         others = build([line for number, line in enumerate(lines, 1) if number % HELD_OUT])
-        measured = break_lines(held_out[:HELD_OUT_LINES], given.line_length)
-        bits = others.bits_per_character(tqdm(list(measured), desc="Measuring", unit=" lines"))
+        measured = break_lines(held_out[:MAX_HELD_OUT_LINES], given.line_length)
+        bits = others.bits_per_character(ProgressBar(list(measured), desc="Measuring", unit=" lines"))
     model = build(lines)
     size = model.save(output)
     print(
@@ -592,6 +341,7 @@ def build_file(given: argparse.Namespace) -> None:
 
 @command("mltu.language_model")
 def main(args: Sequence[str] | None = None) -> None:
+    """The command line."""
     build_file(parse(args))
 
 

@@ -154,5 +154,5 @@ def metadata_number(
     value = metadata.get(name, default)
     kinds = (int,) if kind is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-        raise InputError(f"{source}: its {name} is {brief(value)}, no number to work with; export it again")
+        raise InputError(f"{source}: its {name} is {brief(value)}, not a usable number; export it again")
     return value

@@ -1,4 +1,4 @@
-"""What turns a dataset's entry into data, before augmentation."""
+"""The steps from a sample of a dataset to an image, before augmentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ImageReader:
     """Read the image of a sample.
 
     Args:
-        image_class: class built from the path or array.
+        image_class: class of the result, called with the path or array.
         method: `cv2.IMREAD_COLOR` or `cv2.IMREAD_GRAYSCALE`.
     """
 
@@ -34,7 +34,7 @@ class ImageReader:
 
 
 class DarkOnLight:
-    """Invert images of light writing on dark ground, as reading does."""
+    """Invert images of light writing on a dark background."""
 
     def __call__(self, image: Image, label: Any) -> tuple[Image, Any]:
         """Return (image, label)."""

@@ -37,7 +37,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        # what a run leaves; a folder that has any of these holds a run
+        # Output files of a run; a folder that has any of these holds a run.
         self.configs = self.path / "configs.yaml"
         self.record = self.path / "run.json"
         self.train, self.val, self.test = (self.path / f"{part}.csv" for part in ("train", "val", "test"))
@@ -54,7 +54,7 @@ class RunFolder:
         self.failed_onnx = self.path / "model.failed.onnx"
         self.int8 = self.path / "model.int8.onnx"
         self.products = tuple(vars(self).values())[1:]
-        # what sanity checks leave, and what runs keep for themselves
+        # Output files of sanity checks, and what runs keep for themselves.
         self.samples = self.path / "samples.png"
         self.sweep_table, self.sweep_picture = self.path / "find_lr.csv", self.path / "find_lr.png"
         self.tensorboard = self.path / "logs"
@@ -131,7 +131,7 @@ class RunFolder:
         clear: bool,
         **about: Any,
     ) -> None:
-        """Write what is known before training: settings, lists, and how the run was started.
+        """Write settings, lists, and how the run was started.
 
         Args:
             configs: of the run.
@@ -150,7 +150,7 @@ class RunFolder:
         self.write_lists(providers, skipped)
 
     def write_lists(self, providers: Mapping[str, Any], skipped: Sequence[Skipped]) -> None:
-        """Write the samples of each provider ("train", "val", "test") and what was skipped, as tables."""
+        """Write the samples of each provider ("train", "val", "test") and the skipped entries, as tables."""
         for part, provider in providers.items():
             provider.to_csv(self.path / f"{part}.csv")
         write_skipped(self.skipped, skipped)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .annotate import annotate
 from .inputs import list_files, read_pages
+from .loading.workers import map_ahead
 from .outputs import Results, page_path, page_targets
+from .pictures.annotate import annotate
 from .readings import PageReading
 from .recognizer import LineRecognizer
 from .utils.console import print_error
 from .utils.errors import InputError
 from .utils.image_utils import to_bgr, write_png
-from .utils.parallel import map_ahead
 
 
 def transcribe(

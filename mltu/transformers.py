@@ -1,4 +1,4 @@
-"""What turns images and texts into the arrays that a network takes."""
+"""The steps from images and texts to the arrays that a network takes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Transformer:
-    """Maps (data, label) to (data, label), the same way every time."""
+    """Maps (data, label) to (data, label), without chance."""
 
     def __call__(self, data: Any, label: Any) -> tuple[Any, Any]:
         raise NotImplementedError
@@ -71,7 +71,7 @@ class ImageResizer(Transformer):
         new_height = min(height_target, max(1, round(height * ratio)))
         color = paper_color(image) if padding_color is None else tuple(padding_color)
         if (new_width, new_height) != (width, height):
-            # area averaging keeps thin strokes when shrinking
+            # averaging areas keeps thin strokes when an image shrinks
             method = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
             image = cv2.resize(image, (new_width, new_height), interpolation=method)
         return ImageResizer.pad(image, height_target, width_target, color)
@@ -96,14 +96,14 @@ class ImageResizer(Transformer):
 
 
 class LineResizer(Transformer):
-    """Bring a line to one height and to the next of a few widths, as networks that take any width want it.
+    """Bring a line to one height and to the next of a few widths, for networks that take any width.
 
-    What comes out depends on the line alone, so a line reads the same in any company.
+    The result is independent of the other lines of its batch, and so is the reading.
 
     Args:
         height: pixels.
         max_width: pixels; longer lines are shrunk to it.
-        width_step: widths are multiples of this many pixels; `max_width` should be one.
+        width_step: pixels, of which widths are multiples; `max_width` should be one too.
     """
 
     def __init__(self, height: int, max_width: int, width_step: int) -> None:
@@ -121,7 +121,7 @@ class LineResizer(Transformer):
 
 
 class HeightLimit(Transformer):
-    """Shrink images that are higher than the network's input, so that augmentation and cache handle fewer pixels.
+    """Shrink images that are higher than the network's input, which saves time in augmentation and memory in the cache.
 
     Args:
         height: pixels.
@@ -179,7 +179,7 @@ class LabelStepCheck(Transformer):
     """Refuse labels that CTC cannot align to the network's time steps, see :func:`mltu.ctc.steps_needed`.
 
     Args:
-        time_steps: length of the network's output sequence, or what it is for each width of image in pixels.
+        time_steps: length of the network's output sequence, or a mapping from image widths, pixels, to that length.
     """
 
     def __init__(self, time_steps: int | Mapping[int, int]) -> None:
@@ -202,8 +202,8 @@ class LabelPadding(Transformer):
     """Pad labels to one length.
 
     Args:
-        padding_value: what is appended, as a rule `len(vocab)`.
-        max_word_length: the length; with `use_on_batch` the longest label of a batch decides instead.
+        padding_value: the value to append, as a rule `len(vocab)`.
+        max_word_length: the length; ignored with `use_on_batch`, where the longest label of the batch decides.
         use_on_batch: take a list of labels, as a batch postprocessor.
     """
 
@@ -226,15 +226,15 @@ class LabelPadding(Transformer):
             InputError: a label is longer than `max_word_length`.
         """
         if self.use_on_batch:
-            longest = max(len(one) for one in label)
-            return data, np.array([self._pad(one, longest) for one in label])
+            longest = max(map(len, label))
+            return data, np.array([self._pad(indices, longest) for indices in label])
         return data, self._pad(label, self.max_word_length)
 
 
 class ImageShowCV2(Transformer):
-    """Show each image with its label in a window and wait for a key; without a screen, only say so once.
+    """Show each image in a window and wait for a key; without a screen, only log a warning, once.
 
-    Put it between other steps to see what the network gets.
+    It can stand between any two steps of the pipeline.
 
     Args:
         verbose: log the label and the size too.
@@ -248,7 +248,7 @@ class ImageShowCV2(Transformer):
 
     @staticmethod
     def has_screen() -> bool:
-        """Whether OpenCV can open a window, tried in a process of its own because Qt aborts where it cannot."""
+        """Whether OpenCV can open a window; another process tries it, because Qt aborts where it cannot."""
         if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             return False
         attempt = "import cv2; cv2.namedWindow('screen test'); cv2.destroyAllWindows()"

@@ -5,8 +5,7 @@ import os
 import signal
 import time
 
-from fuzz_inputs import Input
-
+from fuzz.inputs.base import Input
 from mltu.utils.errors import InputError
 
 

@@ -44,6 +44,34 @@ def train_tiny(folder, *args):
     return folder / "model", process
 
 
+def darkened(image, shares):
+    """An image under a light: shares of it, in a shape that can be multiplied with the image's."""
+    return np.clip(image * shares, 0, 255).astype(np.uint8)
+
+
+def shadow(image, least):
+    """Light on a grey image that falls off to a share at the right, and towards the foot of the page."""
+    height, width = image.shape[:2]
+    return np.linspace(1, least, width)[None, :] * np.linspace(1, 0.6, height)[:, None]
+
+
+_WORDS = "the cat sat on a mat and the dog ran to the old house where no one had been since last summer".split()
+
+
+def sentences(count, seed):
+    """Made-up sentences, two of three words of which depend on the word before."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        place = int(rng.integers(len(_WORDS)))
+        words = []
+        for _ in range(int(rng.integers(3, 9))):
+            words.append(_WORDS[place])
+            place = (place * 7 + 3) % len(_WORDS) if rng.random() < 0.67 else int(rng.integers(len(_WORDS)))
+        found.append(" ".join(words).capitalize() + ".")
+    return found
+
+
 def evaluated_line(true, read, writer="", image="missing.png", confidences=None):
     """A line with its true text and a reading of it; by default every character has a confidence of one half."""
     confidences = confidences or [0.5] * len(read)

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from configs import ModelConfigs
+from configs import RESUMABLE, TEXTS, ModelConfigs
 from mltu.utils.errors import InputError
 
 
@@ -72,7 +72,7 @@ def test_from_args_can_switch_augmentation_off():
 
 
 def test_resumable_settings_leave_network_and_data_alone():
-    assert ModelConfigs.resumable() == {
+    assert ModelConfigs.marked(RESUMABLE) == {
         "max_minutes",
         "save_minutes",
         "train_epochs",
@@ -86,7 +86,7 @@ def test_resumable_settings_leave_network_and_data_alone():
 
 
 def test_changing_texts_are_settings_of_the_data_and_the_width():
-    assert ModelConfigs.changing_texts() == {
+    assert ModelConfigs.marked(TEXTS) == {
         "dataset",
         "data_path",
         "unit",
@@ -129,3 +129,37 @@ def test_completed_settles_the_precision_when_it_is_told_the_quickest():
     configs = ModelConfigs(precision="auto")
     assert configs.completed(["a"]).precision == "auto"
     assert configs.completed(["a"], quickest_precision="mixed_float16").precision == "mixed_float16"
+
+
+def written(path, **values):
+    ModelConfigs(**values, model_path=str(path.parent)).save(path.name)
+    return str(path.parent)
+
+
+def test_initial_gives_the_settings_of_the_other_run(tmp_path):
+    folder = written(tmp_path / "configs.yaml", architecture="line", height=64, vocab="abc")
+    assert ModelConfigs(architecture="line", height=48, init_from=folder).initial().vocab == "abc"
+    with pytest.raises(InputError, match="was trained with another architecture"):
+        ModelConfigs(height=64, init_from=folder).initial()
+
+
+def test_initial_wants_the_same_height_of_the_reference_network(tmp_path):
+    folder = written(tmp_path / "configs.yaml", height=64)
+    assert ModelConfigs(height=64, init_from=folder).initial().height == 64
+    with pytest.raises(InputError, match="was trained with another height"):
+        ModelConfigs(height=96, init_from=folder).initial()
+
+
+def test_from_flags_lets_flags_win_over_the_file(tmp_path):
+    written(tmp_path / "configs.yaml", height=32, batch_size=4)
+    configs = ModelConfigs.from_flags({"batch_size": "8"}, str(tmp_path / "configs.yaml"))
+    assert (configs.height, configs.batch_size) == (32, 8)
+    assert configs.model_path != str(tmp_path)  # which the earlier run keeps
+
+
+def test_from_flags_resumes_in_the_folder_with_its_settings(tmp_path):
+    folder = written(tmp_path / "configs.yaml", height=32)
+    configs = ModelConfigs.from_flags({"train_epochs": "7"}, resumed_folder=folder)
+    assert (configs.height, configs.train_epochs, configs.model_path) == (32, 7, folder)
+    with pytest.raises(InputError, match="--resume keeps the settings of the run; only --cache_mb, "):
+        ModelConfigs.from_flags({"height": "64"}, resumed_folder=folder)

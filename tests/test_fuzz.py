@@ -2,10 +2,13 @@
 
 import sys
 
-import fuzz
 import fuzz_faults as faults
 import pytest
-from fuzz_inputs import TARGETS, Target
+
+from fuzz import reader
+from fuzz.__main__ import main
+from fuzz.inputs import TARGETS
+from fuzz.inputs.base import Target
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fuzzer watches through the Linux kernel")
 
@@ -17,7 +20,7 @@ def results(printed):
 
 
 def test_readers_refuse_hostile_files_in_one_line(tmp_path, capsys):
-    code = fuzz.main(["--inputs", "12", "--findings", str(tmp_path / "found")])
+    code = main(["--inputs", "12", "--findings", str(tmp_path / "found")])
     printed, progress = capsys.readouterr()
     found = results(printed)
     assert code == 0, progress
@@ -38,15 +41,13 @@ FAULTS = {
     faults.says_two_lines: "more than one line",
     faults.takes_memory: "took 3",
     faults.crashes: "ended with code -11",
-    faults.sleeps: "did nothing for 3 seconds",
 }
 
 
-def test_faults_are_found_and_kept(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(fuzz, "STUCK", 3)
+def test_faults_are_found_and_kept(tmp_path, capsys):
     targets = {read.__name__: Target(read, faults.one_seed, dict) for read in (*FAULTS, faults.refuses)}
     options = ["--findings", str(tmp_path), "--memory_mb", "200"]
-    assert fuzz.main(["--inputs", "1", *options], targets) == 1
+    assert main(["--inputs", "1", *options], targets) == 1
     printed, progress = capsys.readouterr()
     found = results(printed)
     assert found.pop("refuses") == (1, 1, 0, 0)
@@ -55,9 +56,16 @@ def test_faults_are_found_and_kept(tmp_path, capsys, monkeypatch):
     for read, message in FAULTS.items():
         assert message in told[read]
     kept = tmp_path / "fails-0-0-a.txt"
-    assert fuzz.main(["--replay", str(kept), "--target", "fails", *options], targets) == 1
+    assert main(["--replay", str(kept), "--target", "fails", *options], targets) == 1
     assert "KeyError" in capsys.readouterr().out
-    assert fuzz.main(["--replay", str(kept), "--target", "refuses", *options], targets) == 0
+    assert main(["--replay", str(kept), "--target", "refuses", *options], targets) == 0
+
+
+def test_readers_that_do_nothing_are_given_up(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(reader, "STUCK", 1)
+    targets = {"sleeps": Target(faults.sleeps, faults.one_seed, dict)}
+    assert main(["--inputs", "1", "--findings", str(tmp_path)], targets) == 1
+    assert "/sleeps-0-0-a.txt: did nothing for 1 seconds" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -72,6 +80,6 @@ def test_inputs_depend_on_the_seed_and_their_number_alone(name):
 def test_wrong_use_is_one_line(capsys):
     for args in (["--target", "image"], ["--replay", "nothing", "--target", "yaml"]):
         with pytest.raises(SystemExit) as stop:
-            fuzz.main(args)
+            main(args)
         assert stop.value.code == 2
         assert capsys.readouterr().err.count("\n") == 1

@@ -23,7 +23,7 @@ def test_the_reference_network_is_the_promised_one(reference):
     assert [type(layer).__name__ for layer in reference.layers] == expected
     assert reference.output_shape == (None, 528, 79)
     assert reference.count_params() == 2_427_983
-    assert [one.name for one in reference.inputs] == ["input"]
+    assert [tensor.name for tensor in reference.inputs] == ["input"]
     assert reference.output_names == ["output"]
 
 
@@ -58,7 +58,7 @@ def test_time_steps_are_those_of_the_network(architecture, height, width, steps_
     channels = ARCHITECTURES[architecture].channels
     model = train_model((height, width, channels), 5, architecture=architecture, steps_per_column=steps_per_column)
     steps = model(np.zeros((1, height, width, channels))).shape[1]
-    assert time_steps(width, height, architecture, steps_per_column) == steps
+    assert time_steps([width], height, architecture, steps_per_column) == {width: steps}
 
 
 def test_the_line_network_trains_without_harm():

@@ -11,13 +11,13 @@ from ..utils.image_utils import read_image, to_bgr, to_gray
 
 
 class Image:
-    """An 8-bit grey or colour image and where it came from.
+    """An 8-bit grey or colour image and the path of its file.
 
     Args:
         image: path of an image file, or an array as :func:`mltu.utils.image_utils.to_bgr` takes.
         method: `cv2.IMREAD_COLOR` or `cv2.IMREAD_GRAYSCALE`.
-        path: where an image given as an array came from.
-        color: order of the channels; "BGR" unless `method` asks for grey.
+        path: of the file, if the image is given as an array.
+        color: order of the channels, "BGR" or "RGB"; without effect on grey images.
 
     Raises:
         InputError: the file or array cannot be used.
@@ -67,12 +67,16 @@ class Image:
         return self._converted(cv2.COLOR_BGR2HSV, cv2.COLOR_RGB2HSV)
 
     def update(self, image: np.ndarray) -> Image:
-        """Replace the pixels and return this image."""
+        """Replace the pixels; returns this image."""
         self._image = image
         return self
 
     def flip(self, axis: int = 0) -> Image:
-        """Mirror left to right (axis 0) or upside down (axis 1)."""
+        """Mirror left to right (axis 0) or upside down (axis 1); returns this image.
+
+        Raises:
+            ValueError: another axis.
+        """
         if axis not in (0, 1):
             raise ValueError(f"axis must be 0 or 1, not {axis}")
         return self.update(cv2.flip(self._image, 1 - axis))

@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
-from tqdm import tqdm
 
 from ..configs import brief
 from ..pages import cut_line
 from ..utils.errors import InputError, visible
 from ..utils.files import one_at_a_time, write_whole
 from ..utils.image_utils import IMAGE_ENDINGS, checked_file, read_image
+from ..utils.progress import ProgressBar
 from .base import Sample, Skipped, normalize_text
 
 VERSION = 1  # part of the names of the cut lines; raise it when the cutting changes
@@ -33,7 +33,7 @@ QUALITY = 90  # of WebP
 LARGEST_FILE = 1 << 25  # bytes; a newspaper's page with places of letters has some 20 MB, which become 30 times as many
 MOST_POINTS = 10_000  # of a polygon; more take OpenCV minutes to fill
 FARTHEST = 100  # widths or heights of the page
-LARGEST_LINE = 16_000_000  # pixels of a line on the page, which takes 60 bytes of memory for each to cut
+MAX_LINE_PIXELS = 16_000_000  # pixels of a line on the page, which takes 60 bytes of memory for each to cut
 STEM = 50  # characters of a page's name that its lines' names begin with, below what file systems allow
 
 
@@ -50,7 +50,7 @@ def _local(element: Element) -> str:
 
 
 def _find_all(element: Element, name: str) -> Iterator[Element]:
-    return (one for one in element.iter() if _local(one) == name)
+    return (child for child in element.iter() if _local(child) == name)
 
 
 def _number(element: Element, name: str) -> float:
@@ -62,10 +62,10 @@ def _number(element: Element, name: str) -> float:
 
 def _text(line: Element) -> str:
     parts = []
-    for one in line:
-        if _local(one) in ("String", "HYP"):
-            parts.append(one.get("CONTENT", ""))
-        elif _local(one) == "SP":
+    for child in line:
+        if _local(child) in ("String", "HYP"):
+            parts.append(child.get("CONTENT", ""))
+        elif _local(child) == "SP":
             parts.append(" ")
     # some writers leave the spaces between words out
     return normalize_text("".join(parts) if " " in parts else " ".join(parts))
@@ -73,15 +73,15 @@ def _text(line: Element) -> str:
 
 def _polygon(line: Element, page_size: np.ndarray) -> np.ndarray:
     # children only: in a file whose lines are within each other, all below would be looked at again and again
-    shapes = (inner for one in line if _local(one) == "Shape" for inner in one if _local(inner) == "Polygon")
+    shapes = (inner for child in line if _local(child) == "Shape" for inner in child if _local(inner) == "Polygon")
     shape = next(shapes, None)
     if shape is not None:
         parts = re.split(r"[\s,]+", shape.get("POINTS", "").strip(), maxsplit=2 * MOST_POINTS)
         if len(parts) > 2 * MOST_POINTS:
             raise ValueError(f"the polygon has more than {MOST_POINTS} points")
-        numbers = [float(one) for one in parts if one]
+        numbers = [float(part) for part in parts if part]
         if len(numbers) < 6 or len(numbers) % 2 or not np.isfinite(numbers).all():
-            raise ValueError("the polygon is no list of three or more points")
+            raise ValueError("the polygon is not a list of three or more points")
         return _near(np.array(numbers).reshape(-1, 2) / page_size)
     x, y, width, height = (_number(line, name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
     return _near(np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]) / page_size)
@@ -125,7 +125,7 @@ def read_page(path: str | Path) -> tuple[str, list[PageLine], list[Skipped]]:
             raise ValueError("the page has no size")
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
-    name = next((one.text or "" for one in _find_all(root, "fileName")), "").strip().replace("\\", "/")
+    name = next((element.text or "" for element in _find_all(root, "fileName")), "").strip().replace("\\", "/")
     lines, skipped = [], []
     for number, element in enumerate(_find_all(page, "TextLine"), start=1):
         source = f"{path}:{element.get('ID', f'line {number}')}"
@@ -151,8 +151,10 @@ def _stored(line: np.ndarray) -> bytes:
 
 def _cut(page: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     size = np.minimum(polygon.max(axis=0), page.shape[1::-1]) - np.maximum(polygon.min(axis=0), 0)
-    if size.prod() > LARGEST_LINE:
-        raise InputError(f"the line has more than {LARGEST_LINE / 1e6:.0f} megapixels; make the page's image smaller")
+    if size.prod() > MAX_LINE_PIXELS:
+        raise InputError(
+            f"the line has more than {MAX_LINE_PIXELS / 1e6:.0f} megapixels; make the page's image smaller"
+        )
     return cut_line(page, polygon)[0]
 
 
@@ -194,7 +196,7 @@ def _pattern(text: str, name: str) -> re.Pattern | None:
     try:
         return re.compile(text) if text else None
     except (re.error, OverflowError, RecursionError) as error:
-        raise InputError(f"{name}: {brief(text)} is no regular expression ({error})") from None
+        raise InputError(f"{name}: {brief(text)} is not a regular expression ({error})") from None
 
 
 def read_alto(
@@ -240,7 +242,7 @@ def read_alto(
     skipped: list[Skipped] = []
     with one_at_a_time(target), ThreadPoolExecutor(max(1, workers)) as pool:
         cut = pool.map(partial(_cut_page, target, images, drop, writer), pages)
-        for page_samples, page_skipped in tqdm(cut, total=len(pages), desc="Cutting lines", unit="page"):
+        for page_samples, page_skipped in ProgressBar(cut, total=len(pages), desc="Cutting lines", unit="page"):
             samples += page_samples
             skipped += page_skipped
     if not samples:

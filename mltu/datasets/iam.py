@@ -10,10 +10,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ..utils.errors import InputError, visible
 from ..utils.image_utils import IMAGE_ENDINGS
+from ..utils.progress import ProgressBar
 from .base import Sample, Skipped, normalize_text
 
 # fields of a row before the text, and the place of the ok|err remark among them
@@ -126,7 +125,7 @@ def read_iam(root: str | Path, unit: str = "sentences", keep_err: bool = False) 
     before_text, remark = FIELDS[unit]
     samples: list[Sample] = []
     skipped: list[Skipped] = []
-    for number, row in tqdm(_text_rows(table), desc=f"Reading {table.name}", unit="row"):
+    for number, row in ProgressBar(_text_rows(table), desc=f"Reading {table.name}", unit="row"):
         # the text itself may hold spaces, so no more splits than there are fields before it
         fields = row.split(" ", before_text)
         source = f"{table}:{number}"

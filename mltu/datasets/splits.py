@@ -117,7 +117,7 @@ def list_split(samples: Sequence[Sample], lists: Mapping[str, str | Path]) -> di
 
     Args:
         samples: to be divided; those on no list are left out.
-        lists: for "train", "val" and, if wanted, "test" the path of a text file with one id a line:
+        lists: for "train", "val" and, if wanted, "test" the path of a text file with one id per line:
             a writer, a form, or the name of an image without its ending.
 
     Returns:
@@ -131,7 +131,7 @@ def list_split(samples: Sequence[Sample], lists: Mapping[str, str | Path]) -> di
         try:
             ids[part] = {line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()} - {""}
         except (OSError, ValueError):  # no UTF-8, or a NUL in the path
-            raise InputError(f"{path}: the {part} list cannot be read; one writer, form or image a line") from None
+            raise InputError(f"{path}: the {part} list cannot be read; one writer, form or image per line") from None
         if not ids[part]:
             raise InputError(f"{path}: the list of {part} ids is empty")
     parts = list(ids)

@@ -8,13 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..pictures.curves import save_sweep
+from ..pictures.sheets import sheet
 from ..run_folder import RunFolder
 from ..utils.errors import InputError
 from ..utils.files import write_whole
 from ..utils.image_utils import write_png
-from ..utils.plots import save_sweep
-from ..utils.sheets import sheet
-from .callbacks import LearningRateSweep
+from .callbacks import EpochNumber, LearningRateSweep
 from .dataProvider import DataProvider
 from .monitoring import spread, verbosity
 
@@ -50,7 +50,9 @@ def find_learning_rate(configs: Any, folder: RunFolder, model: keras.Model, trai
     sweep = LearningRateSweep()
     epochs = -(-sweep.steps // len(train))
     print(f"Trying learning rates from {sweep.low:g} to {sweep.high:g} in {sweep.steps} steps ...")
-    model.fit(train.for_keras(), epochs=epochs, callbacks=[sweep], shuffle=False, verbose=verbosity())
+    model.fit(
+        train.for_keras(), epochs=epochs, callbacks=[EpochNumber(train), sweep], shuffle=False, verbose=verbosity()
+    )
     steps = [f"{rate:.6g},{loss:.6g}\n" for rate, loss in zip(sweep.rates, sweep.losses, strict=True)]
     write_whole(folder.sweep_table, "".join(["learning_rate,loss\n", *steps]).encode())
     suggestion = sweep.suggestion()
@@ -80,7 +82,7 @@ def overfit_batch(configs: Any, folder: RunFolder, model: keras.Model, train: Da
     history = model.fit(
         repeated.for_keras(),
         epochs=min(configs.train_epochs, OVERFIT_EPOCHS),
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=stop_when_learnt)],
+        callbacks=[EpochNumber(repeated), keras.callbacks.LambdaCallback(on_epoch_end=stop_when_learnt)],
         shuffle=False,
         verbose=verbosity(),
     ).history

@@ -25,8 +25,8 @@ class DataProvider(BaseDataProvider, keras.utils.PyDataset):
     def for_keras(self) -> Any:
         """What to pass to `fit` and `evaluate`: a `tf.data.Dataset`, or a `PyDataset` under other backends.
 
-        Each epoch of Keras iterates the provider once. The provider goes on to its next epoch just before its last
-        batch is given, unless a callback sets `epoch` at the begin of each.
+        Each epoch of Keras iterates the provider once. It stays in its epoch, with the same order and augmentation,
+        unless the callback :class:`mltu.tensorflow.callbacks.EpochNumber` takes it to the next.
 
         In an epoch with a `first_batch`, the dataset holds only the batches from there on, so whoever iterates must
         ask for no more than those; the `PyDataset` repeats that batch in place of those before it. Timings start at 0.
@@ -46,7 +46,7 @@ class DataProvider(BaseDataProvider, keras.utils.PyDataset):
         if any(getattr(step, "use_on_batch", False) for step in self._batch_postprocessors):
             label_shape = [None] * len(label_shape)  # to the longest
         dataset = tf.data.Dataset.from_generator(
-            self.keras_epoch,
+            self.__iter__,
             output_signature=(
                 tf.TensorSpec((None, *image_shape), images.dtype),
                 tf.TensorSpec((None, *label_shape), labels.dtype),
@@ -54,15 +54,6 @@ class DataProvider(BaseDataProvider, keras.utils.PyDataset):
         )
         # batches are loaded ahead already; one more hides the copy that TensorFlow makes
         return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(1)
-
-    def keras_epoch(self) -> Iterator[tuple[Any, Any]]:
-        """The batches of this epoch, from `first_batch` on; then the provider is at the next epoch."""
-        following, last = self.epoch + 1, len(self) - 1
-        for index, batch in enumerate(self, self.first_batch):
-            # not after it, when the next epoch may have begun in another thread
-            if index == last:
-                self.epoch = following
-            yield batch
 
 
 class _InOrder(keras.utils.PyDataset):
@@ -78,7 +69,7 @@ class _InOrder(keras.utils.PyDataset):
         return len(self._provider)
 
     def _epoch(self) -> Iterator[tuple[Any, Any]]:
-        before, batches = self._provider.first_batch, self._provider.keras_epoch()
+        before, batches = self._provider.first_batch, iter(self._provider)
         for batch in batches:
             yield from repeat(batch, before + 1)
             before = 0

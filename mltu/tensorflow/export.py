@@ -15,8 +15,7 @@ import keras
 import numpy as np
 
 from ..calibration import calibrate
-from ..configs import BaseModelConfigs, read_yaml
-from ..datasets import Sample, read_table
+from ..datasets import Sample
 from ..inferenceModel import OnnxInferenceModel, set_metadata
 from ..line_input import LineInput
 from ..recognizer import LineRecognizer
@@ -86,7 +85,7 @@ class Model2onnx(keras.callbacks.Callback):
         Args:
             model: built under the TensorFlow backend; mixed precision becomes float32.
             onnx_model_path: the file; it appears whole or not at all.
-            metadata: stored as JSON, one entry a name.
+            metadata: stored as JSON, one entry per name.
         """
         if keras.backend.backend() != "tensorflow":
             raise InputError(NO_TENSORFLOW)
@@ -129,25 +128,30 @@ class Model2onnx(keras.callbacks.Callback):
             self.convert()
 
 
-def export(
-    folder: RunFolder, line_input: LineInput, vocab: str, images: Sequence[np.ndarray], samples: Sequence[Sample]
-) -> float:
-    """Convert the best weights to ONNX, compare both on images, and calibrate the confidences on samples.
+def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequence[Sample]) -> float:
+    """Convert the best weights to ONNX, compare both on validation lines, and calibrate the confidences on these.
 
     Args:
         folder: of the run.
         line_input: what the network takes.
         vocab: its characters, in the order of its classes.
-        images: as the network takes them, shape (height, width, channels); widths may differ.
         samples: of validation.
 
     Returns:
         Largest difference between the probabilities of Keras and ONNX.
 
     Raises:
-        InputError: the saved model does not fit the settings.
+        InputError: the saved model does not fit the settings, or no validation line can be read.
         TrainingError: the two differ; the ONNX file is renamed, so that nobody uses it.
     """
+    images, problem = [], "none is listed"
+    for sample in samples[:COMPARED_LINES]:
+        try:
+            images.append(line_input(read_image(sample.image)))
+        except InputError as error:
+            problem = str(error)
+    if not images:
+        raise InputError(f"{folder.val}: no validation line can be read to compare with ({problem})")
     converter = Model2onnx(folder.weights, {"vocab": vocab, **line_input.metadata()})
     model = converter.convert()
     if model.input_shape[1:] != line_input.shape or model.output_shape[-1] != len(vocab) + 1:
@@ -155,7 +159,7 @@ def export(
     onnx_model = OnnxInferenceModel(folder.onnx, force_cpu=True)
     difference, same = 0.0, True
     for shape in {image.shape for image in images}:
-        batch = np.stack([image for image in images if image.shape == shape]).astype(np.float32)
+        batch = np.stack([image for image in images if image.shape == shape])
         ours = model.predict_on_batch(batch)
         theirs = onnx_model.model.run(None, {onnx_model.input_names[0]: batch})[0]
         difference = max(difference, float(np.abs(ours - theirs).max()))
@@ -171,47 +175,29 @@ def export(
     return difference
 
 
-def export_again(folder: RunFolder, configs_class: type[BaseModelConfigs]) -> float:
-    """Export the best weights of a finished run, compared on its validation lines.
+def export_best(
+    folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequence[Sample], script: str | Path
+) -> None:
+    """Export at the end of a run; from a backend that is not TensorFlow, in a process of its own.
 
     Args:
         folder: of the run.
-        configs_class: of its settings.
-
-    Returns, raises:
-        As :func:`export`; also InputError: no run there, or its validation lines are gone.
-    """
-    values = read_yaml(folder.configs) | {"model_path": str(folder.path)}
-    configs = configs_class.from_dict(values, str(folder.configs))
-    line_input = LineInput.from_configs(configs)
-    images, problem = [], "none is listed"
-    samples, _ = read_table(folder.val)
-    for sample in samples[:COMPARED_LINES]:
-        try:
-            images.append(line_input(read_image(sample.image)))
-        except InputError as error:
-            problem = str(error)
-    if not images:
-        raise InputError(f"{folder.val}: no validation line can be read to compare with ({problem})")
-    return export(folder, line_input, configs.vocab, images, samples)
-
-
-def export_elsewhere(folder: RunFolder, script: str) -> None:
-    """Export from a backend that is not TensorFlow: in a process of its own, if TensorFlow is installed.
-
-    Args:
-        folder: of the run.
+        line_input: what the network takes.
+        vocab: its characters, in the order of its classes.
+        samples: of validation.
         script: that exports with `--export_only DIR`.
 
     Raises:
-        TrainingError: the export failed.
+        InputError, TrainingError: as :func:`export`.
     """
-    if not importlib.util.find_spec("tensorflow"):
+    if keras.backend.backend() == "tensorflow":
+        export(folder, line_input, vocab, samples)
+    elif not importlib.util.find_spec("tensorflow"):
         print(f"{folder.weights} holds the best weights. {NO_TENSORFLOW}.")
-        return
-    command = [sys.executable, script, "--export_only", str(folder.path)]
-    if subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}).returncode:
-        raise TrainingError(f"the export of {folder.path} failed; the weights are safe in {folder.weights}")
+    else:
+        command = [sys.executable, script, "--export_only", folder.path]
+        if subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}).returncode:
+            raise TrainingError(f"the export of {folder.path} failed; the weights are safe in {folder.weights}")
 
 
 def evaluate(folder: RunFolder, provider: DataProvider, vocab: str) -> dict[str, float]:

@@ -36,7 +36,6 @@ class BadLoss(Exception):
 
     def __init__(self, epoch: int, batch: int) -> None:
         super().__init__(f"the loss became NaN or infinite in epoch {epoch + 1}, batch {batch + 1}")
-        self.epoch = epoch
         self.batch = batch
 
 
@@ -60,9 +59,7 @@ def translated_failures(folder: RunFolder, devices: Devices) -> Iterator[list[Da
     try:
         yield providers
     except BadLoss as error:
-        train = providers[0]
-        train.epoch = error.epoch + 1  # it loads ahead, and may be in the next epoch
-        lines = train.get_batch_annotations(error.batch)
+        lines = providers[0].get_batch_annotations(error.batch)
         if devices.is_chief:
             write_table(folder.bad_batch, lines)
         kept = f"; --export_only {folder.path} exports the best weights before it" if folder.weights.exists() else ""

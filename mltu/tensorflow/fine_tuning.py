@@ -11,7 +11,7 @@ from ..run_folder import RunFolder
 from ..utils.errors import InputError
 from .model_utils import inference_model
 
-OUTPUT_LAYERS = ("output", "output_scores")  # whose weights belong to classes; a network has one of them
+OUTPUT_LAYERS = ("output", "output_scores")  # of model.py, whose weights belong to classes; a network has one of them
 
 
 def load_initial_weights(model: keras.Model, vocab: str, init_from: str | Path, initial_vocab: str) -> None:

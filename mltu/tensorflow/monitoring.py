@@ -15,9 +15,9 @@ import keras
 import numpy as np
 
 from ..dataProvider import DataProvider
+from ..pictures.curves import save_curves
+from ..pictures.sheets import sheet
 from ..run_folder import RunFolder
-from ..utils.plots import save_curves
-from ..utils.sheets import sheet
 from ..utils.text_utils import ctc_decoder
 from .model_utils import reading_function
 

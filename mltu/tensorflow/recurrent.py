@@ -43,12 +43,12 @@ def _hidden_states(projected, recurrent, backwards: bool):
         def step(count, states, arrays):
             at = steps - 1 - count if reverse else count
             states, values = body(at, *states)
-            return count + 1, states, tuple(one.write(at, value) for one, value in zip(arrays, values, strict=True))
+            return count + 1, states, tuple(array.write(at, value) for array, value in zip(arrays, values, strict=True))
 
         _, _, arrays = tf.while_loop(
             lambda count, *_: count < steps, step, (0, states, arrays), maximum_iterations=steps
         )
-        return [one.stack() for one in arrays]
+        return [array.stack() for array in arrays]
 
     def before(states):  # the state that each step starts from
         nothing = tf.zeros_like(states[:1])
@@ -84,7 +84,7 @@ def _hidden_states(projected, recurrent, backwards: bool):
                 return (tf.matmul(slope, transposed), to_cell * f[at]), (slope,)
 
             slopes = loop(steps, backward, start, (4 * units,), not backwards)[0]
-            rows = [tf.reshape(one, (-1, one.shape[-1])) for one in (before(hiddens), slopes)]
+            rows = [tf.reshape(steps, (-1, steps.shape[-1])) for steps in (before(hiddens), slopes)]
             return slopes, tf.matmul(*rows, transpose_a=True)
 
         return hiddens, gradient
@@ -116,7 +116,8 @@ class BidirectionalLSTM(keras.layers.Bidirectional):
         directions = []
         for layer, backwards in ((self.forward_layer, False), (self.backward_layer, True)):
             kernel, recurrent, bias = (
-                tf.convert_to_tensor(one) for one in (layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias)
+                tf.convert_to_tensor(weights)
+                for weights in (layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias)
             )
             projected = tf.cast(tf.matmul(rows, kernel), tf.float32) + tf.cast(bias, tf.float32)
             projected = tf.reshape(projected, (steps, batch, kernel.shape[1]))

@@ -1,4 +1,4 @@
-"""What a run that was stopped is resumed from."""
+"""The state that a stopped run is resumed from."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .dataProvider import DataProvider
 
 
 class RunState(keras.callbacks.Callback):
-    """Save all that is needed to go on with the run, and bring it back.
+    """Save the state of a run, and bring it back.
 
-    Saved are weights and optimiser (as Keras has them in one file), the seeds of dropout, the metrics, the values
+    It consists of weights and optimiser (as Keras has them in one file), the seeds of dropout, the metrics, the values
     of all epochs, the time spent, and the counters of watched callbacks: after each epoch, and within long ones, if
     :meth:`write` was called; else the run is only counted and brought back. A state is written beside the last one
     and replaces it by one renaming, so there is a whole one at any time. Must come after all callbacks that change
@@ -117,7 +117,7 @@ class RunState(keras.callbacks.Callback):
         return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
     def _metric_values(self) -> list[keras.Variable]:
-        """What the metrics of an epoch have summed up so far."""
+        """The sums of the metrics so far in this epoch."""
         return [variable for metric in self.model.metrics for variable in metric.variables]
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -137,7 +137,7 @@ class RunState(keras.callbacks.Callback):
         self._resumed = {}
 
     def _leave_out(self, count: int, generators: Sequence[str]) -> None:
-        """Let `fit` pass over the first batches of an epoch, which are over, so that it counts the others right."""
+        """Let `fit` skip the first batches of an epoch, which are over, so that it counts the others right."""
         model = self.model  # asking for it in the middle of a step would disturb Keras under JAX
         left = iter(range(count))
         train = model.train_function

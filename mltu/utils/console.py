@@ -32,9 +32,8 @@ import select
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
 
-from .errors import CommandError
+from .errors import CommandError, visible
 
 INTERRUPTED = 130  # exit code, as shells report a program that Ctrl-C ended
 
@@ -52,7 +51,7 @@ def guard_imports(program: str) -> None:
         signal.signal(signal.SIGINT, _end_at_once)
 
 
-def _end_at_once(number: int, frame: Any) -> NoReturn:
+def _end_at_once(number: int, frame: object) -> None:
     os.write(2, f"{_program}: stopped\n".encode())
     os._exit(INTERRUPTED)
 
@@ -67,7 +66,7 @@ def command(program: str, stopped: str = "stopped") -> Callable[[Callable[..., i
 
     def decorate(main: Callable[..., int | None]) -> Callable[..., int]:
         @functools.wraps(main)
-        def run(*args: Any, **kwargs: Any) -> int:
+        def run(*args: object, **kwargs: object) -> int:
             global _program
             _program = program
             if signal.getsignal(signal.SIGINT) is _end_at_once:
@@ -123,7 +122,7 @@ def print_error(message: object) -> None:
     """Print a message of the running command to standard error in one line, above any progress bar."""
     from tqdm import tqdm  # here, as it must not delay guard_imports
 
-    tqdm.write(f"{_program}: {message}", file=sys.stderr)
+    tqdm.write(f"{_program}: {visible(str(message))}", file=sys.stderr)
 
 
 def print_utf8() -> None:

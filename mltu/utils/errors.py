@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-LINE_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # and what else a terminal would obey
-LONGEST = 1000  # characters of a message; the middle of longer ones is left out
+LINE_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # and other characters that a terminal would obey
+LONGEST = 1000  # characters of a message; longer ones lose their middle
 
 
 def visible(text: str) -> str:
@@ -21,7 +21,7 @@ class CommandError(Exception):
     """
 
     exit_code = 1
-    at_once = False  # end the process without the usual end, which may wait for something that is lost
+    at_once = False  # end the process without its usual clean-up, which could wait for something that is lost
 
     def __init__(self, message: str) -> None:
         text = visible(message)

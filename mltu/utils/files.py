@@ -14,22 +14,22 @@ from filelock import FileLock
 from .errors import InputError
 
 LOCK = ".lock"  # file in a folder that a process has reserved
-FULL = 65_536  # bytes free, below which a disk counts as full
+MIN_FREE = 65_536  # bytes; a disk with less free space counts as full
 
 
 @contextmanager
 def whole_file(path: str | Path, durable: bool = False, ending: str = "") -> Iterator[Path]:
-    """A path beside `path` to write to; in the end it takes its place.
+    """A path beside `path` to write to, which takes the place of `path` at the end of the block.
 
-    So `path` is as before or whole, whenever the program is stopped.
+    So `path` is either as before or complete, whenever the program is stopped.
 
     Args:
         path: the file.
-        durable: wait until the disk has it, so that this holds for power cuts too.
-        ending: of the name until then, for libraries that want one; the file is `path` + `.part` + this.
+        durable: wait until the disk has stored it, so that this holds for power cuts too.
+        ending: of the temporary name, `path` + `.part` + this, for libraries that look at it.
 
     Raises:
-        OSError: the file cannot be written; what was begun is removed.
+        OSError: the file cannot be written; the unfinished one is removed.
     """
     path = Path(path)
     unfinished = path.with_name(f"{path.name}.part{ending}")
@@ -39,18 +39,18 @@ def whole_file(path: str | Path, durable: bool = False, ending: str = "") -> Ite
             _flush(unfinished)
         os.replace(unfinished, path)
     except BaseException as error:
-        full = path.parent.is_dir() and shutil.disk_usage(path.parent).free < FULL
+        full = path.parent.is_dir() and shutil.disk_usage(path.parent).free < MIN_FREE
         unfinished.unlink(missing_ok=True)
-        if full and isinstance(error, Exception):  # which libraries report in many ways
+        if full and isinstance(error, Exception):  # libraries report a full disk in many ways
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
         raise
-    if durable and os.name == "posix":  # where a folder is a file too
+    if durable and os.name == "posix":  # elsewhere a folder cannot be flushed
         _flush(path.parent)
 
 
 @contextmanager
 def one_at_a_time(folder: str | Path) -> Iterator[None]:
-    """Let processes that fill the same folder wait for each other. Where nothing can be written, none has to."""
+    """Let processes that fill the same folder wait for each other; in a read-only folder nobody has to."""
     with FileLock(Path(folder) / LOCK) if os.access(folder, os.W_OK) else nullcontext():
         yield
 
@@ -74,15 +74,15 @@ def write_whole(path: str | Path, content: bytes, durable: bool = False) -> None
 
 
 def as_utf8(text: str) -> bytes:
-    """A text as UTF-8; what stands for bytes of a file name that are none stays visible, as \\udc.. ."""
+    """Encode a text as UTF-8; surrogates, which stand for undecodable bytes of a file name, become \\udc.. ."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def refuse_inputs(output: str | Path, inputs: Iterable[str | Path]) -> None:
-    """See to it that an output is none of the inputs.
+    """Refuse to write an output over one of the inputs.
 
     Raises:
-        InputError: it is.
+        InputError: the output is an input.
     """
     if os.path.realpath(output) in map(os.path.realpath, inputs):
         raise InputError(f"{output}: is an input too, and would be lost; choose another --output")

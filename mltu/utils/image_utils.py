@@ -1,4 +1,4 @@
-"""Reading pictures and bringing them into the one form that training and inference share."""
+"""Read image files and bring images into the forms that training and inference share."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from .files import write_whole
 MIN_SIDE = 3  # pixels; a comma cut out of a page is larger
 MAX_SIDE = 32_000  # pixels; OpenCV's warps end at 32,767
 MAX_PIXELS = 64_000_000  # about 200 MB as colour in memory, well above any phone photograph of a line
-MAX_SCANS = 200  # of a JPEG file, each of which goes over all pixels; progressive files have some ten
-BAND_PIXELS = 1_000_000  # are converted at once, so that no conversion takes the memory of a whole large image
+MAX_SCANS = 200  # each scan of a JPEG file goes over all pixels; progressive files have some ten
+BAND_PIXELS = 1_000_000  # pixels converted at once, which bounds the memory that a conversion takes
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # of the images that datasets have
-QUANTILES = (0.02, 0.5, 0.98)  # darkest, ground and lightest of an image
-# no PostScript and the like, which Pillow hands to other programs
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # of images in datasets
+QUANTILES = (0.02, 0.5, 0.98)  # darkest pixels, background and lightest pixels of an image
+# PostScript and the like are left out, because Pillow hands them to other programs
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM", "TGA")
 
 
 def read_image(path: str | Path, color: str = "BGR") -> np.ndarray:
-    """Read an image file upright, as 8-bit grey or colour; of several pages the first.
+    """Read an image file, or its first page, as 8-bit grey or colour.
 
-    EXIF rotation is applied, transparency becomes white paper, 16-bit values are scaled to 8.
+    EXIF rotation is applied, transparency becomes white paper, 16-bit values are scaled to 8 bits.
 
     Args:
         path: a file in any format that Pillow reads (PNG, JPEG, TIFF, WebP, BMP, ...).
@@ -43,18 +43,18 @@ def read_image(path: str | Path, color: str = "BGR") -> np.ndarray:
         uint8 array of shape (height, width, 3) for "BGR", (height, width) for "GRAY".
 
     Raises:
-        InputError: missing, empty, damaged, no image, smaller than 3 or larger than 32,000 pixels a
-            side, or more than 64 megapixels. The message starts with the path.
+        InputError: the file is missing, empty, damaged or not an image; a side is shorter than 3 or longer than
+            32,000 pixels; it has more than 64 megapixels. The message starts with the path.
     """
     pixels = next(decode_pages(checked_file(path), path))
     return to_gray(pixels) if color == "GRAY" else to_bgr(pixels)
 
 
 def checked_file(path: str | Path) -> Path:
-    """The path of an ordinary file that is not empty.
+    """The path of an ordinary file with content.
 
     Raises:
-        InputError: it is none. The message starts with the path.
+        InputError: it is something else, missing or empty. The message starts with the path.
     """
     path = Path(path)
     try:
@@ -66,27 +66,27 @@ def checked_file(path: str | Path) -> Path:
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{path}: is a folder, not an image; name the image files in it")
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path}: is no ordinary file; save the image to one")
+        raise InputError(f"{path}: is not an ordinary file; save the image to one")
     if status.st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy or export it again")
     return path
 
 
 def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray]:
-    """The pages of an image file, one after the other; all but TIFF files have one.
+    """The pages of an image file, one after the other; only TIFF files can have several.
 
     Args:
-        file: its path, or its content.
-        name: what messages call it.
+        file: its path, or the file opened for reading.
+        name: of the file in messages.
 
     Yields:
         uint8, uint16 or float arrays of shape (height, width), (height, width, 3) or (height, width, 4).
 
     Raises:
-        InputError: as :func:`read_image`; pages before a damaged one are given first.
+        InputError: as :func:`read_image`; the pages before a damaged one come first.
     """
     try:
-        # not by its name: Pillow maps plain TIFF files into memory, and scrambles those that are to be turned
+        # opened here, because Pillow maps a TIFF file that it gets by name into memory, and scrambles rotated ones
         with (
             open(file, "rb") if isinstance(file, Path) else nullcontext(file) as opened,
             _quietly(PillowImage.open, opened, formats=FORMATS) as picture,
@@ -94,7 +94,7 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
             for number in count() if picture.format == "TIFF" else range(1):
                 try:
                     _quietly(picture.seek, number)
-                except EOFError:  # the one before was the last
+                except EOFError:  # the page before was the last
                     break
                 check_size(name, picture.size)
                 if picture.format in ("JPEG", "MPO"):
@@ -110,27 +110,27 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
         raise InputError(f"{name}: no permission to read it") from None
     except UnidentifiedImageError:
         raise InputError(f"{name}: not an image in a known format; convert it to PNG or JPEG") from None
-    except Exception as error:  # decoders raise a dozen types on damaged bytes; each means the same here
+    except Exception as error:  # decoders raise a dozen types on damaged bytes, which all mean the same here
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{name}: the image is damaged ({reason}); copy or export it again") from None
 
 
 def _quietly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Call Pillow without its warnings: the size is judged by our own limit, damage by what can be read."""
+    """Call Pillow without its warnings: our own limit judges the size, and whether pixels can be read the damage."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function(*args, **options)
 
 
 def check_size(path: str | Path, size: tuple[int, int]) -> None:
-    """See to it that an image, or a page, is neither too small for a line nor too large for the memory.
+    """Check that an image, or a page, is neither too small for a line nor too large for the memory.
 
     Args:
-        path: what messages call it.
+        path: of the file, for messages.
         size: width and height, pixels.
 
     Raises:
-        InputError: it is.
+        InputError: it is too small or too large.
     """
     width, height = size
     if min(size) < MIN_SIDE:
@@ -146,24 +146,24 @@ def check_size(path: str | Path, size: tuple[int, int]) -> None:
 def _pixels(picture: PillowImage.Image) -> np.ndarray:
     """A Pillow image as grey, or in OpenCV's channel order."""
     width, height = picture.size
-    # the parts of a picture are pictures, with its palette and transparency
+    # cropping keeps palette and transparency
     return _by_bands(
         height, width, lambda rows: _band_pixels(picture.crop((0, rows.start, width, min(rows.stop, height))))
     )
 
 
 def _check_scans(name: str | Path, file: BinaryIO) -> None:
-    """Refuse a JPEG file that would be gone over for hours."""
+    """Refuse a JPEG file with so many scans that decoding it would take hours."""
     place = file.tell()
     file.seek(0)
-    scans = file.read().count(b"\xff\xda")  # which pixels never contain
+    scans = file.read().count(b"\xff\xda")  # a marker, which cannot occur in pixel data
     file.seek(place)
     if scans > MAX_SCANS:
         raise InputError(f"{name}: a JPEG file of {scans} scans; save it as another")
 
 
 def _by_bands(height: int, width: int, convert: Callable[[slice], np.ndarray]) -> np.ndarray:
-    """An image made in bands of `BAND_PIXELS`, each by a function of its rows."""
+    """An image made in bands of `BAND_PIXELS` pixels, each by a function of its rows."""
     step = max(1, BAND_PIXELS // max(width, 1))
     first = convert(slice(0, step))
     if step >= height:
@@ -186,13 +186,13 @@ def _band_pixels(picture: PillowImage.Image) -> np.ndarray:
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Bring pixel values to uint8.
+    """Convert pixel values of any number type to uint8; the shape stays.
 
     uint16 is divided by 257, booleans become 0 and 255, floats up to 1 are multiplied by 255,
-    and wider integers that exceed 255 are taken for 16-bit values. The shape stays.
+    and wider integers that exceed 255 are taken for 16-bit values.
 
     Raises:
-        InputError: not numbers.
+        InputError: the values are not numbers.
     """
     image = np.asarray(image)
     if image.dtype == np.uint8:
@@ -201,7 +201,7 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
         return image.astype(np.uint8) * 255
     if not (np.issubdtype(image.dtype, np.integer) or np.issubdtype(image.dtype, np.floating)):
         raise InputError(f"an image must hold numbers, not {image.dtype}")
-    top = np.fmax.reduce(image, axis=None, initial=0)  # of what is a number
+    top = np.fmax.reduce(image, axis=None, initial=0)  # ignores NaN
     scale = 1.0
     if image.dtype == np.uint16 or (np.issubdtype(image.dtype, np.integer) and top > 255):
         scale = 1 / 257
@@ -215,6 +215,8 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 
 
 def _on_white(image: np.ndarray) -> np.ndarray:
+    """An image whose last channel is alpha, without it, on white."""
+
     def blended(rows: slice) -> np.ndarray:
         alpha = image[rows, :, -1:].astype(np.float32) / 255.0
         return np.rint(image[rows, :, :-1] * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
@@ -231,7 +233,7 @@ def _check_shape(image: np.ndarray) -> None:
 
 
 def to_bgr(image: np.ndarray) -> np.ndarray:
-    """Any image as uint8 BGR on white.
+    """Convert any image to uint8 BGR on white.
 
     Args:
         image: grey (H, W) or (H, W, 1), grey with alpha (H, W, 2), BGR (H, W, 3) or BGRA (H, W, 4),
@@ -241,7 +243,7 @@ def to_bgr(image: np.ndarray) -> np.ndarray:
         uint8 array of shape (H, W, 3).
 
     Raises:
-        InputError: another shape or type.
+        InputError: it has another shape, or does not hold numbers.
     """
     _check_shape(image)
     image = to_uint8(image)
@@ -253,7 +255,7 @@ def to_bgr(image: np.ndarray) -> np.ndarray:
 
 
 def to_gray(image: np.ndarray) -> np.ndarray:
-    """Any image as uint8 grey on white: as :func:`to_bgr`, but the result has shape (H, W)."""
+    """Convert any image to uint8 grey on white: as :func:`to_bgr`, but the result has shape (H, W)."""
     _check_shape(image)
     image = to_uint8(image)
     if image.ndim == 3 and image.shape[2] in (2, 4):
@@ -264,21 +266,22 @@ def to_gray(image: np.ndarray) -> np.ndarray:
 
 
 def dark_on_light(image: np.ndarray) -> np.ndarray:
-    """An image with dark writing on light ground; light writing on a dark ground, such as a blackboard, is inverted.
+    """An image with dark writing on a light background: light writing, as on a blackboard, is inverted.
 
-    The ground is what most pixels are; where what differs from it most is lighter, the writing is.
+    The background is the median; writing is light if the lightest pixels differ more from it than the darkest.
 
     Args:
         image: uint8, shape (height, width) or (height, width, channels).
     """
-    low, ground, high = np.quantile(image[:: max(1, image.shape[0] // 32), :: max(1, image.shape[1] // 128)], QUANTILES)
-    return 255 - image if ground < 128 and high - ground > ground - low else image
+    sample = image[:: max(1, image.shape[0] // 32), :: max(1, image.shape[1] // 128)]
+    low, background, high = np.quantile(sample, QUANTILES)
+    return 255 - image if background < 128 and high - background > background - low else image
 
 
 def paper_color(image: np.ndarray) -> tuple[int, ...]:
-    """The colour of the ground that the writing stands on: the median of each channel.
+    """The colour of the background: the median of each channel.
 
-    Ink covers a small part of a line, so the median pixel is paper. Every fourth pixel is enough.
+    Ink covers a small part of a line, so the median pixel is paper. Every fourth row and column is enough.
 
     Returns:
         One value for a grey image, three for a colour image.
@@ -286,12 +289,12 @@ def paper_color(image: np.ndarray) -> tuple[int, ...]:
     step = 4 if min(image.shape[:2]) >= 16 else 1
     values = image[::step, ::step].reshape(-1, 1 if image.ndim == 2 else image.shape[2])
     middle = len(values) // 2
-    # the upper median, because np.median takes several times as long on so few values
+    # the upper median; np.median takes several times as long on so few values
     return tuple(np.partition(values, middle, axis=0)[middle].astype(int).tolist())
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write an image as PNG, whole or not at all; unlike `cv2.imwrite`, any path works on every system.
+    """Write an image as PNG, whole or not at all; unlike `cv2.imwrite`, it takes any path on every system.
 
     Raises:
         OSError: the file cannot be written.

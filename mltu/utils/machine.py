@@ -1,4 +1,4 @@
-"""What the system tells of the machine."""
+"""Facts about the machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from pathlib import Path
 
 
 def processor_field(*names: str) -> str:
-    """What Linux says of the first processor under the first of some names, such as "flags"; empty elsewhere."""
+    """A field of the first processor in Linux's /proc/cpuinfo, such as "flags"; empty on other systems.
+
+    Args:
+        names: of the field; processors name it differently, so the first that occurs counts.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux

@@ -39,19 +39,19 @@ def bootstrap_interval(
     Args:
         errors: edits of each line.
         totals: true characters or words of each line.
-        level: of the interval.
-        resamples: how often.
-        seed: of the draws.
+        level: probability that the interval covers.
+        resamples: number of draws.
+        seed: of the random draws.
 
     Returns:
-        (lower, upper) end; the rate is all edits over all true tokens.
+        (lower, upper) end of the interval of all edits over all true tokens.
     """
     rng = np.random.default_rng(seed)
     counts = np.array([errors, totals], np.float64)
     rates = []
     for _ in range(resamples):
-        drawn, of = counts[:, rng.integers(0, counts.shape[1], counts.shape[1])].sum(axis=1)
-        rates.append(drawn / max(of, 1))
+        drawn_errors, drawn_total = counts[:, rng.integers(0, counts.shape[1], counts.shape[1])].sum(axis=1)
+        rates.append(drawn_errors / max(drawn_total, 1))
     low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -64,7 +64,7 @@ def count_errors(
     Args:
         preds: predicted texts.
         target: true texts, as many.
-        tokens: what is counted: `list` for characters, `str.split` for words.
+        tokens: splits a text into the tokens to count: `list` into characters, `str.split` into words.
 
     Returns:
         (errors, reference tokens).
@@ -81,16 +81,16 @@ def count_errors(
 
 
 class ErrorRate(NamedTuple):
-    """Edits over true tokens of many lines."""
+    """Error rate of many lines: edits divided by true tokens."""
 
     errors: int
     total: int  # true characters or words
-    low: float  # ends of the 95 % bootstrap interval over the lines
-    high: float
+    low: float  # lower end of the 95 % bootstrap interval over the lines
+    high: float  # its upper end
 
     @property
     def rate(self) -> float:
-        """As a fraction."""
+        """The rate as a fraction."""
         return self.errors / max(self.total, 1)
 
 

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,9 @@ from mltu.augmentors import (
 )
 from mltu.dataProvider import DataProvider, Mixture
 from mltu.datasets import Sample, Skipped, read_table
+from mltu.loading import shared_memory
 from mltu.preprocessors import ImageReader
 from mltu.transformers import ImagePadding, ImageResizer, LabelIndexer, LabelPadding, LineResizer
-from mltu.utils import shared_arrays
 from mltu.utils.errors import InputError
 
 TRANSFORMERS = [ImageResizer(80, 16), LabelIndexer("abcdefghij"), LabelPadding(10, 3)]
@@ -71,12 +70,12 @@ def test_order_depends_on_seed_and_epoch_only(samples):
 
 def test_augmentation_depends_on_seed_and_epoch_not_on_workers_or_cache(samples):
     options = {"augmentors": [RandomBrightness(1), RandomSlant(1)], "shuffle": False, "seed": 3}
-    one, many = make(samples, **options), make(samples, workers=4, use_cache=True, **options)
+    single, cached = make(samples, **options), make(samples, workers=4, use_cache=True, **options)
     for _ in range(2):
-        assert all(np.array_equal(a[0], b[0]) for a, b in zip(one, many, strict=True))
-    before = one[0][0]
-    one.on_epoch_end()
-    assert not np.array_equal(before, one[0][0])
+        assert all(np.array_equal(a[0], b[0]) for a, b in zip(single, cached, strict=True))
+    before = single[0][0]
+    single.on_epoch_end()
+    assert not np.array_equal(before, single[0][0])
 
 
 def test_the_cache_saves_reading_and_respects_its_bound(samples):
@@ -105,10 +104,10 @@ def test_validation_drops_and_names_what_cannot_be_used(samples, tmp_path):
     provider = make(samples[:3] + bad, workers=2)
     dropped = provider.validate()
     assert provider.samples == samples[:3]
-    assert [one.source for one in dropped] == [sample.image for sample in bad]
-    for one, word in zip(dropped, ("not an image", "vocabulary", "max_text_length"), strict=True):
-        assert word in one.reason
-        assert not one.reason.startswith(one.source)
+    assert [skipped.source for skipped in dropped] == [sample.image for sample in bad]
+    for skipped, word in zip(dropped, ("not an image", "vocabulary", "max_text_length"), strict=True):
+        assert word in skipped.reason
+        assert not skipped.reason.startswith(skipped.source)
     with pytest.raises(InputError, match=r"none of 3 samples .*broken\.png"):
         make(bad, skip_validation=False)
 
@@ -160,42 +159,56 @@ def test_an_epoch_can_begin_in_the_middle(samples):
         provider.first_batch = 5
 
 
-class Slow:
-    """A step that takes some time; as preprocessor, augmentor or transformer."""
-
-    def __init__(self, seconds):
-        self.seconds = seconds
-
-    def __call__(self, data, annotation):
-        time.sleep(self.seconds)
-        return data, annotation
+def test_parts_divide_each_batch_and_stand_in_for_empty_ones(samples):
+    provider = make(samples, batch_size=4, shuffle=False)
+    provider.first_batch = 1
+    parts = [(labels[:, 0].tolist(), counted) for _, labels, counted in provider.parts([0, 2], 3)]
+    assert parts == [([4, 7], 2), ([6], 1), ([8], 1), ([8], 0)]  # the last batch has no third part
 
 
-def test_timings_tell_whether_data_or_network_is_the_bottleneck(samples):
+class Clock:
+    """Stands in for the system's clock, and goes on when told to."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def takes(self, seconds):
+        """A step of the pipeline that takes this long."""
+
+        def step(data, annotation):
+            self.now += seconds
+            return data, annotation
+
+        return step
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("time.perf_counter", lambda: clock.now)
+    return clock
+
+
+def test_timings_tell_the_stages_and_the_waiting_for_them(samples, clock):
     provider = DataProvider(
         samples,
-        [ImageReader(), Slow(0.02)],
-        batch_size=5,
-        augmentors=[Slow(0.01)],
-        transformers=[*TRANSFORMERS, Slow(0.005)],
+        [ImageReader(), clock.takes(2)],
+        batch_size=10,
+        augmentors=[clock.takes(1)],
+        transformers=[*TRANSFORMERS, clock.takes(0.5)],
     )
     list(provider)
-    slow = provider.timings
-    for stage, seconds in (("read", 0.2), ("augment", 0.1), ("transform", 0.05)):
-        assert seconds <= slow[stage] < seconds + slow["waited"]
-    assert slow["lines"] == 10
-    assert slow["waited"] > 0.3  # one worker
-    assert slow["idle"] < slow["waited"] / 10
+    stages = {"read": 20, "augment": 10, "transform": 5, "stack": 0}
+    assert provider.timings == {**stages, "waited": 35, "idle": 0, "lines": 10}
     provider.reset_timings()
     assert set(provider.timings.values()) == {0}
-    batches = iter(provider)
-    for _ in range(2):
-        next(batches)
-        time.sleep(0.4)  # while the network works, the rest is loaded
-    assert list(batches) == []
-    ready = provider.timings
-    assert ready["idle"] >= 0.8
-    assert ready["waited"] < slow["waited"]
+
+
+def test_timings_count_ready_batches_as_idle_while_the_network_works(samples, clock):
+    provider = make(samples, batch_size=5)
+    for _ in provider:
+        clock.now += 4  # the network works
+    assert (provider.timings["waited"], provider.timings["idle"]) == (0, 8)
 
 
 def test_split_separates_writers_and_augments_training_only(samples):
@@ -290,15 +303,13 @@ def test_a_mixture_draws_by_weight_and_wears_out_no_sample_before_the_others():
         return [sample[1] for index in range(len(mixed)) for sample in mixed.get_batch_annotations(index)]
 
     first, second, third = (epoch(number) for number in (1, 2, 3))
-    for one in (first, second, third):
-        assert (len(one), sum(text.startswith("b") for text in one)) == (12, 3)
+    for texts in (first, second, third):
+        assert (len(texts), sum(text.startswith("b") for text in texts)) == (12, 3)
     assert first == epoch(1)
     assert first != second
-    drawn_b = [text for one in (first, second, third) for text in one if text.startswith("b")] + [
-        text for text in epoch(4) if text.startswith("b")
-    ]
+    drawn_b = [text for text in first + second + third + epoch(4) if text.startswith("b")]
     assert sorted(drawn_b) == sorted(["b0", "b1", "b2", "b3"] * 3)
-    assert len({text for one in (first, second) for text in one if text.startswith("a")}) == 10
+    assert len({text for text in first + second if text.startswith("a")}) == 10
 
 
 # --- worker processes -----------------------------------------------------------------------
@@ -337,8 +348,9 @@ def test_processes_load_the_same_batches_as_threads(samples, in_processes):
     assert timings["lines"] == 24
     assert min(timings[stage] for stage in ("read", "augment", "transform", "stack", "waited")) > 0
     loaded = ask(processes, "list(__import__('sys').modules)")
-    assert "mltu.loading" in loaded
-    assert not {"tensorflow", "keras", "torch", "jax", "train"} & {*loaded}
+    assert "mltu.loading.loader" in loaded
+    slow = {"tensorflow", "keras", "torch", "jax", "onnxruntime", "pandas", "tqdm", "train", "mltu.datasets"}
+    assert not slow & {*loaded}
     val = processes.with_samples(samples[:3])
     assert labels(val) == [[0, 1, 2]]
     assert val._processes is processes._processes
@@ -361,16 +373,10 @@ def test_processes_share_the_cache_within_its_bound(samples, in_processes, tmp_p
         list(half)
 
 
-def test_a_worker_process_that_dies_gives_one_line_and_the_next_iteration_works(samples, in_processes):
+def test_a_worker_process_that_dies_gives_an_error_and_the_next_iteration_works(samples, in_processes):
     provider = in_processes(samples)
-    pid = ask(provider, "__import__('os').getpid()")
-    os.kill(pid, signal.SIGINT)  # as a terminal's Ctrl-C might
-    assert ask(provider, "__import__('os').getpid()") == pid
-    with pytest.raises(InputError, match=r"ended without an answer \(exit code 3;.*memory.*fewer workers") as caught:
+    with pytest.raises(InputError, match=r"ended without an answer \(exit code 3"):
         ask(provider, "__import__('os')._exit(3)")
-    assert "\n" not in str(caught.value)
-    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
-        ask(provider, "1 / 0")
     assert sum(map(len, labels(provider))) == 10
     assert provider.failure is None
 
@@ -402,14 +408,14 @@ SCRIPT = """
 import signal, sys
 from mltu.dataProvider import DataProvider
 from mltu.preprocessors import ImageReader
-from mltu.utils import shared_arrays
+from mltu.loading import shared_memory
 
 samples = [(sys.argv[2], "a")] * 40
 provider = DataProvider(samples, [ImageReader()], 2, use_cache=True, use_multiprocessing=True, numpy=False)
 provider.process_data(samples[0])
 batches = iter(provider)
 next(batches)
-print(*shared_arrays._segments, flush=True)
+print(*shared_memory._segments, flush=True)
 if sys.argv[1] == "raise":
     raise KeyError("of the script")
 if sys.argv[1] in ("wait", "all"):
@@ -449,7 +455,7 @@ def test_no_process_and_no_shared_memory_is_left_behind(run_script):
         _, errors = script.communicate(timeout=60)  # the workers hold the other end of the pipe
         for name in segments:
             with pytest.raises(FileNotFoundError):
-                shared_arrays._attach(name)
+                shared_memory._attach(name)
         if ending == "end":
             assert (errors, script.returncode) == ("", 0)
         elif sent != signal.SIGKILL:  # after which Python says that it has cleaned up

@@ -1,5 +1,6 @@
 import io
 import os
+import subprocess
 import sys
 import zlib
 from types import SimpleNamespace
@@ -338,8 +339,21 @@ def test_pdf_pages_too_small_for_a_line_are_named(tmp_path):
         list(read_pages(str(tmp_path / "x.pdf")))
 
 
-def test_a_pdf_is_let_go_when_no_more_pages_are_wanted(tmp_path):
-    pages = read_pages(save(tmp_path / "x.pdf", shades(*range(0, 200, 2))))
+def test_read_pages_ends_its_process_and_closes_the_file_when_no_more_pages_are_wanted(tmp_path, monkeypatch):
+    started = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            started.append((self, options["stdin"]))
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    pages = read_pages(save(tmp_path / "x.pdf", shades(*range(0, 200, 2), size=(150, 200))))
     next(pages)
+    ((process, file),) = started
+    assert process.poll() is None  # pages that nobody has asked for wait in the pipe, which is full
     pages.close()
-    os.remove(tmp_path / "x.pdf")
+    assert process.returncode not in (None, 0)
+    assert process.stdout.closed
+    assert file.closed
+    os.remove(tmp_path / "x.pdf")  # which Windows refuses as long as the file is open

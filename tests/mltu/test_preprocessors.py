@@ -6,7 +6,7 @@ from mltu.preprocessors import DarkOnLight, ImageReader
 from mltu.utils.errors import InputError
 
 
-def test_reads_paths_and_arrays(png, line_image):
+def test_ImageReader_takes_paths_and_arrays(png, line_image):
     path = png()
     image, label = ImageReader(CVImage)(str(path), "text")
     assert (image.shape, image.path, label) == ((40, 200, 3), str(path), "text")
@@ -14,12 +14,12 @@ def test_reads_paths_and_arrays(png, line_image):
     assert (grey.numpy() == line_image).all()
 
 
-def test_missing_files_are_an_input_error(tmp_path):
+def test_ImageReader_names_a_missing_file(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         ImageReader()(tmp_path / "none.png", "")
 
 
-def test_light_writing_is_made_dark_as_for_reading(line_image):
+def test_DarkOnLight_inverts_light_writing_only(line_image):
     for original in (line_image, cv2.merge([line_image, line_image, line_image])):
         image, label = DarkOnLight()(CVImage(255 - original), "text")
         assert isinstance(image, CVImage)

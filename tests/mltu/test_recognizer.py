@@ -65,7 +65,7 @@ def test_recognizer_refuses_other_onnx_models(tmp_path):
         LineRecognizer(tmp_path)
     for width, step in (("64", "0.5"), ("64", "65"), ("64", '"x"'), ("0", "8"), ("1e9", "8"), ("9" * 999, "8")):
         write(["n", 8, "w", 1], 3, '"ab"', color='"GRAY"', width_step=step, width=width)
-        with pytest.raises(InputError, match="no number to work with"):
+        with pytest.raises(InputError, match="not a usable number"):
             LineRecognizer(tmp_path)
     write(["n", 8, 16, 3], 3, '"ab"', color='["GRAY"]')
     with pytest.raises(InputError, match="takes input of shape"):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mltu.annotations.images import Image
 from mltu.transformers import (
+    HeightLimit,
     ImagePadding,
     ImageResizer,
     ImageShowCV2,
@@ -22,7 +23,7 @@ sizes = st.integers(1, 300)
 
 
 @given(height=sizes, width=sizes, target_height=st.integers(8, 200), target_width=st.integers(8, 400))
-def test_resizing_gives_the_size_and_keeps_proportions(height, width, target_height, target_width):
+def test_resize_maintaining_aspect_ratio_keeps_proportions(height, width, target_height, target_width):
     image = np.zeros((height, width), np.uint8)
     resized = ImageResizer.resize_maintaining_aspect_ratio(image, target_width, target_height, padding_color=(255,))
     assert resized.shape == (target_height, target_width)
@@ -35,7 +36,7 @@ def test_resizing_gives_the_size_and_keeps_proportions(height, width, target_hei
     assert (resized[:, 0] < 128).any()  # the writing starts at the left edge
 
 
-def test_padding_has_the_papers_colour(line_image):
+def test_ImageResizer_pads_in_the_papers_colour(line_image):
     color = np.dstack([line_image, line_image // 2, line_image])
     resized, _ = ImageResizer(600, 80)(color, "x")
     assert resized[0, -1].tolist() == [230, 115, 230]
@@ -43,19 +44,21 @@ def test_padding_has_the_papers_colour(line_image):
     assert black[0, -1].tolist() == [0, 0, 0]
 
 
-def test_stretching_fills_the_whole_size(line_image):
-    resized, _ = ImageResizer(50, 50, keep_aspect_ratio=False)(line_image, "x")
-    assert resized.shape == (50, 50)
+def test_ImageResizer_can_stretch():
+    image = np.zeros((40, 200), np.uint8)
+    image[:, 100:] = 255
+    resized, _ = ImageResizer(50, 60, keep_aspect_ratio=False)(image, "x")
+    assert np.array_equal(resized, np.where(np.arange(50) < 25, 0, 255) * np.ones((60, 1)))
 
 
-def test_images_stay_images(line_image):
+def test_ImageResizer_keeps_the_kind_of_image(line_image):
     image, label = ImageResizer(64, 32)(Image(line_image), "x")
     assert isinstance(image, Image)
     assert (image.shape, label) == ((32, 64, 3), "x")
 
 
 @given(height=sizes, width=sizes)
-def test_lines_get_one_height_and_a_width_of_their_own(height, width):
+def test_LineResizer_gives_one_height_and_the_next_width(height, width):
     resizer = LineResizer(32, 256, 64)
     image, label = resizer(np.full((height, width), 7, np.uint8), "x")
     assert label == "x"
@@ -66,22 +69,33 @@ def test_lines_get_one_height_and_a_width_of_their_own(height, width):
     assert (image == 7).all()
 
 
-def test_images_of_a_batch_are_padded_to_the_widest(line_image):
+def test_HeightLimit_shrinks_high_images_only(line_image):
+    image, label = HeightLimit(20)(Image(line_image), "x")
+    assert (image.shape, label) == ((20, 100, 3), "x")
+    low = Image(line_image)
+    assert HeightLimit(40)(low, "x")[0].numpy() is low.numpy()
+    assert low.shape == (40, 200, 3)
+    assert HeightLimit(1)(Image(np.zeros((300, 3), np.uint8)), "x")[0].shape == (1, 1, 3)
+
+
+def test_ImagePadding_pads_to_the_widest_of_the_batch(line_image):
     narrow, wide = np.full((8, 10, 1), 200, np.uint8), np.full((8, 30, 1), 100, np.uint8)
+    narrow[3, 4] = 0
     images, label = ImagePadding()([narrow, wide], "labels")
     assert (images.shape, images.dtype, label) == ((2, 8, 30, 1), np.uint8, "labels")
-    assert (images[0] == 200).all()
+    assert np.array_equal(images[0, :, :10], narrow)
+    assert (images[0, :, 10:] == 200).all()
     assert (images[1] == 100).all()
 
 
-def test_steps_may_depend_on_the_image():
+def test_LabelStepCheck_takes_steps_by_width():
     check = LabelStepCheck({12: 3, 11: 2})
     check(np.zeros((8, 12, 1)), np.array([0, 1, 2]))
     with pytest.raises(InputError, match="needs 3 time steps and the network has 2"):
         check(np.zeros((8, 11, 1)), np.array([0, 1, 2]))
 
 
-def test_indices_follow_the_vocabulary():
+def test_LabelIndexer_follows_the_vocabulary():
     _, label = LabelIndexer("xyz ")(None, "zy x")
     assert label.tolist() == [2, 1, 3, 0]
     with pytest.raises(InputError, match="'é'"):
@@ -89,7 +103,7 @@ def test_indices_follow_the_vocabulary():
 
 
 @pytest.mark.parametrize(("label", "needed"), [([0, 1, 2], 3), ([0, 0, 1], 4), ([0, 0, 0], 5), ([], 0)])
-def test_labels_must_fit_the_time_steps(label, needed):
+def test_LabelStepCheck_wants_a_blank_between_equal_neighbours(label, needed):
     label = np.array(label, dtype=np.int32)
     assert LabelStepCheck(max(needed, 1))(None, label)[1] is label
     if needed:
@@ -97,7 +111,7 @@ def test_labels_must_fit_the_time_steps(label, needed):
             LabelStepCheck(needed - 1)(None, label)
 
 
-def test_labels_are_padded_or_refused():
+def test_LabelPadding_pads_or_refuses():
     pad = LabelPadding(padding_value=9, max_word_length=4)
     assert pad(None, np.array([1, 2]))[1].tolist() == [1, 2, 9, 9]
     with pytest.raises(InputError, match="max_text_length"):
@@ -108,7 +122,7 @@ def test_labels_are_padded_or_refused():
         LabelPadding(padding_value=9)
 
 
-def test_showing_without_a_screen_only_says_so(monkeypatch, caplog, line_image):
+def test_ImageShowCV2_without_a_screen_warns_once(monkeypatch, caplog, line_image):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr("sys.platform", "linux")
@@ -121,7 +135,7 @@ def test_showing_without_a_screen_only_says_so(monkeypatch, caplog, line_image):
     assert [record.message for record in caplog.records].count(caplog.records[0].message) == 1
 
 
-def test_showing_opens_a_window(monkeypatch, line_image):
+def test_ImageShowCV2_opens_a_window(monkeypatch, line_image):
     shown = []
     monkeypatch.setattr(ImageShowCV2, "has_screen", staticmethod(lambda: True))
     monkeypatch.setattr(cv2, "imshow", lambda name, pixels: shown.append((name, pixels.shape)))
@@ -130,6 +144,6 @@ def test_showing_opens_a_window(monkeypatch, line_image):
     assert shown == [("look", (40, 200, 3))]
 
 
-def test_an_unreachable_screen_is_no_screen(monkeypatch):
+def test_has_screen_is_false_for_an_unreachable_screen(monkeypatch):
     monkeypatch.setenv("DISPLAY", "localhost:987")
     assert ImageShowCV2.has_screen() is False

@@ -6,14 +6,14 @@ from mltu import CVImage
 from mltu.annotations.images import Image
 
 
-def test_knows_path_size_and_centre(png):
+def test_Image_knows_path_size_and_centre(png):
     path = png()
     image = CVImage(str(path))
     assert (image.path, image.shape, image.center, image.color) == (str(path), (40, 200, 3), (100, 20), "BGR")
     assert CVImage(path, method=cv2.IMREAD_GRAYSCALE).shape == (40, 200)
 
 
-def test_colour_conversions():
+def test_RGB_and_HSV_convert_from_bgr_and_grey():
     blue = np.zeros((4, 6, 3), np.uint8)
     blue[..., 0] = 255
     assert Image(blue).RGB()[0, 0].tolist() == [0, 0, 255]
@@ -22,7 +22,7 @@ def test_colour_conversions():
     assert grey.RGB().shape == (4, 6, 3)
 
 
-def test_rgb_files_are_read_in_that_order(png):
+def test_Image_reads_files_in_rgb_order(png):
     blue = np.zeros((4, 6, 3), np.uint8)
     blue[..., 0] = 255
     image = Image(png("blue.png", blue), color="RGB")
@@ -30,10 +30,13 @@ def test_rgb_files_are_read_in_that_order(png):
     assert image.HSV()[0, 0].tolist() == [120, 255, 255]
 
 
-def test_update_and_flip():
+def test_flip_mirrors_along_the_axis():
     ramp = np.arange(12, dtype=np.uint8).reshape(3, 4)
     image = Image(ramp, method=cv2.IMREAD_GRAYSCALE)
     assert np.array_equal(image.flip(0)(), ramp[:, ::-1])
     assert np.array_equal(image.update(ramp).flip(1).numpy(), ramp[::-1])
+    assert image.image.tolist() == ramp[::-1].tolist()
+    image.image = ramp
+    assert image.numpy() is ramp
     with pytest.raises(ValueError, match="axis"):
         image.flip(2)

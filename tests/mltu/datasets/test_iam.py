@@ -64,7 +64,7 @@ def test_reads_every_unit(iam, unit):
 def test_err_rows_are_dropped_unless_kept(iam, unit):
     samples, skipped = read_iam(iam, unit)
     assert len(samples) == 3
-    assert [one.source for one in skipped] == [f"{iam / 'ascii' / unit}.txt:6"]
+    assert [entry.source for entry in skipped] == [f"{iam / 'ascii' / unit}.txt:6"]
     assert "--keep_err yes" in skipped[0].reason
 
 
@@ -160,7 +160,7 @@ def test_bad_rows_and_missing_images_are_listed(iam):
     (iam / "lines" / "b02" / "b02-010" / "b02-010-00.png").unlink()
     samples, skipped = read_iam(iam, "lines", keep_err=True)
     assert len(samples) == 3
-    reasons = {one.source: one.reason for one in skipped}
+    reasons = {entry.source: entry.reason for entry in skipped}
     assert "malformed" in reasons[f"{path}:1"]
     assert "malformed" in reasons[f"{path}:2"]
     assert reasons[f"{path}:3"] == "no text"

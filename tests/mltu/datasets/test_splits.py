@@ -132,4 +132,4 @@ def test_a_form_belongs_to_its_writer_even_where_that_is_not_written():
 
 def test_what_is_on_no_list_is_told():
     samples = make(["a", "b", "c"])
-    assert [one.source for one in left_out(samples, {"train": samples[:1], "val": samples[2:]})] == ["1.png"]
+    assert [entry.source for entry in left_out(samples, {"train": samples[:1], "val": samples[2:]})] == ["1.png"]

@@ -81,7 +81,7 @@ def test_relative_paths_that_lead_out_are_refused(tmp_path, png, image, monkeypa
         monkeypatch.chdir(folder)
         samples, skipped = read_table(table)
         assert [sample.text for sample in samples] == ["a"]
-        assert [one.reason for one in skipped] == [f"{image}: leads out by ..; write the whole path"]
+        assert [entry.reason for entry in skipped] == [f"{image}: leads out by ..; write the whole path"]
 
 
 def test_whole_paths_may_lead_anywhere_and_those_beside_are_written_so(tmp_path, png, monkeypatch):
@@ -117,7 +117,7 @@ def test_rows_without_text_or_image_are_listed(tmp_path):
     path.write_text("image,text\na.png,yes\nb.png,  \n,lost\nc.png\n\n")
     samples, skipped = read_table(path)
     assert [sample.text for sample in samples] == ["yes"]
-    assert [(one.source, one.reason) for one in skipped] == [
+    assert [(entry.source, entry.reason) for entry in skipped] == [
         (f"{path}:3", "no text"),
         (f"{path}:4", "no image"),
         (f"{path}:5", "no text"),

@@ -57,9 +57,9 @@ def test_two_devices_learn_what_one_does(mirrored, tmp_path):
 
 def free_ports(count):
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
+    ports = [server.getsockname()[1] for server in held]
+    for server in held:
+        server.close()
     return ports
 
 
@@ -83,12 +83,13 @@ def work_together(*commands):
             )
         )
     try:
-        said = [one.communicate(timeout=400) for one in started]
+        said = [process.communicate(timeout=400) for process in started]
     finally:
-        for one in started:
-            one.kill()
+        for process in started:
+            process.kill()
     return [
-        subprocess.CompletedProcess(one.args, one.returncode, *texts) for one, texts in zip(started, said, strict=True)
+        subprocess.CompletedProcess(process.args, process.returncode, *texts)
+        for process, texts in zip(started, said, strict=True)
     ]
 
 
@@ -105,9 +106,11 @@ def test_a_worker_that_dies_ends_the_run_and_all_go_on_together(mirrored, tmp_pa
     assert "Traceback" not in chief.stderr
     assert len(epochs(run)["epoch"]) == 1  # it died in the second
     finished = work_together(*[[TRAIN, "--resume", run]] * 2)
-    assert [one.returncode for one in finished] == [0, 0], "\n".join(one.stdout + one.stderr for one in finished)
+    assert [process.returncode for process in finished] == [0, 0], "\n".join(
+        process.stdout + process.stderr for process in finished
+    )
     assert "saved to" in finished[0].stdout
-    assert "saved to" not in finished[1].stdout  # one writes files
+    assert "saved to" not in finished[1].stdout  # only one writes files
     expected, found = epochs(folder), epochs(run)
     assert found.keys() == expected.keys()
     for name, values in expected.items():

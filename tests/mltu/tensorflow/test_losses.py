@@ -17,7 +17,7 @@ def brute_force(probabilities, label):
     """Minus the log of the summed probability of every path that collapses to the label."""
     steps, classes = probabilities.shape
     total = sum(
-        np.prod([probabilities[step, one] for step, one in enumerate(path)])
+        np.prod([probabilities[step, label] for step, label in enumerate(path)])
         for path in itertools.product(range(classes), repeat=steps)
         if collapse_path(np.array(path), classes - 1)[0].tolist() == label
     )
@@ -41,7 +41,7 @@ def test_equals_the_sum_over_all_alignments():
     labels = [[0], [0, 1], [1, 1], [2, 2, 2], [0, 1, 2, 0, 1], []]
     probabilities = rng.dirichlet(np.ones(BLANK + 1), (len(labels), 5)).astype(np.float32)
     padded = np.array([label + [BLANK] * (5 - len(label)) for label in labels])
-    expected = [brute_force(one, label) for one, label in zip(probabilities, labels, strict=True)]
+    expected = [brute_force(steps, label) for steps, label in zip(probabilities, labels, strict=True)]
     assert loss(padded, probabilities, reduction=None) == pytest.approx(expected, rel=1e-4)
     assert loss(padded, probabilities) == pytest.approx(np.mean(expected), rel=1e-4)
 

@@ -16,14 +16,14 @@ def test_the_shortcut_adds_its_loss_in_training_and_is_not_in_the_reader():
     model.compile("sgd", loss=CTCloss(), metrics=[CERMetric("abcde")], jit_compile=jit)
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 64, 1)).astype(np.float32)
     labels = np.array([[0, 1, 5]] * 4)
-    main, shortcut = (CTCloss()(labels, one) for one in model(images, training=False))
+    main, shortcut = (CTCloss()(labels, output) for output in model(images, training=False))
     main, shortcut = float(main), float(shortcut)
     assert model.test_on_batch(images, labels)[0] == pytest.approx(main, rel=1e-4)
     loss = model.compute_loss(images, labels, model(images, training=False), training=True)
     assert float(loss) == pytest.approx(main + 0.5 * shortcut, rel=1e-4)
-    before = [np.array(one) for one in model.get_weights()]
+    before = [np.array(weights) for weights in model.get_weights()]
     assert np.isfinite(model.train_on_batch(images, labels)[0])
-    assert any(np.abs(one - other).max() > 0 for one, other in zip(before, model.get_weights(), strict=True))
+    assert any(np.abs(first - second).max() > 0 for first, second in zip(before, model.get_weights(), strict=True))
     reader = inference_model(model)
     assert reader.output_names == ["output"]
     assert reader(images).shape == (4, 16, 6)

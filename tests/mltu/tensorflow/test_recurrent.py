@@ -42,8 +42,8 @@ def results():
 def test_results_and_gradients_are_those_of_keras(results):
     expected, _ = results(layers.Bidirectional, "float32")
     found, read = results(BidirectionalLSTM, "float32")
-    for one, other in zip(found, expected, strict=True):
-        assert one.numpy() == pytest.approx(other.numpy(), abs=1e-5)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.numpy() == pytest.approx(theirs.numpy(), abs=1e-5)
     assert read.numpy() == pytest.approx(expected[0].numpy(), abs=1e-5)
 
 
@@ -53,13 +53,13 @@ def test_mixed_precision_is_closer_to_float32_than_that_of_keras(results, policy
 
     def errors(found):  # of outputs and each gradient, as a share of its size
         return [
-            float(np.linalg.norm(one.numpy().astype(np.float32) - other) / np.linalg.norm(other))
-            for one, other in zip(found, exact, strict=True)
+            float(np.linalg.norm(ours.numpy().astype(np.float32) - theirs) / np.linalg.norm(theirs))
+            for ours, theirs in zip(found, exact, strict=True)
         ]
 
     found, read = results(BidirectionalLSTM, policy)
     assert found[0].dtype.name == read.dtype.name == policy.removeprefix("mixed_")
-    assert all(one.dtype.name == "float32" for one in found[1:])  # gradients are those of the float32 weights
+    assert all(gradient.dtype.name == "float32" for gradient in found[1:])  # gradients are those of the float32 weights
     assert max(errors(found)) < 2 * rounding
     assert read.numpy() == pytest.approx(found[0].numpy())
     assert sum(errors(found)) < 0.75 * sum(errors(results(layers.Bidirectional, policy)[0]))

@@ -1,11 +1,11 @@
 from mltu.utils.errors import LONGEST, InputError
 
 
-def test_messages_are_one_line_whatever_they_quote():
+def test_InputError_is_one_line_whatever_it_quotes():
     assert str(InputError("a.csv: \x1b[31m\r\n\u2028 \udcff é")) == "a.csv: \\x1b[31m\\r\\n\\u2028 \udcff é"
 
 
-def test_long_messages_keep_both_ends():
+def test_InputError_keeps_both_ends_of_a_long_message():
     message = str(InputError("a.csv: " + "x" * 100_000 + "; write less"))
     assert len(message) <= LONGEST
     assert message.startswith("a.csv: xxx")

@@ -20,20 +20,20 @@ from mltu.utils.image_utils import (
 )
 
 
-def test_reads_grey_and_colour(png, line_image):
+def test_read_image_gives_grey_or_colour(png, line_image):
     path = png()
     assert np.array_equal(read_image(path, "GRAY"), line_image)
     assert np.array_equal(read_image(path), cv2.cvtColor(line_image, cv2.COLOR_GRAY2BGR))
 
 
-def test_channels_keep_opencv_order(png):
+def test_read_image_keeps_opencvs_order_of_channels(png):
     blue = np.zeros((9, 9, 3), np.uint8)
     blue[..., 0] = 255
     assert np.array_equal(read_image(png("blue.png", blue)), blue)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK", "I;16", "YCbCr"])
-def test_every_mode_becomes_the_same_picture(tmp_path, mode):
+def test_read_image_gives_the_same_picture_in_every_mode(tmp_path, mode):
     grey = np.full((10, 30), 255, np.uint8)
     grey[3:7, 5:20] = 0
     path = tmp_path / ("x.tif" if mode in ("CMYK", "YCbCr") else "x.png")
@@ -44,7 +44,7 @@ def test_every_mode_becomes_the_same_picture(tmp_path, mode):
     assert np.abs(read_image(path, "GRAY").astype(int) - grey).max() <= 1
 
 
-def test_transparency_is_white_paper(tmp_path):
+def test_read_image_makes_transparency_white_paper(tmp_path):
     picture = np.zeros((8, 8, 4), np.uint8)  # black, all of it transparent
     picture[2, 2, 3] = 255
     PillowImage.fromarray(picture).save(tmp_path / "clear.png")
@@ -53,14 +53,14 @@ def test_transparency_is_white_paper(tmp_path):
     assert image[2, 2].tolist() == [0] * 3
 
 
-def test_exif_rotation_is_applied(tmp_path, line_image):
+def test_read_image_applies_exif_rotation(tmp_path, line_image):
     exif = PillowImage.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     PillowImage.fromarray(line_image).save(tmp_path / "phone.jpg", exif=exif)
     assert read_image(tmp_path / "phone.jpg").shape == (200, 40, 3)
 
 
-def test_paths_may_hold_any_letters(png):
+def test_read_image_takes_any_letters_in_paths(png):
     assert read_image(png("Größe/été 1 字.png")).shape == (40, 200, 3)
 
 
@@ -88,7 +88,7 @@ def broken_files(folder, good):
     return [folder / name for name in (*files, *made)]
 
 
-def test_unusable_files_are_named_in_one_line(tmp_path, png):
+def test_read_image_names_unusable_files_in_one_line(tmp_path, png):
     for path in broken_files(tmp_path, png()):
         with pytest.raises(InputError) as error:
             read_image(path)
@@ -98,14 +98,14 @@ def test_unusable_files_are_named_in_one_line(tmp_path, png):
         assert len(message) > len(str(path)) + 10
 
 
-def test_truncated_jpeg_is_not_read_half(tmp_path, line_image):
+def test_read_image_refuses_a_truncated_jpeg(tmp_path, line_image):
     whole = cv2.imencode(".jpg", line_image)[1].tobytes()
     (tmp_path / "half.jpg").write_bytes(whole[: len(whole) * 2 // 3])
     with pytest.raises(InputError, match="damaged"):
         read_image(tmp_path / "half.jpg")
 
 
-def test_jpeg_files_of_thousands_of_scans_are_refused(tmp_path, line_image):
+def test_read_image_refuses_jpeg_files_of_thousands_of_scans(tmp_path, line_image):
     content = cv2.imencode(".jpg", line_image, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
     scan = content[content.rindex(b"\xff\xda") : -2]
     (tmp_path / "few.jpg").write_bytes(content[:-2] + scan * 3 + content[-2:])
@@ -116,7 +116,7 @@ def test_jpeg_files_of_thousands_of_scans_are_refused(tmp_path, line_image):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "I;16", "F"])
-def test_large_images_are_converted_in_bands(tmp_path, monkeypatch, mode):
+def test_read_image_converts_in_bands_without_a_trace(tmp_path, monkeypatch, mode):
     picture = PillowImage.fromarray((np.arange(50 * 70).reshape(50, 70) % 251).astype(np.uint8))
     if mode == "I;16":
         picture = PillowImage.fromarray(np.asarray(picture).astype(np.uint16) * 257)
@@ -130,13 +130,13 @@ def test_large_images_are_converted_in_bands(tmp_path, monkeypatch, mode):
 
 
 @given(st.sampled_from(["uint8", "uint16", "int32", "float32", "float64", "bool"]))
-def test_value_types_agree(dtype):
+def test_to_uint8_agrees_on_all_types_of_values(dtype):
     picture = np.array([[0, 255], [255, 0]], np.uint8)
     scaled = {"uint16": picture.astype(np.uint16) * 257, "bool": picture > 0, "float32": picture / np.float32(255)}
     assert to_uint8(scaled.get(dtype, picture.astype(dtype))).tolist() == picture.tolist()
 
 
-def test_shapes_that_are_no_image_are_refused():
+def test_to_bgr_and_to_gray_refuse_what_is_not_an_image():
     for shape in ((3,), (2, 2, 5), (2, 2, 3, 1), (0, 5), (5, 0, 3)):
         with pytest.raises(InputError, match="shape"):
             to_bgr(np.zeros(shape, np.uint8))
@@ -144,14 +144,14 @@ def test_shapes_that_are_no_image_are_refused():
         to_gray(np.array([["a"]]))
 
 
-def test_paper_is_the_median(line_image):
+def test_paper_color_is_the_median(line_image):
     assert paper_color(line_image) == (230,)
     assert paper_color(np.full((20, 20, 3), (1, 2, 3), np.uint8)) == (1, 2, 3)
 
 
-@given(ground=st.integers(130, 255), ink=st.integers(0, 100), tint=st.floats(0.7, 1))
-def test_writing_becomes_dark_and_dark_writing_stays(ground, ink, tint):
-    gray = np.full((40, 200), ground, np.uint8)
+@given(background=st.integers(130, 255), ink=st.integers(0, 100), tint=st.floats(0.7, 1))
+def test_dark_on_light_inverts_light_writing_only(background, ink, tint):
+    gray = np.full((40, 200), background, np.uint8)
     cv2.putText(gray, "writing", (20, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.9, ink, 2)
     for image in (gray, gray[..., None], cv2.merge([np.rint(gray * tint).astype(np.uint8), gray, gray])):
         assert np.array_equal(dark_on_light(image), image)
@@ -160,18 +160,18 @@ def test_writing_becomes_dark_and_dark_writing_stays(ground, ink, tint):
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 3, 3), (1, 500), (500, 1), (300, 2000)])
 @pytest.mark.parametrize("value", [0, 127, 255])
-def test_what_has_no_writing_is_left(shape, value):
+def test_dark_on_light_leaves_images_without_writing(shape, value):
     image = np.full(shape, value, np.uint8)
     assert np.array_equal(dark_on_light(image), image)
 
 
-def test_dark_paper_is_no_blackboard(line_image):
+def test_dark_on_light_leaves_dark_paper(line_image):
     """What decides is the writing, not how much light there was."""
     dim = line_image // 2
     assert np.array_equal(dark_on_light(dim), dim)
 
 
-def test_pages_are_decoded_with_all_their_values(tmp_path):
+def test_decode_pages_keeps_all_values(tmp_path):
     values = np.arange(12 * 16, dtype=np.uint16).reshape(12, 16) * 257
     PillowImage.fromarray(values).save(
         tmp_path / "deep.tif", save_all=True, append_images=[PillowImage.new("L", (5, 4))]
@@ -184,7 +184,7 @@ def test_pages_are_decoded_with_all_their_values(tmp_path):
         assert np.array_equal(next(decode_pages(file, "x")), values)
 
 
-def test_every_page_is_measured(tmp_path):
+def test_decode_pages_measures_every_page(tmp_path):
     pages = [PillowImage.new("L", size, 255) for size in ((9, 9), (1, 9))]
     pages[0].save(tmp_path / "x.tif", save_all=True, append_images=pages[1:])
     found = decode_pages(tmp_path / "x.tif", "the scan")
@@ -193,7 +193,7 @@ def test_every_page_is_measured(tmp_path):
         next(found)
 
 
-def test_of_several_pages_an_image_is_the_first(tmp_path, line_image):
+def test_read_image_takes_the_first_page(tmp_path, line_image):
     first = PillowImage.fromarray(line_image)
     first.save(tmp_path / "x.tif", save_all=True, append_images=[PillowImage.new("L", (50, 50))])
     assert np.array_equal(read_image(tmp_path / "x.tif", "GRAY"), line_image)
@@ -202,7 +202,7 @@ def test_of_several_pages_an_image_is_the_first(tmp_path, line_image):
     assert np.array_equal(read_image(tmp_path / "x.tif", "GRAY"), line_image)
 
 
-def test_checked_files_are_ordinary_files_with_content(tmp_path, png):
+def test_checked_file_takes_ordinary_files_with_content(tmp_path, png):
     path = png()
     assert checked_file(str(path)) == path
     for broken in broken_files(tmp_path, path)[:2]:
@@ -213,7 +213,7 @@ def test_checked_files_are_ordinary_files_with_content(tmp_path, png):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("form", ["tif", "jpg", "png"])
-def test_every_orientation_is_made_upright(tmp_path, orientation, form):
+def test_read_image_makes_every_orientation_upright(tmp_path, orientation, form):
     # four shades in the corners, and what an orientation makes of them
     corners = np.array([[0, 80], [160, 240]], np.uint8)
     upright = {

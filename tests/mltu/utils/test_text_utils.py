@@ -11,6 +11,7 @@ from mltu.utils.text_utils import (
     count_errors,
     ctc_decoder,
     edit_distance,
+    error_rate,
     get_cer,
     get_wer,
 )
@@ -43,13 +44,13 @@ def test_get_cer_and_get_wer_equal_jiwer(pairs):
     assert get_wer(predicted, true) == pytest.approx(jiwer.wer(true, predicted))
 
 
-def test_get_cer_and_get_wer_weigh_lines_by_their_length():
+def test_get_cer_weighs_lines_by_their_length():
     # one error in 1 character, none in 9: 1 of 10, not the mean of 1 and 0
     assert get_cer(["x", "abcdefghi"], ["a", "abcdefghi"]) == pytest.approx(0.1)
     assert get_wer(["x", "a b c d"], ["y", "a b c d"]) == pytest.approx(0.2)
 
 
-def test_get_cer_and_get_wer_take_single_texts_and_nothing():
+def test_get_cer_takes_single_texts_and_nothing():
     assert get_cer("abd", "abc") == pytest.approx(1 / 3)
     assert get_wer("a x", "a b") == 0.5
     assert get_cer([], []) == get_wer("", "") == 0
@@ -61,12 +62,20 @@ def test_get_cer_refuses_lists_of_different_lengths():
         get_cer(["a"], ["a", "b"])
 
 
-def test_count_errors_sums():
+def test_count_errors_sums_over_pairs():
     assert count_errors(["ab", "c"], ["ax", "cde"]) == (3, 5)
+    assert count_errors(["a b", "c"], ["a x", "c d e"], str.split) == (3, 5)
+
+
+def test_error_rate_is_that_of_all_lines_with_its_interval():
+    found = error_rate(["ab", "c"], ["ax", "cde"])
+    assert (found.errors, found.total, found.rate) == (3, 5, 0.6)
+    assert (found.low, found.high) == bootstrap_interval([1, 2], [2, 3])
+    assert error_rate(["x"], [""]).rate == 1  # there is nothing to divide by
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=9, max_size=9), min_size=1, max_size=4))
-def test_ctc_decoder_equals_merging_then_dropping(paths):
+def test_ctc_decoder_equals_brute_force(paths):
     scores = np.random.default_rng(0).random((len(paths), 9, 4)) * 0.5
     for row, path in enumerate(paths):
         scores[row, np.arange(9), path] = 1
@@ -74,7 +83,7 @@ def test_ctc_decoder_equals_merging_then_dropping(paths):
     assert ctc_decoder(scores, "abc") == ctc_decoder(scores, list("abc")) == expected
 
 
-def test_ctc_decoder_keeps_equal_characters_that_a_blank_separates():
+def test_ctc_decoder_keeps_equal_characters_with_a_blank_between():
     paths = np.eye(3)[[[0, 0, 2, 0, 1, 1]]]
     assert ctc_decoder(paths, "ab") == ["aab"]
 

@@ -1,0 +1,1 @@
+"""A fuzzer: hostile files for every reader of the project, see `python -m fuzz --help`."""

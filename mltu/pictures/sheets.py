@@ -1,0 +1,66 @@
+"""Sheets of samples: several line images with their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+
+from ..utils.image_utils import to_bgr
+
+MAX_HEIGHT, MAX_WIDTH = 64, 800  # pixels; larger lines are shrunk
+MIN_WIDTH = 480  # pixels of a sheet, for the texts
+CAPTION, MARGIN, FONT = 26, 8, 16  # pixels
+GREEN = (20, 90, 40)  # RGB
+
+
+@lru_cache(maxsize=64)
+def text_font(size: int) -> ImageFont.FreeTypeFont:
+    """A font with the letters of all Latin alphabets; the size is in pixels."""
+    import matplotlib  # only for the font that it brings along
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
+
+
+def caption(text: str, width: int, height: int = CAPTION, size: int = FONT) -> np.ndarray:
+    """Printed text on white; uint8 BGR, shape (height, width, 3); sizes in pixels."""
+    picture = PillowImage.new("RGB", (width, height), "white")
+    ImageDraw.Draw(picture).text((MARGIN, 2), text, fill=GREEN, font=text_font(size))
+    return np.ascontiguousarray(np.asarray(picture)[..., ::-1])
+
+
+def sheet(rows: Sequence[tuple[Sequence[np.ndarray], Sequence[str]]], title: str = "") -> np.ndarray:
+    """Lay out images in rows, with texts below each.
+
+    Args:
+        rows: (images side by side, lines of text below them) each; all rows have as many images.
+        title: line of text above; empty for none.
+
+    Returns:
+        uint8 BGR image.
+    """
+    shrunk = [([_shrink(to_bgr(image)) for image in images], texts) for images, texts in rows]
+    columns = [
+        max(image.shape[1] for image in column) for column in zip(*(images for images, _ in shrunk), strict=True)
+    ]
+    width = max(sum(columns) + MARGIN * (1 + len(columns)), MIN_WIDTH)
+    parts = [caption(title, width)] if title else []
+    for images, texts in shrunk:
+        row = np.full((MARGIN + max(image.shape[0] for image in images), width, 3), 255, np.uint8)
+        left = MARGIN
+        for image, column in zip(images, columns, strict=True):
+            row[MARGIN : MARGIN + image.shape[0], left : left + image.shape[1]] = image
+            left += column + MARGIN
+        parts += [row, *(caption(text, width) for text in texts)]
+    return np.vstack(parts)
+
+
+def _shrink(image: np.ndarray) -> np.ndarray:
+    scale = min(1.0, MAX_HEIGHT / image.shape[0], MAX_WIDTH / image.shape[1])
+    size = [max(1, round(scale * side)) for side in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image

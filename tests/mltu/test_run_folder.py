@@ -1,0 +1,107 @@
+import json
+
+import pytest
+
+from mltu.run_folder import RunFolder, git_state, reserved
+from mltu.utils.errors import InputError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "below" / "run")
+
+
+def test_opened_leaves_nothing_where_nothing_was_written(folder):
+    with folder.opened() as saved:
+        assert saved == {}
+        assert folder.path.is_dir()
+    assert not folder.path.exists()
+    with pytest.raises(RuntimeError), folder.opened():
+        raise RuntimeError
+    assert not folder.path.exists()
+
+
+def test_opened_keeps_what_was_written_and_refuses_to_overwrite_it(folder):
+    for product in folder.products:
+        with folder.opened():
+            product.write_text("x")
+        with pytest.raises(InputError, match="holds an earlier run; choose another --model_path, or add --overwrite"):
+            folder.opened().__enter__()
+        with folder.opened(overwrite=True):
+            assert product.exists()  # until the new run begins
+        product.unlink()
+
+
+def test_opened_keeps_other_runs_out(folder):
+    with folder.opened(), pytest.raises(InputError, match="another run is using this folder"):
+        folder.opened().__enter__()
+    with folder.opened():
+        pass  # free again
+
+
+def test_opened_without_writing_neither_makes_nor_reserves_the_folder(folder):
+    with folder.opened(writes=False) as saved:
+        assert saved == {}
+        assert not folder.path.exists()
+
+
+def test_opened_refuses_a_path_that_cannot_be_a_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot be used for a run; .*file is not a folder"):
+        RunFolder(tmp_path / "file" / "run").opened().__enter__()
+
+
+def test_resuming_brings_the_saved_state(folder):
+    state = dict.fromkeys(RunFolder.STATE_KEYS, 1) | {"counters": {}}
+    folder.state.mkdir(parents=True)
+    folder.state_table.write_text(json.dumps(state))
+    with folder.opened(resume=True) as saved:
+        assert saved == state
+
+
+def test_resuming_a_run_that_saved_nothing_yet_begins_anew(folder, capsys):
+    folder.path.mkdir(parents=True)
+    folder.train.write_text("image,text\n")
+    with folder.opened(resume=True) as saved:
+        assert saved == {}
+    assert "stopped before anything was saved" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_resuming_weights_without_a_state_is_refused(folder, listed):
+    folder.path.mkdir(parents=True)
+    folder.weights.write_bytes(b"trained for days")
+    if listed:  # a run that ended, whose state somebody removed
+        folder.train.write_text("image,text\n")
+        folder.results.write_text("{}")
+    with pytest.raises(InputError, match=r"no state to go on from; .* --init_from"):
+        folder.opened(resume=True).__enter__()
+    assert folder.weights.read_bytes() == b"trained for days"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"counters": {}}', "[" * 100_000, "\udcff"])
+def test_read_state_refuses_what_is_not_one(folder, content):
+    folder.state.mkdir(parents=True)
+    folder.state_table.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match=r"state\.json: the state of the run cannot be read"):
+        folder.read_state()
+
+
+def test_add_record_appends(folder):
+    folder.path.mkdir(parents=True)
+    for number in (1, 2):
+        folder.add_record(folder.path, part=number)
+    entries = json.loads(folder.record.read_text())
+    assert [entry["part"] for entry in entries] == [1, 2]
+    assert entries[0]["packages"]["numpy"]
+
+
+def test_git_state_of_a_folder_without_a_repository_is_none(tmp_path):
+    assert git_state(tmp_path) is None
+
+
+def test_reserved_ends_with_the_block(tmp_path):
+    with reserved(tmp_path), pytest.raises(InputError), reserved(tmp_path):
+        pass
+    with reserved(tmp_path):
+        pass

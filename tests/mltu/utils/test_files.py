@@ -1,0 +1,96 @@
+import os
+from collections import namedtuple
+
+import pytest
+from filelock import FileLock, Timeout
+
+from mltu.utils import files
+from mltu.utils.errors import InputError
+from mltu.utils.files import (
+    LOCK,
+    as_utf8,
+    one_at_a_time,
+    refuse_inputs,
+    whole_file,
+    write_whole,
+)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_whole_file_takes_its_place_in_the_end(tmp_path, durable):
+    path = tmp_path / "a.csv"
+    path.write_text("before")
+    with whole_file(path, durable) as unfinished:
+        unfinished.write_text("after")
+        assert path.read_text() == "before"
+        assert unfinished.parent == tmp_path
+    assert path.read_text() == "after"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_whole_file_may_have_another_ending_until_then(tmp_path):
+    with whole_file(tmp_path / "weights", ending=".keras") as unfinished:
+        assert unfinished.name == "weights.part.keras"
+        unfinished.touch()
+    assert (tmp_path / "weights").exists()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_whole_file_leaves_the_file_as_it_was_after_an_error(tmp_path, error):
+    path = tmp_path / "a.csv"
+    path.write_text("before")
+
+    def write():
+        with whole_file(path) as unfinished:
+            unfinished.write_text("aft")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_whole_file_names_a_full_disk_whatever_the_error(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: usage(1 << 30, 1 << 30, 0))
+    path = tmp_path / "a.h5"
+    with pytest.raises(OSError, match="No space left") as caught, whole_file(path):
+        raise RuntimeError("cannot write dataset")  # as a library may say
+    assert caught.value.filename == str(path)
+    with pytest.raises(KeyboardInterrupt), whole_file(path):
+        raise KeyboardInterrupt
+
+
+def test_write_whole_writes_bytes_or_raises(tmp_path):
+    write_whole(tmp_path / "a.bin", b"content")
+    assert (tmp_path / "a.bin").read_bytes() == b"content"
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "no folder" / "a.bin", b"content")
+
+
+def test_one_at_a_time_keeps_others_out_of_the_folder_meanwhile(tmp_path):
+    with one_at_a_time(tmp_path), pytest.raises(Timeout):
+        FileLock(tmp_path / LOCK).acquire(timeout=0)
+    with FileLock(tmp_path / LOCK).acquire(timeout=0):
+        pass
+
+
+def test_one_at_a_time_needs_no_lock_where_nothing_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)  # whoever runs the tests, root too
+    with one_at_a_time(tmp_path):
+        assert not (tmp_path / LOCK).exists()
+
+
+def test_as_utf8_shows_bytes_that_are_not_text():
+    assert as_utf8("été\udcff") == "été\\udcff".encode()
+
+
+def test_refuse_inputs_knows_a_file_by_any_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").touch()
+    os.symlink("a.csv", "link.csv")
+    for output in ("a.csv", "./a.csv", tmp_path / "a.csv", "link.csv"):
+        with pytest.raises(InputError, match="choose another --output"):
+            refuse_inputs(output, ["b.csv", "a.csv"])
+    refuse_inputs("c.csv", ["b.csv", "a.csv"])
