@@ -191,6 +191,7 @@ def build(configs: ModelConfigs, line_input: LineInput, devices: Devices) -> ker
 
     from mltu.tensorflow.losses import CTCloss
     from mltu.tensorflow.metrics import CERMetric, WERMetric
+    from mltu.tensorflow.model_utils import set_statistics_momentum
     from mltu.tensorflow.optimizers import make_optimizer
     from model import train_model
 
@@ -211,6 +212,8 @@ def build(configs: ModelConfigs, line_input: LineInput, devices: Devices) -> ker
             shortcut=configs.shortcut > 0,
             steps_per_column=configs.steps_per_column,
         )
+        if configs.ema:  # averaged weights go with the statistics of as many batches
+            set_statistics_momentum(network, configs.ema)
         model = devices.wrap(network, configs.shortcut)
         model.compile(
             optimizer=make_optimizer(configs.learning_rate, configs.weight_decay, configs.clip_norm, configs.ema),

@@ -38,7 +38,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_a_run_leaves_all_its_files(trained_run):
+def test_main_leaves_all_output_files(trained_run):
     folder, process = trained_run
     run = RunFolder(folder)
     for path in {*run.products, run.samples} - {run.test, run.bad_batch, run.failed_onnx, run.int8}:
@@ -56,7 +56,7 @@ def test_a_run_leaves_all_its_files(trained_run):
     assert "Traceback" not in process.stderr
 
 
-def test_a_run_tells_how_it_was_made_and_where_its_time_went(trained_run):
+def test_main_records_how_the_run_was_made_and_where_its_time_went(trained_run):
     folder, process = trained_run
     (entry,) = json.loads((folder / "run.json").read_text())
     assert "--samples" in entry["command"]
@@ -70,7 +70,7 @@ def test_a_run_tells_how_it_was_made_and_where_its_time_went(trained_run):
     assert "0 s left" in process.stdout
 
 
-def test_tensorboard_gets_validation_lines_as_pictures(trained_run):
+def test_main_gives_tensorboard_validation_lines_as_pictures(trained_run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(trained_run[0] / "logs" / "readings")).Reload()
@@ -80,7 +80,7 @@ def test_tensorboard_gets_validation_lines_as_pictures(trained_run):
     assert cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).shape == (int(height), int(width), 3)
 
 
-def test_the_split_is_written_and_separates_writers(trained_run):
+def test_main_writes_a_split_that_separates_writers(trained_run):
     folder, _ = trained_run
     train, _ = read_table(folder / "train.csv")
     val, _ = read_table(folder / "val.csv")
@@ -91,7 +91,7 @@ def test_the_split_is_written_and_separates_writers(trained_run):
     assert configs.max_text_length == max(len(sample.text) for sample in train + val)
 
 
-def test_onnx_reads_what_keras_reads(trained_run):
+def test_main_exports_onnx_that_reads_what_keras_reads(trained_run):
     folder, _ = trained_run
     configs = ModelConfigs.load(folder / "configs.yaml")
     model = keras.models.load_model(folder / "model.keras", compile=False)
@@ -108,7 +108,7 @@ def test_onnx_reads_what_keras_reads(trained_run):
     assert metadata["preprocessing"] == PREPROCESSING
 
 
-def test_the_line_network_takes_the_same_way(line_run):
+def test_main_trains_and_exports_the_line_network(line_run):
     configs = ModelConfigs.load(line_run / "configs.yaml")
     metadata = OnnxInferenceModel(line_run).metadata
     assert (configs.architecture, metadata["color"], metadata["width_step"]) == ("line", "GRAY", 32)
@@ -116,7 +116,7 @@ def test_the_line_network_takes_the_same_way(line_run):
     assert main(["--export_only", str(line_run)]) == 0
 
 
-def test_export_again(trained_run):
+def test_main_exports_again(trained_run):
     folder, _ = trained_run
     before = (folder / "model.onnx").stat().st_mtime_ns
     process = run_script("train.py", "--export_only", folder)
@@ -125,7 +125,7 @@ def test_export_again(trained_run):
     assert (folder / "model.onnx").stat().st_mtime_ns > before
 
 
-def test_a_bad_export_is_loud_and_put_aside(trained_run, tmp_path, monkeypatch, capsys):
+def test_main_puts_a_bad_export_aside_loudly(trained_run, tmp_path, monkeypatch, capsys):
     folder = shutil.copytree(trained_run[0], tmp_path / "run")
     monkeypatch.setattr(export, "MAX_DIFFERENCE", -1.0)
     assert main(["--export_only", str(folder)]) == 1
@@ -134,7 +134,7 @@ def test_a_bad_export_is_loud_and_put_aside(trained_run, tmp_path, monkeypatch, 
     assert (folder / "model.failed.onnx").exists()
 
 
-def test_settings_of_an_earlier_run_go_to_a_new_folder(trained_run, tmp_path, capsys):
+def test_main_takes_settings_of_an_earlier_run_to_a_new_folder(trained_run, tmp_path, capsys):
     folder, _ = trained_run
     target = tmp_path / "second"
     assert main(["--config", str(folder / "configs.yaml"), "--model_path", str(target), "--check_only"]) == 0
@@ -145,7 +145,7 @@ def test_settings_of_an_earlier_run_go_to_a_new_folder(trained_run, tmp_path, ca
     assert "Nothing was trained" in capsys.readouterr().out
 
 
-def test_settings_that_follow_from_other_data_are_made_anew(trained_run, tmp_path):
+def test_parse_drops_settings_that_follow_from_other_data(trained_run, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("image,text\na.png,ab\nb.png,ba\n")
     args = ["--config", str(trained_run[0] / "configs.yaml"), "--dataset", "table", "--data_path", str(table)]
@@ -160,7 +160,7 @@ def test_settings_that_follow_from_other_data_are_made_anew(trained_run, tmp_pat
     assert parse(["--config", str(half), "--dataset", "iam"])[1].data_path == "/my/iam"
 
 
-def test_an_earlier_run_is_not_overwritten_by_accident(trained_run, capsys):
+def test_main_overwrites_no_earlier_run_by_accident(trained_run, capsys):
     folder, _ = trained_run
     before = (folder / "model.keras").stat().st_mtime_ns
     assert main(["--dataset", "synthetic", "--model_path", str(folder)]) == 2
@@ -168,7 +168,7 @@ def test_an_earlier_run_is_not_overwritten_by_accident(trained_run, capsys):
     assert (folder / "model.keras").stat().st_mtime_ns == before
 
 
-def test_labels_that_need_too_many_steps_are_reported_by_file(tmp_path, png, capsys):
+def test_main_reports_labels_that_need_too_many_steps_by_file(tmp_path, png, capsys):
     table = tmp_path / "t.csv"
     lines = [f"{png(f'{i}.png')},ab,w{i}" for i in range(4)]
     lines += [f"{png('long.png')},{'ab' * 9},w0", f"{png('double.png')},{'a' * 9},w0", f"{tmp_path / 'none.png'},ab,w1"]
@@ -193,7 +193,7 @@ def test_labels_that_need_too_many_steps_are_reported_by_file(tmp_path, png, cap
         ("official", {"train": 5, "val": 10, "test": 5}),
     ],
 )
-def test_iam_from_the_download_to_the_lists(split, parts, tmp_path, png):
+def test_main_reads_iam_from_the_download_to_the_lists(split, parts, tmp_path, png):
     name = "aachen" if split == "random" else split
     lists = [file for files in PUBLISHED_SPLITS[name].values() for file in files]
     folder = resources.files("mltu.datasets") / "iam_splits"
@@ -216,7 +216,7 @@ def test_iam_from_the_download_to_the_lists(split, parts, tmp_path, png):
     assert sum(map(len, writers)) == len(set().union(*writers))
 
 
-def test_broken_lines_are_listed_and_the_others_trained_on(tmp_path, png, line_image):
+def test_main_lists_broken_lines_and_trains_on_the_others(tmp_path, png, line_image):
     table = [(png(f"good/{i}.png"), "ab" if i % 2 else "ba") for i in range(40)]
     whole = table[0][0].read_bytes()
     for name, content in (("cut.png", whole[:200]), ("empty.png", b""), ("text.png", b"no picture")):
@@ -252,7 +252,7 @@ def test_broken_lines_are_listed_and_the_others_trained_on(tmp_path, png, line_i
     assert used == {*unusual, *(f"{i}.png" for i in range(40))}
 
 
-def test_a_loss_that_is_no_number_ends_the_run_and_names_the_lines(tmp_path, png, monkeypatch, capsys):
+def test_main_ends_at_a_loss_of_nan_and_names_the_lines(tmp_path, png, monkeypatch, capsys):
     from mltu.tensorflow import losses
 
     good = losses._tensorflow_ctc
@@ -278,7 +278,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_lines(tmp_path, png
     assert all(name in message for name in named)
 
 
-def test_looking_before_a_long_run(trained_run, tmp_path, capsys):
+def test_main_draws_samples_and_suggests_a_learning_rate(trained_run, tmp_path, capsys):
     flags = ["--config", str(trained_run[0] / "configs.yaml"), "--model_path", str(tmp_path / "a")]
     assert main([*flags, "--show_samples"]) == 0
     seen = cv2.imread(str(tmp_path / "a" / "samples.png"))
@@ -295,7 +295,7 @@ def test_looking_before_a_long_run(trained_run, tmp_path, capsys):
     ]
 
 
-def test_ctrl_c_keeps_and_exports_the_weights(tmp_path):
+def test_main_keeps_and_exports_the_weights_on_ctrl_c(tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-u", str(ROOT / "train.py"), *TINY_RUN, "--dataset", "synthetic", "--samples", "64"]
     command += ["--data_path", str(tmp_path / "data"), "--model_path", str(folder), "--patience", "1000"]
@@ -344,7 +344,7 @@ def weights_of(folder):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kill -9 is for POSIX systems")
-def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(recipe, tmp_path):
+def test_main_resumes_a_run_killed_again_and_again_to_the_same_end(recipe, tmp_path):
     import resource
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -379,7 +379,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(recipe, t
     assert not list(killed.rglob("*.part*"))
 
 
-def test_training_starts_from_the_weights_of_another_run_and_ends_in_time(recipe, tmp_path, line_run, capsys):
+def test_main_starts_from_the_weights_of_another_run_and_ends_in_time(recipe, tmp_path, line_run, capsys):
     flags = [*recipe, "--train_epochs", "500", "--max_minutes", "0.02"]
     assert main([*flags, "--height", "64", "--init_from", str(line_run), "--model_path", str(tmp_path / "a")]) == 2
     assert "was trained with another height" in capsys.readouterr().err
@@ -396,7 +396,7 @@ def test_training_starts_from_the_weights_of_another_run_and_ends_in_time(recipe
         assert np.array_equal(kept, loaded)
 
 
-def test_what_cannot_be_resumed(trained_run, tmp_path, capsys):
+def test_main_refuses_what_cannot_be_resumed(trained_run, tmp_path, capsys):
     assert main(["--resume", str(tmp_path)]) == 2
     with reserved(trained_run[0]):
         assert main(["--resume", str(trained_run[0])]) == 2
@@ -405,7 +405,7 @@ def test_what_cannot_be_resumed(trained_run, tmp_path, capsys):
     assert "keeps the settings" in capsys.readouterr().err
 
 
-def test_overfit_batch_learns_one_batch(tmp_path, capsys):
+def test_main_overfit_batch_learns_one_batch(tmp_path, capsys):
     args = ["--dataset", "synthetic", "--samples", "12", "--max_chars", "4", "--height", "32", "--width", "96"]
     args += ["--batch_size", "4", "--learning_rate", "0.002", "--data_path", str(tmp_path / "data")]
     assert main([*args, "--overfit_batch", "--model_path", str(tmp_path / "run")]) == 0
@@ -435,7 +435,7 @@ def test_overfit_batch_learns_one_batch(tmp_path, capsys):
         ),
     ],
 )
-def test_wrong_input_is_one_line_and_exit_code_2(args, message, tmp_path, capsys, monkeypatch):
+def test_main_reports_wrong_input_in_one_line_with_exit_code_2(args, message, tmp_path, capsys, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.chdir(tmp_path)
     try:

@@ -124,6 +124,13 @@ class ShortcutModel(keras.Model):
         return cls(keras.saving.deserialize_keras_object(config["network"]), config["weight"])
 
 
+def set_statistics_momentum(network: keras.Model, momentum: float) -> None:
+    """Let batch normalisation average its statistics with this momentum, from 0 to 1, before it is trained."""
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = momentum
+
+
 def inference_model(model: keras.Model) -> keras.Model:
     """The part of a model in training that reads: the model itself, unless there is more around it."""
     return getattr(model, "reader", model)

@@ -41,7 +41,7 @@ def labels(provider):
     return [batch[1][:, 0].tolist() for batch in provider]
 
 
-def test_batches_hold_every_sample_once(samples):
+def test_DataProvider_batches_hold_every_sample_once(samples):
     provider = make(samples, batch_size=4)
     batches = list(provider)
     assert len(provider) == len(batches) == 3
@@ -52,7 +52,7 @@ def test_batches_hold_every_sample_once(samples):
         provider[3]
 
 
-def test_order_depends_on_seed_and_epoch_only(samples):
+def test_DataProvider_order_depends_on_seed_and_epoch_only(samples):
     first, again, other = make(samples, seed=1), make(samples, seed=1, workers=4), make(samples, seed=2)
     epochs = []
     for _ in range(3):
@@ -68,7 +68,7 @@ def test_order_depends_on_seed_and_epoch_only(samples):
     assert sum(labels(make(samples, shuffle=False)), []) == list(range(10))
 
 
-def test_augmentation_depends_on_seed_and_epoch_not_on_workers_or_cache(samples):
+def test_DataProvider_augmentation_depends_on_seed_and_epoch_not_on_workers_or_cache(samples):
     options = {"augmentors": [RandomBrightness(1), RandomSlant(1)], "shuffle": False, "seed": 3}
     single, cached = make(samples, **options), make(samples, workers=4, use_cache=True, **options)
     for _ in range(2):
@@ -78,7 +78,7 @@ def test_augmentation_depends_on_seed_and_epoch_not_on_workers_or_cache(samples)
     assert not np.array_equal(before, single[0][0])
 
 
-def test_the_cache_saves_reading_and_respects_its_bound(samples):
+def test_cache_saves_reading_and_respects_its_bound(samples):
     reads = []
 
     def reader(path, label):
@@ -98,7 +98,7 @@ def test_the_cache_saves_reading_and_respects_its_bound(samples):
     assert labels(make(twice, use_cache=True, shuffle=False)) == labels(make(twice, shuffle=False)) == [[0, 1]]
 
 
-def test_validation_drops_and_names_what_cannot_be_used(samples, tmp_path):
+def test_validate_drops_and_names_unusable_samples(samples, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     bad = [Sample(str(tmp_path / "broken.png"), "a"), Sample(samples[0].image, "?"), Sample(samples[0].image, "abcd")]
     provider = make(samples[:3] + bad, workers=2)
@@ -112,7 +112,7 @@ def test_validation_drops_and_names_what_cannot_be_used(samples, tmp_path):
         make(bad, skip_validation=False)
 
 
-def test_a_file_that_goes_away_is_left_out(samples, tmp_path):
+def test_DataProvider_a_file_that_goes_away_is_left_out(samples, tmp_path):
     provider = make(samples, batch_size=10)
     (tmp_path / "3.png").unlink()
     assert sorted(provider[0][1][:, 0].tolist()) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
@@ -120,7 +120,7 @@ def test_a_file_that_goes_away_is_left_out(samples, tmp_path):
         make([Sample(str(tmp_path / "3.png"), "a")])[0]
 
 
-def test_each_sample_that_fails_is_named_once(samples, tmp_path, caplog):
+def test_DataProvider_each_sample_that_fails_is_named_once(samples, tmp_path, caplog):
     provider = make(samples, batch_size=5, workers=2)
     for name in ("3.png", "7.png"):
         (tmp_path / name).unlink()
@@ -132,7 +132,7 @@ def test_each_sample_that_fails_is_named_once(samples, tmp_path, caplog):
     assert (labels(other), other.dropped, other.failure, provider.failure) == ([[0, 1, 2]], [], None, None)
 
 
-def test_the_error_that_ends_an_iteration_is_kept(samples, tmp_path):
+def test_DataProvider_the_error_that_ends_an_iteration_is_kept(samples, tmp_path):
     (tmp_path / "1.png").unlink()
     provider = make(samples[:3], batch_size=1, shuffle=False)
     batches = iter(provider)
@@ -144,7 +144,7 @@ def test_the_error_that_ends_an_iteration_is_kept(samples, tmp_path):
     assert provider.dropped == [Skipped(samples[1].image, "no such file")]
 
 
-def test_an_epoch_can_begin_in_the_middle(samples):
+def test_DataProvider_an_epoch_can_begin_in_the_middle(samples):
     provider, whole = make(samples, batch_size=2, seed=1), labels(make(samples, batch_size=2, seed=1))
     provider.first_batch = 3
     assert labels(provider) == whole[3:]
@@ -234,7 +234,7 @@ def test_to_csv_can_be_read_again(samples, tmp_path):
     assert read_table(path)[0] == samples
 
 
-def test_takes_data_frames_lists_and_a_limit(samples):
+def test_DataProvider_takes_data_frames_lists_and_a_limit(samples):
     frame = pd.DataFrame([[*sample[:2], None] for sample in samples])
     assert len(make(frame).split(0.5)[0].samples) == 5
     assert labels(make(frame, shuffle=False)) == labels(make([list(sample) for sample in samples], shuffle=False))
@@ -243,7 +243,7 @@ def test_takes_data_frames_lists_and_a_limit(samples):
         make([])
 
 
-def test_batches_of_one_shape(png):
+def test_DataProvider_batches_of_one_shape(png):
     samples = [[str(png(f"{i}.png", np.full((16, 40 + 40 * (i % 3)), 200, np.uint8))), "a"] for i in range(11)]
     options = {"transformers": [LineResizer(16, 128, 32)], "same_shape": True, "batch_size": 2}
     provider = DataProvider(samples, [ImageReader()], seed=4, **options)
@@ -260,7 +260,7 @@ def test_batches_of_one_shape(png):
     assert [images.shape[2] for images, _ in in_order] == [64, 64, 96, 96, 128, 128]
 
 
-def test_shuffled_epochs_have_as_many_batches_whatever_the_shapes(png):
+def test_DataProvider_shuffled_epochs_have_as_many_batches_whatever_the_shapes(png):
     samples = [[str(png(f"{i}.png", np.full((16, 40 + 40 * (i % 3)), 200, np.uint8))), "a"] for i in range(13)]
     options = {"transformers": [LineResizer(16, 128, 32)], "same_shape": True, "batch_size": 4}
     provider = DataProvider(samples, [ImageReader()], seed=4, batch_postprocessors=[ImagePadding()], **options)
@@ -276,7 +276,7 @@ def test_shuffled_epochs_have_as_many_batches_whatever_the_shapes(png):
     assert [len(images) for images, _ in provider.with_samples(samples)] == [4, 1, 4, 4]
 
 
-def test_batches_can_be_postprocessed_and_stay_lists(samples):
+def test_DataProvider_batches_can_be_postprocessed_and_stay_lists(samples):
     pad = LabelPadding(padding_value=10, use_on_batch=True)
     provider = DataProvider(
         samples,
@@ -292,7 +292,7 @@ def test_batches_can_be_postprocessed_and_stay_lists(samples):
     assert padded.tolist() == [[0], [1], [2], [3], [4]]
 
 
-def test_a_mixture_draws_by_weight_and_wears_out_no_sample_before_the_others():
+def test_DataProvider_a_mixture_draws_by_weight_and_wears_out_no_sample_before_the_others():
     samples = [(np.zeros((2, 2)), f"{group}{i}") for group, count in (("a", 10), ("b", 4)) for i in range(count)]
     groups = np.array([0] * 10 + [1] * 4)
     base = DataProvider(samples, batch_size=4, seed=3)
@@ -334,7 +334,7 @@ def ask(provider, expression):
     return provider._processes.calling(eval)(expression)
 
 
-def test_processes_load_the_same_batches_as_threads(samples, in_processes):
+def test_DataProvider_processes_load_the_same_batches_as_threads(samples, in_processes):
     augmentors = [RandomSlant(1), RandomPaper(1), RandomElasticTransform(1), RandomSaltAndPepper(1)]
     threads = make(samples, seed=3, augmentors=augmentors)
     processes = in_processes(samples, augmentors=augmentors, use_cache=True)
@@ -356,7 +356,7 @@ def test_processes_load_the_same_batches_as_threads(samples, in_processes):
     assert val._processes is processes._processes
 
 
-def test_processes_share_the_cache_within_its_bound(samples, in_processes, tmp_path):
+def test_DataProvider_processes_share_the_cache_within_its_bound(samples, in_processes, tmp_path):
     filled_first, filled_on_the_way = (in_processes(samples, use_cache=True) for _ in range(2))
     assert filled_first.validate() == []
     whole = sum(map(len, labels(filled_on_the_way)))
@@ -373,7 +373,7 @@ def test_processes_share_the_cache_within_its_bound(samples, in_processes, tmp_p
         list(half)
 
 
-def test_a_worker_process_that_dies_gives_an_error_and_the_next_iteration_works(samples, in_processes):
+def test_DataProvider_a_worker_process_that_dies_gives_an_error_and_the_next_iteration_works(samples, in_processes):
     provider = in_processes(samples)
     with pytest.raises(InputError, match=r"ended without an answer \(exit code 3"):
         ask(provider, "__import__('os')._exit(3)")
@@ -381,7 +381,7 @@ def test_a_worker_process_that_dies_gives_an_error_and_the_next_iteration_works(
     assert provider.failure is None
 
 
-def test_what_other_processes_cannot_import_is_refused_with_the_remedy(samples, in_processes, monkeypatch):
+def test_DataProvider_what_other_processes_cannot_import_is_refused_with_the_remedy(samples, in_processes, monkeypatch):
     def of_the_script(data, annotation):
         return data, annotation
 
@@ -396,7 +396,7 @@ def test_what_other_processes_cannot_import_is_refused_with_the_remedy(samples, 
         assert ("lambda" if augmentor is not of_the_script else "of_the_script") in str(caught.value)
 
 
-def test_processes_name_what_they_leave_out(samples, in_processes):
+def test_DataProvider_processes_name_what_they_leave_out(samples, in_processes):
     provider = in_processes(samples)
     Path(samples[3].image).unlink()
     for provider.epoch in (1, 2):
@@ -442,7 +442,7 @@ def run_script(png):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_no_process_and_no_shared_memory_is_left_behind(run_script):
+def test_DataProvider_no_process_and_no_shared_memory_is_left_behind(run_script):
     endings = [("end", 0), ("raise", 0), ("wait", signal.SIGINT), ("wait", signal.SIGKILL)]
     endings += [("all", signal.SIGKILL)] * hasattr(os, "memfd_create")
     for script, (ending, sent) in [(run_script(ending), (ending, sent)) for ending, sent in endings]:

@@ -77,7 +77,7 @@ def in_xml(text):
     )
 
 
-def test_doubtful_words_are_marked():
+def test_marked_text_marks_doubtful_words():
     read = line("a big house", confidences=[0.9, 1, *[0.9] * 3, 1, 1, 1, 0.4, 1, 1])
     assert marked_text(read, 0.5) == "a big house[?]"
     assert marked_text(read, 0.85) == "a big[?] house[?]"  # a word is no better than its characters together
@@ -87,11 +87,11 @@ def test_doubtful_words_are_marked():
     assert to_text(page(), 0.5) == ""
 
 
-def test_marks_keep_the_spaces():
+def test_marked_text_keeps_the_spaces():
     assert marked_text(line("  a  b "), 1) == "  a[?]  b[?] "
 
 
-def test_json_tells_all():
+def test_to_json_has_all_values():
     read = line("é b", confidences=[0.987654, 1, 0.5], alternatives=(("e", np.float32(1 / 3)),))
     content = to_json(page(read, number=3), 0.6)
     assert "é" in content
@@ -127,7 +127,7 @@ def test_json_tells_all():
 @example("\udcff \u2028")  # a byte of a file name that is no UTF-8
 @settings(max_examples=50)
 @given(st.text(st.characters(exclude_categories=()), max_size=20))
-def test_json_is_one_line_that_can_be_written(text):
+def test_to_json_is_one_line_that_can_be_written(text):
     # two halves of a pair cannot be told from the character that they make, in any JSON
     text = re.sub("[\ud800-\udbff](?=[\udc00-\udfff])", "", text)
     content = to_json(page(line(text), source=f"{text}.png")).encode("utf-8")
@@ -136,7 +136,7 @@ def test_json_is_one_line_that_can_be_written(text):
     assert (read["source"], read["lines"][0]["text"]) == (f"{text}.png", text)
 
 
-def test_csv_has_a_row_for_each_line():
+def test_to_csv_has_a_row_for_each_line():
     read = page(line('say "a, b"'), line("", top=50), source="odd\r,\n.png", number=2)
     rows = list(csv.reader(io.StringIO(FORMATS["csv"].header + to_csv(read), newline="")))
     assert rows == [
@@ -149,7 +149,7 @@ def test_csv_has_a_row_for_each_line():
 
 
 @pytest.mark.parametrize("glyphs", [True, False])
-def test_alto_reads_back(tmp_path, glyphs):
+def test_to_alto_reads_back(tmp_path, glyphs):
     lines = line("two words"), line(" <&> \"ü\" 'x' ", top=60, baseline=False), line("", top=110), line("end", top=160)
     path = tmp_path / "a.xml"
     path.write_text(to_alto(page(*lines), glyphs), encoding="utf-8")
@@ -161,7 +161,7 @@ def test_alto_reads_back(tmp_path, glyphs):
     assert [one.reason for one in skipped] == ["no text"]
 
 
-def test_alto_has_the_order_of_its_schema():
+def test_to_alto_has_the_order_of_its_schema():
     lines = (
         line("a bc", alternatives=(("d", 0.02), ("e", 0.01))),
         line("x", top=60, region=2, baseline=False),
@@ -198,7 +198,7 @@ def test_alto_has_the_order_of_its_schema():
     assert_unique_names(root, "ID")
 
 
-def test_page_xml_has_the_order_of_its_schema():
+def test_to_page_xml_has_the_order_of_its_schema():
     lines = line("a bc"), line("x", top=60, region=2, baseline=False), line("", top=110)
     root = parse(to_page(page(*lines), CREATED))
     assert children(root) == ["Metadata", "Page"]
@@ -232,12 +232,12 @@ def test_page_xml_has_the_order_of_its_schema():
         (CREATED.replace(tzinfo=timezone(timedelta(hours=6))), "2026-03-03T23:06:07+00:00"),
     ],
 )
-def test_page_xml_gives_the_time_as_utc(created, written):
+def test_to_page_xml_gives_the_time_as_utc(created, written):
     root = parse(to_page(page(), created))
     assert (root[0][1].text, root[0][2].text) == (written, written)
 
 
-def test_pages_without_lines():
+def test_formats_write_pages_without_lines():
     root = parse(to_alto(page()))
     assert children(root.find("Layout/Page")) == ["PrintSpace"]
     assert not len(root.find("Layout/Page/PrintSpace"))
@@ -245,7 +245,7 @@ def test_pages_without_lines():
     assert not len(root.find("Page"))  # not even a reading order, which may not be empty
 
 
-def test_places_stay_on_the_page():
+def test_formats_keep_places_on_the_page():
     out = LineReading(
         "a",
         1.0,
@@ -266,7 +266,7 @@ def test_places_stay_on_the_page():
     assert [string.get(name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")] == ["0", "0", "400", "300"]
 
 
-def test_a_baseline_of_one_point_is_none():
+def test_formats_write_no_baseline_of_one_point():
     short = LineReading("", 0.0, (), np.array([[0, 0], [9, 0], [9, 9]]), np.zeros((3, 2)), np.array([[1, 2]]))
     assert parse(to_page(page(short), CREATED)).find(".//Baseline") is None
     assert "BASELINE" not in to_alto(page(short))
@@ -275,7 +275,7 @@ def test_a_baseline_of_one_point_is_none():
 @example("\x00\x0b \udcff\ufffe\uffff\r\n\t ]]>&", True)
 @settings(max_examples=50)
 @given(st.text(st.characters(exclude_categories=()), max_size=20), st.booleans())
-def test_xml_holds_any_text(tmp_path_factory, text, glyphs):
+def test_formats_of_xml_hold_any_text(tmp_path_factory, text, glyphs):
     read = page(line(text, alternatives=((text[:1], 0.1),) if text else ()), source=f"x/{text.replace('/', '')}.png")
     path = tmp_path_factory.getbasetemp() / "odd.xml"
     path.write_bytes(to_alto(read, glyphs).encode("utf-8"))
@@ -289,7 +289,7 @@ def test_xml_holds_any_text(tmp_path_factory, text, glyphs):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_writes_pages(name):
+def test_formats_write_every_page(name):
     form = FORMATS[name]
     written = [form.write(page(line(f"page {n}"), number=n), 0.5, CREATED) for n in (1, 2)]
     assert form.ending.startswith(".")

@@ -57,34 +57,34 @@ def greys(pages):
 # --- names ----------------------------------------------------------------------------------
 
 
-def test_folders_give_their_images_and_those_below_sorted(tree, tmp_path):
+def test_list_files_gives_images_of_folders_and_those_below_sorted(tree, tmp_path):
     files, complaints = list_files([str(tmp_path)])
     assert files == tree("z.webp", "a/page.tif", "a/deep/x.pdf", "b/10.png", "b/2.JPG")
     assert complaints == []
 
 
-def test_names_keep_their_order_and_need_no_known_ending(tree):
+def test_list_files_keeps_the_order_and_needs_no_known_ending(tree):
     names = tree("z.webp", "notes.txt", "b", "missing.png")
     files, complaints = list_files([*names, STDIN])
     assert files == [*tree("z.webp", "notes.txt", "b/10.png", "b/2.JPG", "missing.png"), STDIN]
     assert complaints == []
 
 
-def test_patterns_are_files_in_folders_below_too(tree):
+def test_list_files_finds_patterns_in_folders_below_too(tree):
     (pattern,) = tree("**/*.p*")
     assert list_files([pattern])[0] == sorted(tree("b/10.png", "a/deep/x.pdf", "a/y.png.part"))
     assert list_files(tree("[ab]/*.png"))[0] == tree("b/10.png")
     assert list_files(tree("b*"))[1], "a folder is no file, so the pattern stands for none"
 
 
-def test_files_may_be_named_as_a_pattern(tmp_path):
+def test_list_files_takes_files_named_like_a_pattern(tmp_path):
     for name in ("scan[1].png", "scan1.png"):
         (tmp_path / name).touch()
     name = str(tmp_path / "scan[1].png")
     assert list_files([name]) == ([name], [])
 
 
-def test_each_file_is_listed_once(tree, tmp_path, monkeypatch):
+def test_list_files_lists_each_file_once(tree, tmp_path, monkeypatch):
     (first,) = tree("b/10.png")
     files, _ = list_files([first, *tree("b", "b/*"), first, STDIN, STDIN])
     assert files == [first, *tree("b/2.JPG"), STDIN]
@@ -95,7 +95,7 @@ def test_each_file_is_listed_once(tree, tmp_path, monkeypatch):
     ]
 
 
-def test_names_that_stand_for_nothing_are_named(tree):
+def test_list_files_reports_names_without_files(tree):
     files, complaints = list_files(tree("empty", "*.bmp", "z.webp"))
     assert files == tree("z.webp")
     assert [complaint.split(": ")[0] for complaint in complaints] == tree("empty", "*.bmp")
@@ -106,12 +106,12 @@ def test_names_that_stand_for_nothing_are_named(tree):
 # --- images ---------------------------------------------------------------------------------
 
 
-def test_an_image_is_a_page(png, line_image):
+def test_read_pages_takes_an_image_as_a_page(png, line_image):
     (page,) = read_pages(str(png()))
     assert np.array_equal(to_gray(page), line_image)
 
 
-def test_standard_input_is_a_file_like_any(stdin, png, line_image):
+def test_read_pages_takes_standard_input(stdin, png, line_image):
     stdin(png().read_bytes())
     (page,) = read_pages(STDIN)
     assert np.array_equal(to_gray(page), line_image)
@@ -121,7 +121,7 @@ def test_standard_input_is_a_file_like_any(stdin, png, line_image):
     assert greys(read_pages(STDIN)) == pytest.approx([40, 200], abs=3)
 
 
-def test_nothing_or_too_much_on_standard_input(stdin, monkeypatch):
+def test_read_pages_refuses_nothing_or_too_much_on_standard_input(stdin, monkeypatch):
     stdin(b"")
     with pytest.raises(InputError, match=r"^-: nothing on standard input"):
         next(read_pages(STDIN))
@@ -137,20 +137,20 @@ def test_nothing_or_too_much_on_standard_input(stdin, monkeypatch):
         next(read_pages(STDIN))
 
 
-def test_tiff_files_have_pages_of_any_size(tmp_path):
+def test_read_pages_gives_tiff_pages_of_any_size(tmp_path):
     pictures = [*shades(10, 200), *shades(90, size=(60, 25))]
     pages = list(read_pages(save(tmp_path / "x.tif", pictures)))
     assert greys(pages) == [10, 200, 90]
     assert [page.shape[:2] for page in pages] == [(30, 40), (30, 40), (25, 60)]
 
 
-def test_moving_pictures_are_their_first(tmp_path):
+def test_read_pages_gives_the_first_of_moving_pictures(tmp_path):
     assert greys(read_pages(save(tmp_path / "x.gif", shades(10, 200)))) == [10]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("form", ["jpg", "tif"])
-def test_pages_are_upright(tmp_path, form, mode):
+def test_read_pages_turns_pages_upright(tmp_path, form, mode):
     picture = PillowImage.new("L", (40, 20), 255)
     picture.paste(0, (0, 0, 20, 20))  # black on the left
     exif = PillowImage.Exif()
@@ -163,7 +163,7 @@ def test_pages_are_upright(tmp_path, form, mode):
     assert gray[-16:].min() > 225
 
 
-def test_pages_before_a_cut_one_are_given(tmp_path):
+def test_read_pages_gives_pages_before_a_cut_one(tmp_path):
     """A TIFF file cut anywhere: the first page whenever all of it is there, then an error that names the file."""
     rng = np.random.default_rng(0)
     pictures = [PillowImage.fromarray(rng.integers(0, 256, (12, 16), np.uint8)) for _ in range(2)]
@@ -183,7 +183,7 @@ def test_pages_before_a_cut_one_are_given(tmp_path):
     assert last_with_error > whole.index(pictures[1].tobytes())
 
 
-def test_unusable_files_are_named(tmp_path, png):
+def test_read_pages_names_unusable_files(tmp_path, png):
     content = png().read_bytes()
     files = {
         "missing.png": None,
@@ -206,7 +206,7 @@ def test_unusable_files_are_named(tmp_path, png):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions are not checked for this user")
-def test_forbidden_files_are_named(png):
+def test_read_pages_names_forbidden_files(png):
     path = png()
     path.chmod(0)
     with pytest.raises(InputError, match="cannot be read"):
@@ -216,7 +216,7 @@ def test_forbidden_files_are_named(png):
 # --- PDF ------------------------------------------------------------------------------------
 
 
-def test_pdf_files_have_pages_at_a_resolution_for_reading(tmp_path):
+def test_read_pages_gives_pdf_pages_at_a_resolution_for_reading(tmp_path):
     # 72 dots an inch, so a point is a pixel; the content decides, not the name
     path = save(tmp_path / "scan.png", [*shades(40, 200), *shades(90, size=(80, 30))], format="PDF", resolution=72)
     pages = list(read_pages(path))
@@ -227,7 +227,7 @@ def test_pdf_files_have_pages_at_a_resolution_for_reading(tmp_path):
         assert np.abs(np.array(page.shape[:2]) - expected).max() <= 1
 
 
-def test_pdf_pages_keep_opencv_order(tmp_path):
+def test_read_pages_gives_pdf_pages_in_bgr(tmp_path):
     path = save(tmp_path / "blue.pdf", [PillowImage.new("RGB", (40, 30), (0, 0, 255))])
     (page,) = read_pages(path)
     blue, green, red = page[10, 10, :3].tolist()
@@ -235,7 +235,7 @@ def test_pdf_pages_keep_opencv_order(tmp_path):
     assert max(green, red) < 15
 
 
-def test_pages_of_a_pdf_outlive_it(tmp_path):
+def test_read_pages_gives_pdf_pages_that_outlive_the_file(tmp_path):
     """Pages are read ahead, while later ones are drawn and the file is closed."""
     path = save(tmp_path / "x.pdf", shades(40, 200, size=(300, 300)))
     pages = list(read_pages(path))
@@ -247,7 +247,7 @@ def test_pages_of_a_pdf_outlive_it(tmp_path):
 @pytest.mark.parametrize(
     ("size", "most"), [((14_400, 20), MAX_PIXELS), ((20, 14_400), MAX_PIXELS), ((900, 900), 10_000)]
 )
-def test_huge_pdf_pages_are_drawn_smaller(tmp_path, size, most, monkeypatch):
+def test_read_pages_draws_huge_pdf_pages_smaller(tmp_path, size, most, monkeypatch):
     monkeypatch.setattr(inputs, "MAX_PIXELS", most)
     document = pypdfium2.PdfDocument.new()
     document.new_page(*size)
@@ -258,7 +258,7 @@ def test_huge_pdf_pages_are_drawn_smaller(tmp_path, size, most, monkeypatch):
     assert page.shape[1] / page.shape[0] == pytest.approx(size[0] / size[1], rel=0.05)
 
 
-def test_damaged_pdf_files_are_named(tmp_path):
+def test_read_pages_names_damaged_pdf_files(tmp_path):
     content = content_of(shades(40, 200), "PDF")
     path = tmp_path / "x.pdf"
     for damaged in (content[:40], b"%PDF-1.7\n" + bytes(range(256))):
@@ -269,7 +269,7 @@ def test_damaged_pdf_files_are_named(tmp_path):
         assert "\n" not in str(error.value)
 
 
-def test_pdf_files_without_pages_are_named(tmp_path):
+def test_read_pages_names_pdf_files_without_pages(tmp_path):
     path = tmp_path / "x.pdf"
     path.write_bytes(
         b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
@@ -280,7 +280,7 @@ def test_pdf_files_without_pages_are_named(tmp_path):
     assert str(error.value).startswith(f"{path}: ")
 
 
-def test_locked_pdf_files_are_named(tmp_path):
+def test_read_pages_names_locked_pdf_files(tmp_path):
     # the dictionary of a password that is not known: the content could not be read with any other
     path = tmp_path / "x.pdf"
     key = b"<" + b"42" * 32 + b">"
@@ -309,7 +309,7 @@ def stream(content, entries=b""):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit the memory of a process")
 @pytest.mark.parametrize("megabytes", [100, 1000])
-def test_pdf_pages_that_take_too_much_memory_are_named(tmp_path, megabytes):
+def test_read_pages_names_pdf_pages_that_take_too_much_memory(tmp_path, megabytes):
     packer = zlib.compressobj(9, wbits=-15)
     megabyte = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
     packed = b"\x78\xda" + megabyte * megabytes + b"\x03\x00"
@@ -331,7 +331,7 @@ def test_pdf_pages_that_take_too_much_memory_are_named(tmp_path, megabytes):
             next(pages)
 
 
-def test_pdf_pages_too_small_for_a_line_are_named(tmp_path):
+def test_read_pages_names_pdf_pages_too_small_for_a_line(tmp_path):
     document = pypdfium2.PdfDocument.new()
     document.new_page(0.5, 100)
     document.save(tmp_path / "x.pdf")

@@ -65,12 +65,12 @@ def write_all(output, format_name, sources=SOURCES, read=pages, **options):
         (None, "alto", "alto"),
     ],
 )
-def test_the_format_is_the_one_named_or_the_endings(output, name, format_name):
+def test_format_for_is_the_one_named_or_that_of_the_ending(output, name, format_name):
     assert format_for(output, name) == format_name
     assert format_name in FORMATS
 
 
-def test_targets_are_in_folders_as_the_sources(tmp_path):
+def test_page_targets_are_in_folders_as_the_sources(tmp_path):
     sources = [str(tmp_path / name) for name in ("in/a.png", "in/b/c.tif", "in/b/d/c.tif")]
     targets = page_targets(sources, "out", ".xml")
     assert [targets[source] for source in sources] == [
@@ -80,7 +80,7 @@ def test_targets_are_in_folders_as_the_sources(tmp_path):
     ]
 
 
-def test_targets_of_one_folder_need_no_folder(tmp_path, monkeypatch):
+def test_page_targets_of_one_folder_need_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert page_targets(["in/a.png", str(tmp_path / "in" / "b.png")], "out", ".xml") == {
         "in/a.png": Path("out/a.xml"),
@@ -90,14 +90,14 @@ def test_targets_of_one_folder_need_no_folder(tmp_path, monkeypatch):
     assert page_targets([], "out", ".xml") == {}
 
 
-def test_sources_with_the_same_stem_keep_their_endings():
+def test_page_targets_of_the_same_stem_keep_their_endings():
     targets = page_targets(["in/a.png", "in/a.jpg", "in/b.png"], "out", ".xml")
     assert {str(path) for path in targets.values()} == {
         os.path.join("out", name) for name in ("a.png.xml", "a.jpg.xml", "b.xml")
     }
 
 
-def test_standard_input_has_a_target():
+def test_page_targets_have_one_for_standard_input():
     assert page_targets([STDIN], "out", ".xml") == {STDIN: Path("out/stdin.xml")}
     targets = page_targets([STDIN, "in/stdin.png"], "out", ".xml")
     assert targets == {STDIN: Path("out/stdin.xml"), "in/stdin.png": Path("out/stdin.png.xml")}
@@ -106,7 +106,7 @@ def test_standard_input_has_a_target():
 # --- the screen and files -------------------------------------------------------------------
 
 
-def test_csv_has_a_row_for_each_line(tmp_path):
+def test_Results_in_csv_have_a_row_for_each_line(tmp_path):
     write_all(tmp_path / "out.csv", "csv")
     with open(tmp_path / "out.csv", newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
@@ -120,7 +120,7 @@ def test_csv_has_a_row_for_each_line(tmp_path):
     assert [row[:5] for row in rows] == expected
 
 
-def test_json_has_an_object_for_each_page(tmp_path):
+def test_Results_in_json_have_an_object_for_each_page(tmp_path):
     write_all(tmp_path / "out.jsonl", "json", min_confidence=0.5)
     found = [json.loads(row) for row in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [(page["source"], page["page"]) for page in found] == [(source, n) for source in SOURCES for n in (1, 2)]
@@ -128,14 +128,14 @@ def test_json_has_an_object_for_each_page(tmp_path):
     assert [word["doubtful"] for word in found[0]["lines"][1]["words"]] == [False, True, False]
 
 
-def test_text_of_several_files_says_which_each_line_is_of(tmp_path):
+def test_Results_text_of_several_files_says_which_each_line_is_of(tmp_path):
     write_all(tmp_path / "out.txt", "text", min_confidence=0.5)
     rows = [row.split("\t") for row in (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines()]
     assert [row[0] for row in rows] == [source for source in SOURCES for _ in range(4)]
     assert [row[1] for row in rows[:2]] == ['page 1, a "quoted" word', "and ?nother[?] 1"]
 
 
-def test_text_of_one_file_is_the_text(tmp_path):
+def test_Results_text_of_one_file_is_the_text(tmp_path):
     for _ in range(2):  # which is written anew
         assert write_all(tmp_path / "out.txt", "text", SOURCES[:1]) == SOURCES[:1]
         text = (tmp_path / "out.txt").read_text(encoding="utf-8")
@@ -144,7 +144,7 @@ def test_text_of_one_file_is_the_text(tmp_path):
 
 @pytest.mark.parametrize("sources", [SOURCES, SOURCES[:1]])
 @pytest.mark.parametrize("format_name", ["text", "json", "csv"])
-def test_the_screen_shows_what_a_file_would_hold(tmp_path, format_name, sources):
+def test_Results_the_screen_shows_what_a_file_would_hold(tmp_path, format_name, sources):
     write_all(tmp_path / "out", format_name, sources)
     shown = write_all(None, format_name, sources)
     assert shown.encode() == (tmp_path / "out").read_bytes()
@@ -152,11 +152,11 @@ def test_the_screen_shows_what_a_file_would_hold(tmp_path, format_name, sources)
 
 
 @pytest.mark.parametrize("format_name", ["alto", "page"])
-def test_the_screen_shows_documents_too(format_name):
+def test_Results_the_screen_shows_documents_too(format_name):
     assert write_all(None, format_name).count("<?xml") == 2 * len(SOURCES)
 
 
-def test_names_that_are_no_utf8_are_written(tmp_path):
+def test_Results_names_that_are_no_utf8_are_written(tmp_path):
     sources = ["ok.png", "caf\udce9.png", "last.png"]  # as Python names a file with the byte E9
     for format_name in ("text", "json", "csv"):
         path = tmp_path / format_name
@@ -172,7 +172,7 @@ def test_names_that_are_no_utf8_are_written(tmp_path):
 
 
 @pytest.mark.parametrize("format_name", ["csv", "json", "text"])
-def test_a_file_cut_anywhere_is_continued_to_the_same_end(tmp_path, format_name):
+def test_Results_a_file_cut_anywhere_is_continued_to_the_same_end(tmp_path, format_name):
     path = tmp_path / "out"
     assert write_all(path, format_name, read=small_pages) == SOURCES
     whole = path.read_bytes()
@@ -187,7 +187,7 @@ def test_a_file_cut_anywhere_is_continued_to_the_same_end(tmp_path, format_name)
 
 
 @pytest.mark.parametrize("format_name", ["csv", "json", "text"])
-def test_a_run_without_anything_to_read_is_the_same_as_none(tmp_path, format_name):
+def test_Results_a_run_without_anything_to_read_is_the_same_as_none(tmp_path, format_name):
     write_all(tmp_path / "whole", format_name)
     with Results(str(tmp_path / "out"), format_name, SOURCES, print):
         pass
@@ -196,7 +196,7 @@ def test_a_run_without_anything_to_read_is_the_same_as_none(tmp_path, format_nam
 
 
 @pytest.mark.parametrize("format_name", ["csv", "json", "text"])
-def test_other_sources_are_added_to_a_file(tmp_path, format_name):
+def test_Results_other_sources_are_added_to_a_file(tmp_path, format_name):
     write_all(tmp_path / "whole", format_name)
     write_all(tmp_path / "out", format_name, SOURCES[:2])
     assert write_all(tmp_path / "out", format_name, [SOURCES[2], "new.png"]) == [SOURCES[2], "new.png"]
@@ -204,7 +204,7 @@ def test_other_sources_are_added_to_a_file(tmp_path, format_name):
 
 
 @pytest.mark.parametrize("format_name", ["csv", "json", "text"])
-def test_a_cut_row_of_a_source_that_is_not_read_again_goes(tmp_path, format_name):
+def test_Results_a_cut_row_of_a_source_that_is_not_read_again_goes(tmp_path, format_name):
     path = tmp_path / "out"
     write_all(path, format_name, SOURCES[:2])
     whole = path.read_bytes()
@@ -231,7 +231,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("what", OTHERS)
 @pytest.mark.parametrize("format_name", ["csv", "json", "text"])
-def test_another_programs_file_is_refused_and_left(tmp_path, format_name, what):
+def test_Results_another_programs_file_is_refused_and_left(tmp_path, format_name, what):
     path = tmp_path / "out"
     path.write_bytes(OTHERS[what])
     with pytest.raises(InputError, match="holds something else") as error:
@@ -241,7 +241,7 @@ def test_another_programs_file_is_refused_and_left(tmp_path, format_name, what):
 
 
 @pytest.mark.parametrize("format_name", ["csv", "json", "text"])
-def test_results_in_another_format_are_refused_and_left(tmp_path, format_name):
+def test_Results_results_in_another_format_are_refused_and_left(tmp_path, format_name):
     path = tmp_path / "out"
     for other in {"csv", "json", "text"} - {format_name}:
         path.unlink(missing_ok=True)
@@ -252,7 +252,7 @@ def test_results_in_another_format_are_refused_and_left(tmp_path, format_name):
         assert path.read_bytes() == before
 
 
-def test_our_rows_followed_by_others_are_refused(tmp_path):
+def test_Results_our_rows_followed_by_others_are_refused(tmp_path):
     for format_name in ("csv", "json", "text"):
         path = tmp_path / format_name
         write_all(path, format_name)
@@ -264,7 +264,7 @@ def test_our_rows_followed_by_others_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("format_name", ["text", "csv", "alto"])
-def test_an_input_is_no_output(png, tmp_path, format_name):
+def test_Results_an_input_is_no_output(png, tmp_path, format_name):
     path = png()
     before = path.read_bytes()
     (tmp_path / "link.png").symlink_to(path)
@@ -275,7 +275,7 @@ def test_an_input_is_no_output(png, tmp_path, format_name):
     assert path.read_bytes() == before
 
 
-def test_outputs_that_cannot_be_written_are_named(tmp_path):
+def test_Results_outputs_that_cannot_be_written_are_named(tmp_path):
     (tmp_path / "file").write_text("x")
     for output, format_name in (
         (tmp_path / "none" / "out.csv", "csv"),
@@ -293,7 +293,7 @@ def test_outputs_that_cannot_be_written_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(("format_name", "words"), [("alto", "<alto"), ("page", "<PcGts")])
-def test_a_folder_has_a_file_for_each_page(tmp_path, format_name, words):
+def test_Results_a_folder_has_a_file_for_each_page(tmp_path, format_name, words):
     sources = ["in/a.tif", "in/a.png", "in/deep/a.pdf"]
     folder = tmp_path / "new" / "out"
     assert write_all(folder, format_name, sources) == sources
@@ -307,7 +307,7 @@ def test_a_folder_has_a_file_for_each_page(tmp_path, format_name, words):
     assert "page 2," in files["a.png_2.xml"] or 'CONTENT="2,"' in files["a.png_2.xml"]
 
 
-def test_a_source_is_done_when_its_first_page_is_there(tmp_path):
+def test_Results_a_source_is_done_when_its_first_page_is_there(tmp_path):
     sources = ["in/a.tif", "in/b.tif"]
     assert write_all(tmp_path, "alto", sources) == sources
     assert write_all(tmp_path, "alto", sources) == []
@@ -317,7 +317,7 @@ def test_a_source_is_done_when_its_first_page_is_there(tmp_path):
     assert (tmp_path / "b_2.xml").read_text() == "changed by hand"
 
 
-def test_the_first_page_is_written_last(tmp_path, monkeypatch):
+def test_Results_the_first_page_is_written_last(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr("mltu.outputs.write_whole", lambda path, content: written.append(path.name))
     with Results(str(tmp_path), "alto", ["in/a.tif", "in/b.tif"], print) as results:
@@ -326,7 +326,7 @@ def test_the_first_page_is_written_last(tmp_path, monkeypatch):
     assert written[-1] == "a.xml"
 
 
-def test_one_page_may_have_a_file(tmp_path):
+def test_Results_one_page_may_have_a_file(tmp_path):
     write_all(tmp_path / "new" / "out.xml", "alto", ["in/a.tif"])
     assert sorted(os.listdir(tmp_path / "new")) == ["out.xml", "out_2.xml"]
     # a name without an ending is a folder's, and so is that of a folder

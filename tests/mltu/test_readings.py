@@ -27,7 +27,7 @@ def test_words_stand_between_spaces():
     ]
 
 
-def test_a_words_confidence_is_that_of_all_its_characters():
+def test_words_have_the_confidence_of_all_their_characters():
     one, two = line("ab c", [0.9, 0.8, 0.1, 0.7]).words
     assert one.confidence == pytest.approx(0.9 * 0.8)
     assert two.confidence == pytest.approx(0.7)  # the space is in no word
@@ -37,23 +37,23 @@ def test_a_words_confidence_is_that_of_all_its_characters():
 
 
 @pytest.mark.parametrize("text", ["", "   "])
-def test_nothing_has_no_words(text):
+def test_words_of_nothing_are_none(text):
     assert line(text).words == ()
 
 
-def test_boxes_of_level_lines():
+def test_box_of_level_lines_is_the_part():
     reading = line("ab cd")
     assert reading.box == (100, 50, 200, 90)
     assert [reading.box_of(word) for word in reading.words] == [(100, 50, 140, 90), (160, 50, 200, 90)]
     assert reading.box_of(reading.characters[2]) == (140, 50, 160, 90)
 
 
-def test_boxes_are_whole_pixels_around_the_part():
+def test_box_is_whole_pixels_around_the_part():
     reading = line("abc")
     assert reading.box_of(reading.characters[1]) == (133, 50, 167, 90)
 
 
-def test_boxes_in_a_turned_frame():
+def test_box_in_a_turned_frame_holds_the_part():
     # the writing goes downwards, its tops are to the right: a quarter turn clockwise
     reading = line("ab cd", frame=((140, 10), (140, 110), (100, 10)))
     assert reading.box == (100, 10, 140, 110)
@@ -64,13 +64,13 @@ def test_boxes_in_a_turned_frame():
     assert [reading.box_of(one) for one in reading.characters] == [(70, 0, 140, 70), (110, 30, 180, 100)]
 
 
-def test_boxes_stay_within_the_line():
+def test_box_stays_within_the_line():
     # the cut has a margin around the polygon
     reading = line("ab", polygon=[(110, 60), (190, 60), (190, 85), (110, 85)])
     assert reading.box_of(reading.characters[0]) == (110, 60, 150, 85)
     assert reading.box_of(reading.characters[1]) == (150, 60, 190, 85)
 
 
-def test_a_pages_text_is_its_lines():
+def test_text_of_a_page_is_its_lines():
     assert PageReading("a.png", 1, 300, 200, (line("one"), line(""), line("two words"))).text == "one\n\ntwo words"
     assert PageReading("a.png", 1, 300, 200, ()).text == ""

@@ -61,7 +61,7 @@ def collection(tmp_path, png, page):
     return tmp_path / "set"
 
 
-def test_cuts_every_line_with_its_text(collection, tmp_path, page):
+def test_read_alto_cuts_every_line_with_its_text(collection, tmp_path, page):
     samples, skipped = read_alto(collection, tmp_path / "cut", writer_pattern=r"\d{4}", workers=2)
     assert [sample.text for sample in samples] == TEXTS * 2
     assert {sample.writer for sample in samples} == {"0007"}
@@ -77,7 +77,7 @@ def test_cuts_every_line_with_its_text(collection, tmp_path, page):
     assert {sample.writer for sample in again} == {""}
 
 
-def test_changed_polygons_are_cut_anew(collection, tmp_path):
+def test_read_alto_changed_polygons_are_cut_anew(collection, tmp_path):
     before, _ = read_alto(collection, tmp_path / "cut")
     path = collection / "alto" / "page_0007_1.xml"
     path.write_text(path.read_text(encoding="utf-8").replace("20 20 720 20", "20 10 720 10"), encoding="utf-8")
@@ -85,7 +85,7 @@ def test_changed_polygons_are_cut_anew(collection, tmp_path):
     assert [a.image == b.image for a, b in zip(after, before, strict=True)] == [False] + [True] * 5
 
 
-def test_outside_the_polygon_there_is_paper(page):
+def test_read_alto_outside_the_polygon_there_is_paper(page):
     triangle = np.array([[20, 20], [720, 20], [20, 120]])
     page[100:120, 600:700] = 0  # another line's ink, inside the box but outside the polygon
     cut, _ = cut_line(page, triangle)
@@ -94,20 +94,20 @@ def test_outside_the_polygon_there_is_paper(page):
     assert paper_color(cut) == (240, 240, 240)
 
 
-def test_high_lines_are_shrunk(collection, tmp_path):
+def test_read_alto_high_lines_are_shrunk(collection, tmp_path):
     for path in (collection / "alto").glob("*.xml"):
         path.write_text(alto("page_0007_1.jpg", [("a", "0 0 800 0 800 600 0 600")]), encoding="utf-8")
     samples, _ = read_alto(collection, tmp_path / "cut")
     assert read_image(samples[0].image).shape == (LINE_HEIGHT, round(800 * LINE_HEIGHT / 600), 3)
 
 
-def test_other_resolutions_fit(tmp_path):
+def test_read_alto_other_resolutions_fit(tmp_path):
     (tmp_path / "half.xml").write_text(alto("x", [("a", "10 10 360 10 360 60 10 60")], size=(400, 300)))
     polygon = read_page(tmp_path / "half.xml")[1][0].polygon
     assert np.allclose(polygon[0] * (800, 600), (20, 20))
 
 
-def test_words_become_a_text(tmp_path):
+def test_read_alto_words_become_a_text(tmp_path):
     path = tmp_path / "a.xml"
     path.write_text(
         alto("x.png", [(["two", "words"], None)], namespace="http://www.loc.gov/standards/alto/v3/alto.xsd")
@@ -117,13 +117,13 @@ def test_words_become_a_text(tmp_path):
     assert read_page(path)[1][0].text == "two words"
 
 
-def test_lines_can_be_left_out(collection, tmp_path):
+def test_read_alto_lines_can_be_left_out(collection, tmp_path):
     samples, skipped = read_alto(collection, tmp_path / "cut", drop_text="first|<.*>")
     assert [sample.text for sample in samples] == ["third"] * 2
     assert [entry.reason for entry in skipped] == ["left out by drop_text"] * 4
 
 
-def test_what_cannot_be_used_is_listed(collection, tmp_path):
+def test_read_alto_what_cannot_be_used_is_listed(collection, tmp_path):
     lines = [
         ("", None),
         ("a", "1 2 3"),
@@ -160,7 +160,7 @@ def test_what_cannot_be_used_is_listed(collection, tmp_path):
         assert "not a plain XML" in reasons[name]
 
 
-def test_nothing_usable_is_one_line(collection, tmp_path):
+def test_read_alto_nothing_usable_is_one_line(collection, tmp_path):
     def message(root, **options):
         with pytest.raises(InputError) as error:
             read_alto(root, tmp_path / "cut", **options)
@@ -179,7 +179,7 @@ def test_nothing_usable_is_one_line(collection, tmp_path):
     assert "drop_text" in message(collection, drop_text="(" * 10_000)
 
 
-def test_attacks_end_soon_and_do_not_stop_the_others(collection, tmp_path):
+def test_read_alto_attacks_end_soon_and_do_not_stop_the_others(collection, tmp_path):
     folder = collection / "alto"
     nested = '<TextLine HPOS="1" VPOS="1" WIDTH="9" HEIGHT="9"><String CONTENT="a"/>' * 15_000 + "</TextLine>" * 15_000
     pages = {
@@ -213,7 +213,7 @@ def test_attacks_end_soon_and_do_not_stop_the_others(collection, tmp_path):
         assert reason in reasons
 
 
-def test_lines_too_large_to_cut_are_left_out(collection, tmp_path, monkeypatch):
+def test_read_alto_lines_too_large_to_cut_are_left_out(collection, tmp_path, monkeypatch):
     monkeypatch.setattr("mltu.datasets.alto.MAX_LINE_PIXELS", 60_000)
     with pytest.raises(InputError, match="megapixels"):
         read_alto(collection, tmp_path / "cut")

@@ -51,7 +51,7 @@ def iam(tmp_path, png):
 
 
 @pytest.mark.parametrize("unit", ["sentences", "lines", "words"])
-def test_reads_every_unit(iam, unit):
+def test_read_iam_reads_every_unit(iam, unit):
     samples, skipped = read_iam(iam, unit, keep_err=True)
     assert [sample.text for sample in samples] == TEXTS[unit]
     assert [sample.writer for sample in samples] == ["000", "000", "001", "000"]
@@ -61,7 +61,7 @@ def test_reads_every_unit(iam, unit):
 
 
 @pytest.mark.parametrize("unit", ["sentences", "lines", "words"])
-def test_err_rows_are_dropped_unless_kept(iam, unit):
+def test_read_iam_err_rows_are_dropped_unless_kept(iam, unit):
     samples, skipped = read_iam(iam, unit)
     assert len(samples) == 3
     assert [entry.source for entry in skipped] == [f"{iam / 'ascii' / unit}.txt:6"]
@@ -127,25 +127,25 @@ LAYOUTS = [
 
 
 @pytest.mark.parametrize("change", LAYOUTS, ids=lambda change: change.__name__)
-def test_other_layouts(iam, change):
+def test_read_iam_other_layouts(iam, change):
     change(iam)
     samples, _ = read_iam(iam, "lines", keep_err=True)
     assert [sample.text for sample in samples] == TEXTS["lines"]
     assert samples[0].writer == "000"
 
 
-def test_copies_elsewhere_do_not_stand_in(iam):
+def test_read_iam_copies_elsewhere_do_not_stand_in(iam):
     shutil.copytree(iam / "lines", iam / "a_backup")
     for sample in read_iam(iam, "lines", True)[0]:
         assert "a_backup" not in sample.image
 
 
 @pytest.mark.parametrize("inner", ["lines", "ascii"])
-def test_a_folder_inside_the_download_may_be_named(iam, inner):
+def test_read_iam_a_folder_inside_the_download_may_be_named(iam, inner):
     assert len(read_iam(iam / inner, "lines", keep_err=True)[0]) == 4
 
 
-def test_windows_line_ends_marks_and_old_encodings(iam):
+def test_read_iam_windows_line_ends_marks_and_old_encodings(iam):
     path = iam / "ascii" / "lines.txt"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     assert [sample.text for sample in read_iam(iam, "lines", True)[0]] == TEXTS["lines"]
@@ -153,7 +153,7 @@ def test_windows_line_ends_marks_and_old_encodings(iam):
     assert read_iam(iam, "lines")[0][0].text == "A café to stop"
 
 
-def test_bad_rows_and_missing_images_are_listed(iam):
+def test_read_iam_bad_rows_and_missing_images_are_listed(iam):
     path = iam / "ascii" / "lines.txt"
     rows = ["a01-000u-00 ok 154 19 408", "a01-000u-00 maybe 1 2 3 4 5 6 text", "a01-000u-00 ok 1 2 3 4 5 6 |"]
     path.write_text("\n".join(rows + LINES))
@@ -167,12 +167,12 @@ def test_bad_rows_and_missing_images_are_listed(iam):
     assert "no image: b02-010-00.png" in reasons[f"{path}:7"]
 
 
-def test_without_forms_the_writer_is_unknown(iam):
+def test_read_iam_without_forms_the_writer_is_unknown(iam):
     (iam / "ascii" / "forms.txt").unlink()
     assert {sample.writer for sample in read_iam(iam, "lines")[0]} == {""}
 
 
-def test_what_is_missing_is_named_with_the_remedy(iam, tmp_path):
+def test_read_iam_what_is_missing_is_named_with_the_remedy(iam, tmp_path):
     def message(root, unit="lines"):
         with pytest.raises(InputError) as error:
             read_iam(root, unit)
@@ -193,7 +193,7 @@ def test_what_is_missing_is_named_with_the_remedy(iam, tmp_path):
     assert "no unit 'pages'" in message(iam, "pages")
 
 
-def test_nothing_usable_is_named(iam):
+def test_read_iam_nothing_usable_is_named(iam):
     (iam / "ascii" / "lines.txt").write_text("# only comments\nx y z\n")
     with pytest.raises(InputError, match="none of its 1 rows can be used; the first"):
         read_iam(iam, "lines")

@@ -36,21 +36,21 @@ def test_random_split_meets_the_share_and_depends_on_the_seed():
     assert splits[0] != splits[1] != splits[2]
 
 
-def test_unknown_writers_are_told_apart_by_form_then_by_image():
+def test_random_split_separates_forms_then_images_of_unknown_writers():
     forms = make([""] * 20, [f"f{i // 5}" for i in range(20)])
     train, val = random_split(forms, 0.75)
     assert not {sample.form for sample in train} & {sample.form for sample in val}
     assert len(random_split(make([""] * 10), 0.9)[1]) == 1
 
 
-def test_one_writer_is_divided_all_the_same_but_not_silently(caplog):
+def test_random_split_splits_one_writer_with_a_warning(caplog):
     with caplog.at_level(logging.WARNING):
         train, val = random_split(make(["me"] * 10), 0.8)
     assert (len(train), len(val)) == (8, 2)
     assert "one writer" in caplog.text
 
 
-def test_too_little_to_divide():
+def test_random_split_refuses_too_few_samples():
     with pytest.raises(InputError, match="one sample"):
         random_split(make(["a"]))
     with pytest.raises(InputError, match="share"):
@@ -60,7 +60,7 @@ def test_too_little_to_divide():
 
 
 @pytest.mark.parametrize(("name", "counts"), [("aachen", (747, 115, 336)), ("official", (747, 105 + 115, 232))])
-def test_published_splits_have_the_published_sizes(name, counts):
+def test_published_split_has_the_published_sizes(name, counts):
     every = {form for split in ("aachen", "official") for form in all_forms(split)}
     samples = [Sample(f"{form}.png", "x", "", form) for form in sorted(every)]
     parts = published_split(samples, name)
@@ -80,7 +80,7 @@ def all_forms(name):
             yield from (folder / f"{file}.txt").read_text().split()
 
 
-def test_published_splits_leave_other_forms_out():
+def test_published_split_leaves_other_forms_out():
     samples = [Sample("a.png", "x", "", "a01-000u"), Sample("b.png", "x", "", "zzz")]
     with pytest.raises(InputError, match="val side of the aachen split"):
         published_split(samples, "aachen")
@@ -88,7 +88,7 @@ def test_published_splits_leave_other_forms_out():
         published_split(samples, "other")
 
 
-def test_own_lists_name_writers_forms_or_images(tmp_path):
+def test_list_split_takes_writers_forms_or_images(tmp_path):
     samples = make(["w1", "w2", "w3", "w4"], ["f1", "f2", "f3", "f4"])
     lists = {}
     for part, ids in {"train": "w1\n\nf2\r\n", "val": "2.png", "test": "w4"}.items():
@@ -116,13 +116,13 @@ def test_own_lists_name_writers_forms_or_images(tmp_path):
         list_split(samples, {**lists, "val": tmp_path / "none.txt"})
 
 
-def test_shared_writers_are_found():
+def test_shared_writers_finds_them():
     left, right = make(["a", "b", ""], ["", "", "f"]), make(["b", "c", ""], ["", "", "f"])
     assert shared_writers({"train": left, "val": right}) == ["0.png", "1.png", "2.png", "b", "f"]
     assert shared_writers({"train": left, "val": [Sample("x.png", "t", "", "g")]}) == []
 
 
-def test_a_form_belongs_to_its_writer_even_where_that_is_not_written():
+def test_random_split_keeps_a_form_with_its_writer():
     samples = [Sample(f"{i}.png", "t", *hand) for i, hand in enumerate([("w", "f"), ("", "f"), ("w", "g"), ("v", "h")])]
     for seed in range(5):
         train, val = random_split(samples, 0.5, seed)
@@ -130,6 +130,6 @@ def test_a_form_belongs_to_its_writer_even_where_that_is_not_written():
     assert shared_writers({"train": samples[:1], "val": samples[1:2]}) == ["w"]
 
 
-def test_what_is_on_no_list_is_told():
+def test_unassigned_names_samples_on_no_list():
     samples = make(["a", "b", "c"])
     assert [entry.source for entry in left_out(samples, {"train": samples[:1], "val": samples[2:]})] == ["1.png"]

@@ -15,7 +15,7 @@ paths = st.text("abcü-", min_size=1).map(lambda name: f"/x/{name}.png")
 
 
 @given(st.lists(st.tuples(paths, texts, st.text("w12")), min_size=1))
-def test_write_and_read(tmp_path_factory, rows):
+def test_write_table_and_read_table_are_inverse(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("t") / "lines.csv"
     write_table(path, rows)
     samples, skipped = read_table(path)
@@ -35,24 +35,24 @@ def test_write_and_read(tmp_path_factory, rows):
         ("a.txt", 'x.png\tHello,  "you" \tw\n'),
     ],
 )
-def test_forms_of_the_same_table(tmp_path, name, content):
+def test_read_table_forms_of_the_same_table(tmp_path, name, content):
     (tmp_path / name).write_text(content, encoding="utf-8", newline="")
     samples, skipped = read_table(tmp_path / name)
     assert samples == [Sample(str(tmp_path / "x.png"), 'Hello, "you"', "w")]
     assert skipped == []
 
 
-def test_quotes_in_tsv_are_text(tmp_path):
+def test_read_table_quotes_in_tsv_are_text(tmp_path):
     (tmp_path / "a.tsv").write_text('x.png\t"Go!" she said\ny.png\t"Go!"\nz.png\t5" wide\n')
     assert [sample.text for sample in read_table(tmp_path / "a.tsv")[0]] == ['"Go!" she said', '"Go!"', '5" wide']
 
 
-def test_words_that_other_readers_take_for_nothing_are_text(tmp_path):
+def test_read_table_words_that_other_readers_take_for_nothing_are_text(tmp_path):
     (tmp_path / "a.csv").write_text("image,text\na.png,NA\nb.png,null\nc.png,1e5\n")
     assert [sample.text for sample in read_table(tmp_path / "a.csv")[0]] == ["NA", "null", "1e5"]
 
 
-def test_paths_are_found_beside_the_table_and_from_here(tmp_path, png, monkeypatch):
+def test_read_table_paths_are_found_beside_the_table_and_from_here(tmp_path, png, monkeypatch):
     png("data/here.png")
     png("there.png")
     (tmp_path / "data" / "a.csv").write_text("here.png,a\nthere.png,b\n")
@@ -61,7 +61,7 @@ def test_paths_are_found_beside_the_table_and_from_here(tmp_path, png, monkeypat
     assert [sample.image.replace("\\", "/") for sample in samples] == ["data/here.png", "there.png"]
 
 
-def test_paths_are_found_from_the_folders_around(tmp_path, png, monkeypatch):
+def test_read_table_paths_are_found_from_the_folders_around(tmp_path, png, monkeypatch):
     png("project/Datasets/a.png")
     (tmp_path / "project" / "Models" / "run").mkdir(parents=True)
     table = tmp_path / "project" / "Models" / "run" / "val.csv"
@@ -73,7 +73,7 @@ def test_paths_are_found_from_the_folders_around(tmp_path, png, monkeypatch):
 
 
 @pytest.mark.parametrize("image", ["../secret.png", "..\\secret.png", "a/../../secret.png", "./..//secret.png", ".."])
-def test_relative_paths_that_lead_out_are_refused(tmp_path, png, image, monkeypatch):
+def test_read_table_relative_paths_that_lead_out_are_refused(tmp_path, png, image, monkeypatch):
     png("secret.png")
     png("data/a.png")
     (tmp_path / "data" / "lines.csv").write_text(f"a.png,a\n{image},b\n")
@@ -84,7 +84,7 @@ def test_relative_paths_that_lead_out_are_refused(tmp_path, png, image, monkeypa
         assert [entry.reason for entry in skipped] == [f"{image}: leads out by ..; write the whole path"]
 
 
-def test_whole_paths_may_lead_anywhere_and_those_beside_are_written_so(tmp_path, png, monkeypatch):
+def test_write_table_writes_paths_beside_it_relative_and_others_whole(tmp_path, png, monkeypatch):
     png("data/a.png")
     (tmp_path / "data" / "lines.csv").write_text("a.png,a\n")
     (tmp_path / "run").mkdir()
@@ -97,13 +97,13 @@ def test_whole_paths_may_lead_anywhere_and_those_beside_are_written_so(tmp_path,
     assert skipped == []
 
 
-def test_not_every_file_can_be_named_from_the_root(tmp_path):
+def test_read_table_not_every_file_can_be_named_from_the_root(tmp_path):
     (tmp_path / "lines.csv").write_text(f"{tmp_path.relative_to(tmp_path.anchor)}/lines.csv,a\n")
     samples, _ = read_table(tmp_path / "lines.csv")
     assert not os.path.exists(samples[0].image)
 
 
-def test_texts_are_not_cut_at_commas(tmp_path):
+def test_read_table_texts_are_not_cut_at_commas(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('image,text\na.png,Dear Anna, hello\nb.png,"Dear Anna, hello"\n')
     samples, skipped = read_table(path)
@@ -112,7 +112,7 @@ def test_texts_are_not_cut_at_commas(tmp_path):
     assert "quotes" in skipped[0].reason
 
 
-def test_rows_without_text_or_image_are_listed(tmp_path):
+def test_read_table_rows_without_text_or_image_are_listed(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("image,text\na.png,yes\nb.png,  \n,lost\nc.png\n\n")
     samples, skipped = read_table(path)
@@ -135,14 +135,14 @@ def test_rows_without_text_or_image_are_listed(tmp_path):
         (b'a.png,"Hello\nb.png,ok\nc.png,fine\n', "not a CSV"),
     ],
 )
-def test_what_is_no_table_is_named(tmp_path, content, message):
+def test_read_table_what_is_no_table_is_named(tmp_path, content, message):
     (tmp_path / "a.csv").write_bytes(content)
     with pytest.raises(InputError, match=message) as error:
         read_table(tmp_path / "a.csv")
     assert str(error.value).startswith(str(tmp_path / "a.csv"))
 
 
-def test_missing_tables_and_folders_are_named(tmp_path):
+def test_read_table_missing_tables_and_folders_are_named(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_table(tmp_path / "none.csv")
     with pytest.raises(InputError, match="folder"):
@@ -151,11 +151,11 @@ def test_missing_tables_and_folders_are_named(tmp_path):
         read_table(tmp_path / "a\0b.csv")
 
 
-def test_texts_are_normalised():
+def test_read_table_texts_are_normalised():
     assert normalize_text(" a\u00a0 e\u0301\t") == "a é"
 
 
-def test_images_with_several_texts_are_left_out():
+def test_without_contradictions_drops_images_with_several_texts():
     samples = [Sample("a", "one"), Sample("b", "two"), Sample("a", "other"), Sample("b", "two")]
     kept, left = without_contradictions(samples)
     assert kept == [samples[1], samples[3]]

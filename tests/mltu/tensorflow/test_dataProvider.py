@@ -68,7 +68,7 @@ def fit(provider, **options):
     return model
 
 
-def test_a_provider_is_a_dataset_of_keras(png):
+def test_DataProvider_is_a_dataset_of_keras(png):
     samples = [[str(png(f"{i}.png", np.full((8, 8, 3), 10 * i, np.uint8))), float(i)] for i in range(5)]
     provider = DataProvider(samples, [ImageReader()], 2, transformers=[ImageResizer(8, 8)], seed=1, workers=2)
     assert isinstance(provider, keras.utils.PyDataset)
@@ -82,7 +82,7 @@ def test_a_provider_is_a_dataset_of_keras(png):
 
 
 @pytest.mark.parametrize("widths", [1, 2])
-def test_keras_sees_every_batch_of_every_epoch_in_order(widths):
+def test_for_keras_gives_every_batch_of_every_epoch_in_order(widths):
     provider, val = make(widths=widths), make(3, widths, shuffle=False)
     callbacks = [EpochNumber(provider)]
     model = fit(provider.for_keras(), validation_data=val.for_keras(), epochs=3, callbacks=callbacks)
@@ -93,7 +93,7 @@ def test_keras_sees_every_batch_of_every_epoch_in_order(widths):
     assert model.trained == batches(make(widths=widths), 4)
 
 
-def test_keras_sees_the_same_batches_from_processes():
+def test_for_keras_gives_the_same_batches_from_processes():
     provider = make(7, use_multiprocessing=True)
     val = provider.with_samples(provider.samples[:2])
     callbacks = [EpochNumber(provider)]
@@ -104,7 +104,7 @@ def test_keras_sees_the_same_batches_from_processes():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow has datasets with shapes")
-def test_only_what_differs_between_batches_has_a_free_shape():
+def test_for_keras_frees_only_axes_that_differ_between_batches():
     def shapes(provider):
         return [spec.shape for spec in provider.for_keras().element_spec]
 
@@ -117,7 +117,7 @@ def test_only_what_differs_between_batches_has_a_free_shape():
     assert [label.shape for _, label in provider.for_keras()] == [(1, 1), (1, 2), (1, 3)]
 
 
-def test_an_epoch_can_begin_in_the_middle():
+def test_for_keras_can_begin_in_the_middle_of_an_epoch():
     whole = batches(make(), 2)
     provider = make(initial_epoch=2)
     provider.first_batch = 4
@@ -133,7 +133,7 @@ def test_an_epoch_can_begin_in_the_middle():
     assert fit(data, epochs=1).trained == batches(make(), 3)
 
 
-def test_the_error_that_ends_training_is_kept(png):
+def test_failure_keeps_the_error_that_ends_training(png):
     paths = [png(f"{i}.png") for i in range(6)]
     provider = DataProvider([(str(path), 1.0) for path in paths], [ImageReader()], 2, transformers=[ImageResizer(8, 8)])
     data = provider.for_keras()

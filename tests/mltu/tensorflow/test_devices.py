@@ -5,7 +5,7 @@ import pytest
 from mltu.tensorflow import devices
 
 
-def test_there_is_a_device():
+def test_list_devices_finds_one():
     assert devices.list_devices()
     assert all(name.startswith(("cpu:", "gpu:")) for name in devices.list_devices())
 
@@ -20,7 +20,7 @@ def test_there_is_a_device():
         (["cpu:0"], None, "float32"),
     ],
 )
-def test_precision_follows_the_machine(names, described, policy, monkeypatch):
+def test_quickest_precision_follows_the_machine(names, described, policy, monkeypatch):
     def read_text(path, encoding):
         if described is None:
             raise FileNotFoundError(path)

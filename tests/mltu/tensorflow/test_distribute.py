@@ -43,7 +43,7 @@ def mirrored(tmp_path_factory):
     return folder / "run", flags
 
 
-def test_two_devices_learn_what_one_does(mirrored, tmp_path):
+def test_mirrored_devices_learn_what_one_does(mirrored, tmp_path):
     folder, flags = mirrored
     assert len(read_table(folder / "train.csv")[0]) % 23 == 1
     process = run_script(TRAIN, *flags, "--model_path", tmp_path / "run")
@@ -94,7 +94,7 @@ def work_together(*commands):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kill -9 is for POSIX systems")
-def test_a_worker_that_dies_ends_the_run_and_all_go_on_together(mirrored, tmp_path):
+def test_multi_worker_run_ends_with_a_worker_and_goes_on_with_all(mirrored, tmp_path):
     folder, flags = mirrored
     run = tmp_path / "run"
     flags = [*flags, "--distribute", "multi_worker", "--model_path", run]
@@ -133,7 +133,7 @@ def test_a_worker_that_dies_ends_the_run_and_all_go_on_together(mirrored, tmp_pa
         ({"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "worker", "index": 0}}, "workers only"),
     ],
 )
-def test_a_cluster_that_cannot_be_is_refused_in_one_line(config, message, monkeypatch):
+def test_read_cluster_refuses_impossible_clusters_in_one_line(config, message, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if config is not None:
         monkeypatch.setenv("TF_CONFIG", config if isinstance(config, str) else json.dumps(config))
@@ -143,7 +143,7 @@ def test_a_cluster_that_cannot_be_is_refused_in_one_line(config, message, monkey
     assert "\n" not in str(error.value)
 
 
-def test_a_chief_comes_before_the_workers(monkeypatch):
+def test_read_cluster_puts_a_chief_before_the_workers(monkeypatch):
     cluster = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
     for task, index in ((("chief", 0), 0), (("worker", 1), 2)):
         config = {"cluster": cluster, "task": dict(zip(("type", "index"), task, strict=True))}
@@ -151,7 +151,7 @@ def test_a_chief_comes_before_the_workers(monkeypatch):
         assert read_cluster() == (index, 3)
 
 
-def test_other_backends_are_refused(monkeypatch):
+def test_start_refuses_other_backends(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(InputError, match="needs KERAS_BACKEND=tensorflow"):
         start("mirrored")

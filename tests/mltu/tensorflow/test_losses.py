@@ -28,7 +28,7 @@ def loss(labels, probabilities, **options):
     return ops.convert_to_numpy(CTCloss(**options)(np.array(labels), np.array(probabilities, np.float32)))
 
 
-def test_a_value_worked_out_by_hand():
+def test_CTCloss_a_value_worked_out_by_hand():
     # two steps, classes a and blank: a comes out of aa, a-, -a, so p = 1 - 0.4 * 0.7
     probabilities = [[[0.6, 0.4], [0.3, 0.7]]]
     assert loss([[0, 1]], probabilities) == pytest.approx(-np.log(1 - 0.4 * 0.7), rel=1e-5)
@@ -36,7 +36,7 @@ def test_a_value_worked_out_by_hand():
     assert loss([[1, 1]], probabilities) == pytest.approx(-np.log(0.4 * 0.7), rel=1e-5)
 
 
-def test_equals_the_sum_over_all_alignments():
+def test_CTCloss_equals_the_sum_over_all_alignments():
     rng = np.random.default_rng(0)
     labels = [[0], [0, 1], [1, 1], [2, 2, 2], [0, 1, 2, 0, 1], []]
     probabilities = rng.dirichlet(np.ones(BLANK + 1), (len(labels), 5)).astype(np.float32)
@@ -46,7 +46,7 @@ def test_equals_the_sum_over_all_alignments():
     assert loss(padded, probabilities) == pytest.approx(np.mean(expected), rel=1e-4)
 
 
-def test_more_padding_changes_nothing():
+def test_CTCloss_more_padding_changes_nothing():
     rng = np.random.default_rng(1)
     probabilities = rng.dirichlet(np.ones(4), (2, 6))
     short = loss([[0, 1], [2, BLANK]], probabilities, reduction=None)
@@ -54,13 +54,13 @@ def test_more_padding_changes_nothing():
     assert short == pytest.approx(long, rel=1e-6)
 
 
-def test_certain_predictions_cost_nothing_and_impossible_ones_are_finite():
+def test_CTCloss_certain_predictions_cost_nothing_and_impossible_ones_are_finite():
     certain = np.eye(4, dtype=np.float32)[[[0, 3, 1]]]
     assert loss([[0, 1]], certain) == pytest.approx(0, abs=1e-4)
     assert 20 < loss([[2, 2]], certain) < 200
 
 
-def test_training_lowers_it():
+def test_CTCloss_training_lowers_it():
     keras.utils.set_random_seed(0)
     inputs = keras.Input((8, 5))
     outputs = keras.layers.Dense(4, activation="softmax")(keras.layers.LSTM(16, return_sequences=True)(inputs))
@@ -74,6 +74,6 @@ def test_training_lowers_it():
     assert np.isfinite(history).all()
 
 
-def test_can_be_saved():
+def test_CTCloss_can_be_saved():
     config = keras.losses.serialize(CTCloss(reduction="sum"))
     assert keras.losses.deserialize(config).get_config() == CTCloss(reduction="sum").get_config()

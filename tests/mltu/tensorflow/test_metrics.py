@@ -31,7 +31,7 @@ words = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=3)
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(words, words), min_size=1, max_size=4), st.lists(st.tuples(words, words), max_size=4))
-def test_rates_over_an_epoch_equal_those_of_all_its_texts(first, second):
+def test_metrics_rates_over_an_epoch_equal_those_of_all_its_texts(first, second):
     cer, wer = CERMetric(VOCAB), WERMetric(list(VOCAB))
     for batch in (first, second):
         if batch:
@@ -44,7 +44,7 @@ def test_rates_over_an_epoch_equal_those_of_all_its_texts(first, second):
     assert float(cer.result()) == pytest.approx(jiwer.cer(true, predicted), rel=1e-5)
 
 
-def test_reset_starts_anew_and_nothing_is_zero():
+def test_metrics_reset_starts_anew_and_nothing_is_zero():
     metric = CERMetric(VOCAB)
     assert float(metric.result()) == 0
     metric.update_state(labels(["abc"], 4), predictions(["abb"], 8))
@@ -54,7 +54,7 @@ def test_reset_starts_anew_and_nothing_is_zero():
     assert float(metric.result()) == 0
 
 
-def test_shown_while_training():
+def test_metrics_shown_while_training():
     inputs = keras.Input((8, 5))
     outputs = keras.layers.Dense(len(VOCAB) + 1, activation="softmax")(inputs)
     model = keras.Model(inputs, outputs)
@@ -68,7 +68,7 @@ def test_shown_while_training():
     assert logs["CER"] == pytest.approx(get_cer(ctc_decoder(model.predict(x, verbose=0), VOCAB), true), rel=1e-5)
 
 
-def test_rates_of_single_samples():
+def test_metrics_rates_of_single_samples():
     predicted = np.array([[0, 1, -1], [0, 0, 2], [-1, -1, -1], [0, -1, -1]])
     true = np.array([[0, 1, 2], [0, 0, 2], [4, 4, 4], [4, 4, 4]])
     assert ops.convert_to_numpy(CERMetric.get_cer(predicted, true, VOCAB)).tolist() == [
@@ -81,6 +81,6 @@ def test_rates_of_single_samples():
     assert ops.convert_to_numpy(WERMetric.get_wer(words, [[0, 3, 2], [0, 3, 2]], VOCAB)).tolist() == [0.5, 1.0]
 
 
-def test_can_be_saved():
+def test_metrics_can_be_saved():
     metric = keras.metrics.deserialize(keras.metrics.serialize(CERMetric("äb", name="mine")))
     assert (metric.name, metric.vocabulary) == ("mine", ["ä", "b"])

@@ -39,7 +39,7 @@ def results():
     return run
 
 
-def test_results_and_gradients_are_those_of_keras(results):
+def test_BidirectionalLSTM_has_results_and_gradients_of_keras(results):
     expected, _ = results(layers.Bidirectional, "float32")
     found, read = results(BidirectionalLSTM, "float32")
     for ours, theirs in zip(found, expected, strict=True):
