@@ -19,9 +19,7 @@ if __name__ == "__main__":  # before the slow imports, so that Ctrl-C ends them 
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -33,46 +31,23 @@ from mltu.formats import FORMATS
 from mltu.language_model import CharacterModel
 from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.outputs import format_for
-from mltu.recognizer import LineRecognizer
+from mltu.recognizer import PRETRAINED, LineRecognizer
 from mltu.report import write_report
 from mltu.transcription import transcribe
 from mltu.utils.console import command, print_error
 
-PRETRAINED = "Models/pretrained"
-
 
 class ImageToWordModel(LineRecognizer):
-    """Reads images of lines, and of pages.
+    """Reads lines of handwriting; arguments and errors as for :class:`mltu.recognizer.LineRecognizer`.
 
-    The texts alone come from :meth:`predict` and :meth:`predict_batch`; :meth:`read`, :meth:`read_batch` and
+    :meth:`predict` and :meth:`predict_batch` give texts; the inherited :meth:`read`, :meth:`read_batch` and, for pages,
     :meth:`predict_page` add confidences and places.
-
-    Args:
-        model_path: folder of a run, or an .onnx file.
-        char_list: the characters in the order of the classes; by default the model's own.
-        decoder: maps log probabilities, shape (steps, classes), to class indices, such as a
-            :class:`mltu.beam_search.BeamSearch`; by default the best path.
-        threads: lines that are read at once; 0: as many as there are cores.
-        options: see :class:`mltu.inferenceModel.OnnxInferenceModel`.
-
-    Raises:
-        InputError: there is no such model, or it is not a line reader of this project.
 
     Example:
         >>> model = ImageToWordModel("Models/pretrained")  # doctest: +SKIP
         >>> model.predict(cv2.imread("line.png"))  # doctest: +SKIP
         'A line of handwriting'
     """
-
-    def __init__(
-        self,
-        model_path: str | Path = PRETRAINED,
-        char_list: str | Sequence[str] | None = None,
-        decoder: Callable[[np.ndarray], np.ndarray] | None = None,
-        threads: int = 0,
-        **options: Any,
-    ) -> None:
-        super().__init__(model_path, char_list, decoder, threads, **options)
 
     def predict(self, image: np.ndarray) -> str:
         """Read one line.

@@ -21,6 +21,7 @@ from .readings import Character, LineReading, PageReading
 from .utils.errors import InputError
 from .utils.image_utils import to_bgr, to_gray
 
+PRETRAINED = "Models/pretrained"
 MIN_PROBABILITY = 1e-12  # stands for zero, which has no logarithm
 MAX_BATCH = 8  # lines of one width that the network takes at once
 MAX_ALTERNATIVES = 3  # of a character
@@ -42,7 +43,7 @@ class LineRecognizer(OnnxInferenceModel):
     """Reads lines and pages, with confidences and places. Batches of lines are read in parallel on all cores.
 
     Args:
-        model_path: folder of a run, or an .onnx file.
+        model_path: folder of a run, or an .onnx file; by default the pretrained weights, from the project's folder.
         char_list: the characters in the order of the classes; by default the model's own.
         decoder: maps log probabilities, shape (steps, classes), to class indices, such as a
             :class:`mltu.beam_search.BeamSearch`; by default the best path.
@@ -61,7 +62,7 @@ class LineRecognizer(OnnxInferenceModel):
 
     def __init__(
         self,
-        model_path: str | Path,
+        model_path: str | Path = PRETRAINED,
         char_list: str | Sequence[str] | None = None,
         decoder: Callable[[np.ndarray], np.ndarray] | None = None,
         threads: int = 0,
