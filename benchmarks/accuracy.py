@@ -23,10 +23,11 @@ if __name__ == "__main__":
 import argparse
 
 from benchmarks.common import RESULTS, ROOT, report
-from inferenceModel import ImageToWordModel, evaluate
+from inferenceModel import ImageToWordModel
 from mltu.configs import read_yaml
 from mltu.datasets import Sample, generate_lines, read_table
 from mltu.datasets.synthetic import family_of, find_fonts
+from mltu.evaluation import evaluate
 from mltu.utils.console import command
 from mltu.utils.text_utils import error_rate
 
@@ -44,11 +45,11 @@ def generated_lines(fonts: str, text_file: str, count: int) -> list[Sample]:
 
 def rates(model: ImageToWordModel, samples: list[Sample]) -> dict[str, float]:
     """CER and WER of a model, in percent, with their intervals."""
-    readings = [one.reading.text for one in evaluate(model, samples)]
+    readings = [line.reading.text for line in evaluate(model, samples)]
     found: dict[str, float] = {"lines": len(samples)}
     for name, tokens in (("cer", list), ("wer", str.split)):
-        one = error_rate(readings, [sample.text for sample in samples], tokens)
-        found |= {name: 100 * one.rate, f"{name}_low": 100 * one.low, f"{name}_high": 100 * one.high}
+        rate = error_rate(readings, [sample.text for sample in samples], tokens)
+        found |= {name: 100 * rate.rate, f"{name}_low": 100 * rate.low, f"{name}_high": 100 * rate.high}
     return found
 
 

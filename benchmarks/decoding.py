@@ -1,10 +1,10 @@
-"""What decoders make of the same network's output: CER, WER and time a line, in one thread.
+"""Decoders on the same output of a network: CER, WER and time per line, in one thread.
 
     python -m mltu.language_model Datasets/text/fr.txt --output fr.lm
     python benchmarks/decoding.py --csv test.tsv --lm fr.lm --lexicon words.txt
 
 Greedy decoding, beam search alone, with the language model, with the word list, and with both, as far as they
-are named. Time is that of decoding alone; `network_ms` is what the network takes for a line. The ratio is to the
+are named. Time is that of decoding alone; `network_ms` is the time of the network for a line. The ratio is to the
 CER of greedy decoding. Written to benchmarks/results/decoding.csv.
 """
 
@@ -27,9 +27,10 @@ from tqdm import tqdm
 
 from benchmarks.common import ROOT, report
 from inferenceModel import ImageToWordModel
+from mltu.beam_search import BEAM_WIDTH, CHARACTER_BONUS, LM_WEIGHT, BeamSearch
 from mltu.datasets import read_table
-from mltu.decoding import BEAM_WIDTH, CHARACTER_BONUS, LEXICON_COST, LM_WEIGHT, BeamSearch, Lexicon
 from mltu.language_model import CharacterModel
+from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.utils.console import command
 from mltu.utils.image_utils import read_image
 from mltu.utils.text_utils import error_rate
@@ -64,9 +65,9 @@ def main() -> None:
                 options["lexicon"] = lexicon
                 decoders[f"{name}, words"] = BeamSearch(vocab, given.beam_width, language_model, **options)
     samples = read_table(given.csv)[0]
-    prepared = [model.prepare(read_image(sample.image)) for sample in tqdm(samples, desc="Preparing", unit="line")]
+    prepared = [model.line_input(read_image(sample.image)) for sample in tqdm(samples, desc="Preparing", unit="line")]
     start = time.perf_counter()
-    found = [model.log_probabilities(image) for image in tqdm(prepared, desc="Network", unit="line")]
+    found = [model.log_probabilities(line[None])[0] for line in tqdm(prepared, desc="Network", unit="line")]
     network = (time.perf_counter() - start) / len(samples)
     rows = []
     for name, decoder in decoders.items():

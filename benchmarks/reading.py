@@ -1,10 +1,10 @@
-"""How fast lines are read: the shipped model beside the reference network, on the same lines, in the same run.
+"""How fast lines are read: the pretrained weights beside the reference network, on the same lines, in the same run.
 
     python benchmarks/reading.py                            the samples
     python benchmarks/reading.py --csv lines.csv            your own lines, `image,text` rows
     python benchmarks/reading.py --models Models/a Models/b
 
-Each model is measured in a process of its own, with one and two threads, in turn: lines a second (read
+Each model is measured in a process of its own, with one and two threads, in turn: lines per second (read
 together, as `inferenceModel.py` reads tables and pages), median and 95th percentile of the time for a line
 that comes alone, largest memory of the process, share of the machine's rate for large matrix products, and
 the time of the whole command for one line. The reference network has random weights, which are as fast as
@@ -34,17 +34,17 @@ from benchmarks.common import RESULTS, ROOT, VOCAB, gemm_rate, measure, onnx_flo
 from inferenceModel import ImageToWordModel
 from mltu.datasets.table import read_table
 from mltu.inferenceModel import set_metadata
-from mltu.transformers import LINE_PREPROCESSING
+from mltu.line_input import LineInput
 from mltu.utils.console import command
 from mltu.utils.image_utils import read_image
 
-SHIPPED = ["Models/pretrained", "Models/pretrained/model.int8.onnx"]
+PRETRAINED = ["Models/pretrained", "Models/pretrained/model.int8.onnx"]
 
 
 def reference_model(height: int = 96, width: int = 1408) -> Path:
     """The reference network with random weights as ONNX, made once."""
     path = RESULTS / f"reference-{height}x{width}.onnx"
-    about = {"vocab": VOCAB, "height": height, "width": width, "color": "BGR", "preprocessing": LINE_PREPROCESSING}
+    about = {"vocab": VOCAB, **LineInput(height, width, None, "BGR").metadata()}
     if not path.exists():
         from mltu.tensorflow.callbacks import Model2onnx
         from model import train_model
@@ -72,7 +72,7 @@ def one(options: dict) -> dict[str, float]:
         before = time.perf_counter()
         model.predict(image)
         alone.append(time.perf_counter() - before)
-    widths = [model.prepare(image).shape[1] for image in images]
+    widths = [model.line_input(image).shape[1] for image in images]
     height = model.input_shapes[0][1]
     path = Path(model.model_path)
     if path.name.endswith(".int8.onnx"):  # an 8-bit model does the operations of the float32 one beside it
@@ -100,7 +100,7 @@ def whole_command(model: str, image: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--csv", default=str(ROOT / "samples" / "lines.csv"), help="table of lines [the samples]")
-    parser.add_argument("--models", nargs="+", default=SHIPPED, help=f"[{' '.join(SHIPPED)}]")
+    parser.add_argument("--models", nargs="+", default=PRETRAINED, help=f"[{' '.join(PRETRAINED)}]")
     parser.add_argument("--lines", type=int, default=200, help="at most so many lines [200]")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="[1 2]")
     given = parse(parser, one)

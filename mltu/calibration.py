@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .confidence import peaks
+from .ctc import peak_steps
 from .datasets.base import Sample
 from .error_analysis import Evaluated, align
 from .inferenceModel import set_metadata
@@ -130,7 +130,7 @@ def calibrate(model: Any, samples: Sequence[Sample]) -> dict[str, tuple[float, f
     """Fit the confidences of a model to lines with their true texts, and store both numbers in its file.
 
     Args:
-        model: an `ImageToWordModel` without a decoder of its own.
+        model: a :class:`.LineRecognizer` without a decoder of its own.
         samples: lines that it was not trained on, of which the first `CALIBRATION_LINES` are used; unreadable
             images are skipped.
 
@@ -143,8 +143,8 @@ def calibrate(model: Any, samples: Sequence[Sample]) -> dict[str, tuple[float, f
             image = read_image(sample.image)
         except InputError:
             return None
-        prepared = model.prepare(image)
-        return model.decode(model.log_probabilities(prepared)), prepared.shape, image.shape
+        prepared = model.line_input(image)
+        return model.decode(model.log_probabilities(prepared[None])[0]), prepared.shape, image.shape
 
     samples = samples[:CALIBRATION_LINES]
     ahead = map_ahead(model.pool, read, samples, 4 * model.threads)
@@ -158,7 +158,7 @@ def calibrate(model: Any, samples: Sequence[Sample]) -> dict[str, tuple[float, f
     model.temperature = model.word_exponent = 1.0
     before = scores()
     if before["characters"][1]:
-        logits = np.concatenate([peaks(*line) for _, (line, *_) in decoded])
+        logits = np.concatenate([line.log_probs[peak_steps(*line)] for _, (line, *_) in decoded])
         labels = np.concatenate([line.labels for _, (line, *_) in decoded])
         model.temperature = fit_temperature(logits, labels, before["characters"][1])
         model.word_exponent = fit_exponent(*scores()["words"])

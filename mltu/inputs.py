@@ -22,8 +22,8 @@ from .utils.image_utils import IMAGE_ENDINGS, MAX_PIXELS, MAX_SIDE, check_size, 
 
 STDIN = "-"
 MORE_ENDINGS = (".bmp", ".gif", ".jp2", ".pgm", ".ppm", ".pdf")  # taken from folders beside those of datasets
-PDF_RESOLUTION = 200  # dots an inch; a line of writing is then some 60 to 100 pixels high
-LARGEST_INPUT = 1 << 29  # bytes from standard input, which are held in memory
+PDF_RESOLUTION = 200  # dots per inch; a line of writing is then some 60 to 100 pixels high
+MAX_INPUT = 1 << 29  # bytes from standard input, which are held in memory
 RENDER_PDF = Path(__file__).with_name("utils") / "render_pdf.py"
 
 
@@ -48,13 +48,13 @@ def list_files(names: Sequence[str]) -> tuple[list[str], list[str]]:
             if not found:
                 complaints.append(f"{name}: no image in this folder or below")
         elif glob.has_magic(name) and not os.path.exists(name):
-            found = sorted(one for one in glob.glob(name, recursive=True) if os.path.isfile(one))
+            found = sorted(filter(os.path.isfile, glob.glob(name, recursive=True)))
             if not found:
                 complaints.append(f"{name}: no file matches this pattern")
         else:
             found = [name]  # what is wrong with it is said when it is read
-        for one in found:
-            files.setdefault(one if one == STDIN else os.path.abspath(one), one)
+        for file in found:
+            files.setdefault(file if file == STDIN else os.path.abspath(file), file)
     return list(files.values()), complaints
 
 
@@ -80,9 +80,9 @@ def read_pages(name: str) -> Iterator[np.ndarray]:
             takes more than 1.5 GB of memory or 15 seconds of computing.
     """
     if name == STDIN:
-        content = sys.stdin.buffer.read(LARGEST_INPUT + 1)
-        if not 0 < len(content) <= LARGEST_INPUT:
-            reason = f"more than {LARGEST_INPUT >> 20} MB" if content else "nothing"
+        content = sys.stdin.buffer.read(MAX_INPUT + 1)
+        if not 0 < len(content) <= MAX_INPUT:
+            reason = f"more than {MAX_INPUT >> 20} MB" if content else "nothing"
             raise InputError(f"{name}: {reason} on standard input; an image was expected")
         start, file = content[:5], io.BytesIO(content)
     else:

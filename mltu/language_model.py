@@ -173,7 +173,7 @@ class CharacterModel:
         return bits / count
 
     def scorer(self, vocab: str | Sequence[str], weight: float = 1.0, bonus: float = 0.0) -> CharacterScorer:
-        """The model in the form that :class:`mltu.decoding.BeamSearch` uses.
+        """The model in the form that :class:`mltu.beam_search.BeamSearch` uses.
 
         Args:
             vocab: the network's characters, in the order of its classes.
@@ -207,7 +207,7 @@ class CharacterModel:
 
 
 class CharacterScorer:
-    """A :class:`mltu.decoding.Scorer` over a network's vocabulary; see :meth:`CharacterModel.scorer`."""
+    """A :class:`mltu.beam_search.Scorer` over a network's vocabulary; see :meth:`CharacterModel.scorer`."""
 
     def __init__(self, model: CharacterModel, vocab: str | Sequence[str], weight: float, bonus: float) -> None:
         self.model = model

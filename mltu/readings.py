@@ -1,4 +1,4 @@
-"""What reading gives: pages of lines, lines of characters, each with its place and confidence."""
+"""Results of reading: pages of lines, lines of characters, each with its place and confidence."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class LineReading:
         found = []
         for match in re.finditer(r"\S+", self.text):
             part = self.characters[match.start() : match.end()]
-            confidence = float(np.prod([one.confidence for one in part]) ** self.word_exponent)
+            confidence = float(np.prod([character.confidence for character in part]) ** self.word_exponent)
             found.append(Word(match[0], confidence, part[0].start, part[-1].end))
         return tuple(found)
 

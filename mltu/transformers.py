@@ -13,19 +13,11 @@ import cv2
 import numpy as np
 
 from .annotations.images import Image
+from .ctc import steps_needed
 from .utils.errors import InputError
 from .utils.image_utils import paper_color
 
 logger = logging.getLogger(__name__)
-
-# how a line becomes a network's input, as it is stored in an exported model beside its colour and size
-LINE_PREPROCESSING = {
-    "values": [0, 255],
-    "polarity": "dark on light",
-    "keep_aspect_ratio": True,
-    "padding_color": "paper",
-    "align": ["left", "middle"],
-}
 
 
 class Transformer:
@@ -184,10 +176,7 @@ class LabelIndexer(Transformer):
 
 
 class LabelStepCheck(Transformer):
-    """Refuse labels that CTC cannot align to the network's time steps.
-
-    A path needs one step for every character and one blank between two equal neighbours
-    (Graves et al., 2006, sec. 3.1); with fewer steps the loss is infinite.
+    """Refuse labels that CTC cannot align to the network's time steps, see :func:`mltu.ctc.steps_needed`.
 
     Args:
         time_steps: length of the network's output sequence, or a mapping from image widths, pixels, to that length.
@@ -202,7 +191,7 @@ class LabelStepCheck(Transformer):
         Raises:
             InputError: the label needs more steps than there are.
         """
-        needed = len(label) + int(np.count_nonzero(label[1:] == label[:-1]))
+        needed = steps_needed(label)
         steps = self.time_steps if isinstance(self.time_steps, int) else self.time_steps[data.shape[1]]
         if needed > steps:
             raise InputError(f"the text needs {needed} time steps and the network has {steps}; raise --width")

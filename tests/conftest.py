@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers import train_tiny
+from helpers import PRETRAINED, train_tiny
+from mltu.recognizer import LineRecognizer
 
 
 @pytest.fixture
@@ -38,3 +39,9 @@ def line_run(tmp_path_factory):
 def trained_run(tmp_path_factory):
     """A run of two epochs on a few dozen generated lines, through the command line: (folder, process)."""
     return train_tiny(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="session")
+def pretrained():
+    """The recogniser with the pretrained weights."""
+    return LineRecognizer(PRETRAINED)

@@ -1,5 +1,6 @@
 """What several test files use."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mltu.ctc import collapse_path
 from mltu.error_analysis import Evaluated
 from mltu.readings import Character, LineReading
 
 ROOT = Path(__file__).resolve().parent.parent
+PRETRAINED, SAMPLES = ROOT / "Models" / "pretrained", ROOT / "samples"
 # small enough for two cores: 16 time steps
 TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "1"]
 
@@ -79,3 +82,33 @@ def evaluated_line(true, read, writer="", image="missing.png", confidences=None)
     polygon = np.array([[0, 0], [99, 0], [99, 9], [0, 9]])
     mean = float(np.mean(confidences)) if read else 0.0
     return Evaluated(str(image), true, LineReading(read, mean, characters, polygon, polygon[[0, 1, 3]]), writer)
+
+
+def random_log_probs(seed, steps, classes, peaked=1.0):
+    """Logarithms of rows drawn from a Dirichlet distribution; the lower `peaked`, the surer."""
+    rows = np.random.default_rng(seed).dirichlet(np.full(classes, peaked), steps)
+    return np.log(np.maximum(rows, 1e-30))
+
+
+def paths_by_text(log_probs):
+    """Text -> [(log probability, path)] of every CTC path that gives it, by trying them all."""
+    steps, classes = log_probs.shape
+    found = {}
+    for path in itertools.product(range(classes), repeat=steps):
+        text = tuple(collapse_path(np.array(path, int), classes - 1)[0].tolist())
+        found.setdefault(text, []).append((sum(log_probs[step, label] for step, label in enumerate(path)), path))
+    return found
+
+
+def text_score(scorer, labels):
+    """The sum of what a scorer of the beam search adds for a whole text."""
+    state, score = scorer.start, 0.0
+    for label in labels:
+        score += scorer.scores(state)[label]
+        state = scorer.advance(state, label)
+    return score + scorer.end(state)
+
+
+def to_labels(text, vocab):
+    """The class index of each character of a text."""
+    return [vocab.index(character) for character in text]

@@ -10,8 +10,8 @@ from functools import cache, partial
 from pathlib import Path
 from random import Random
 
-from mltu.decoding import Lexicon
 from mltu.language_model import CharacterModel
+from mltu.lexicon import Lexicon
 
 from .base import SECRET, Attacks, Input, Target
 from .spoiling import spoil

@@ -14,9 +14,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..calibration import calibrate
 from ..datasets import Sample
 from ..inferenceModel import OnnxInferenceModel, set_metadata
 from ..line_input import LineInput
+from ..recognizer import LineRecognizer
 from ..run_folder import RunFolder
 from ..utils.errors import InputError
 from ..utils.files import whole_file
@@ -169,9 +171,7 @@ def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequen
             f"(at most {MAX_DIFFERENCE:g}), texts {'the same' if same else 'different'}; see {folder.failed_onnx}"
         )
     print(f"{folder.onnx}: same texts as Keras on {len(images)} lines, probabilities within {difference:.1g}")
-    from inferenceModel import ImageToWordModel, calibrate
-
-    calibrate(ImageToWordModel(folder.onnx, force_cpu=True), samples)
+    calibrate(LineRecognizer(folder.onnx, force_cpu=True), samples)
     return difference
 
 

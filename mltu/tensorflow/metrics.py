@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from ..utils.text_utils import collapse_path, edit_distance
+from ..ctc import collapse_path
+from ..utils.text_utils import edit_distance
 
 
 def _on_host(function: Callable[..., tuple], arrays: Sequence, shapes: Sequence[tuple]):
@@ -63,7 +64,7 @@ class _ErrorRate(keras.metrics.Metric):
             [cls._tokens(row[(row >= 0) & (row < len(vocabulary))], vocabulary) for row in map(np.asarray, labels)]
             for labels in (decoded, true)
         )
-        pairs = [(edit_distance(read, reference), len(reference)) for read, reference in zip(*texts, strict=True)]
+        pairs = [(edit_distance(text, reference), len(reference)) for text, reference in zip(*texts, strict=True)]
         errors, totals = np.array(pairs, np.float32).reshape(-1, 2).T
         return errors, totals
 
@@ -85,7 +86,7 @@ class _ErrorRate(keras.metrics.Metric):
         """
 
         def sums(paths: np.ndarray, labels: np.ndarray) -> tuple[np.float32, np.float32]:
-            decoded = [collapse_path(path, len(self.vocabulary)) for path in paths]
+            decoded = [collapse_path(path, len(self.vocabulary))[0] for path in paths]
             errors, totals = self._counts(decoded, labels, self.vocabulary)
             return errors.sum(dtype=np.float32), totals.sum(dtype=np.float32)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from .console import print_utf8 as print_utf8
 from .errors import InputError
 
 LOCK = ".lock"  # file in a folder that a process has reserved

@@ -1,4 +1,4 @@
-"""Greedy CTC decoding and error rates."""
+"""Greedy decoding of batches, and error rates."""
 
 from __future__ import annotations
 
@@ -8,28 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-
-def collapse_path(path: np.ndarray, characters: int) -> np.ndarray:
-    """Collapse one CTC path into labels: merge repeats, then drop blanks and padding.
-
-    This is the map B of Graves et al., "Connectionist Temporal Classification" (ICML 2006), sec. 3.1.
-
-    Args:
-        path: class index per time step, shape (steps,).
-        characters: size of the vocabulary; the blank is index `characters`. Negative indices
-            count as padding.
-
-    Returns:
-        Label indices, shape (labels,), each in 0 .. characters - 1.
-    """
-    path = np.asarray(path)
-    changed = np.ones(path.shape, dtype=bool)
-    changed[1:] = path[1:] != path[:-1]
-    return path[changed & (path >= 0) & (path < characters)]
+from ..ctc import greedy_decode
 
 
 def ctc_decoder(predictions: np.ndarray, chars: str | Sequence[str]) -> list[str]:
-    """Greedy CTC decoding: the best class of every time step, collapsed.
+    """Greedy CTC decoding of a batch, as :func:`mltu.ctc.greedy_decode`.
 
     Args:
         predictions: class scores, shape (batch, steps, len(chars) + 1); the blank comes last.
@@ -38,8 +21,7 @@ def ctc_decoder(predictions: np.ndarray, chars: str | Sequence[str]) -> list[str
     Returns:
         One text for each element of the batch.
     """
-    paths = np.argmax(predictions, axis=-1)
-    return ["".join(chars[i] for i in collapse_path(path, len(chars))) for path in paths]
+    return ["".join(chars[label] for label in greedy_decode(scores)[0]) for scores in np.asarray(predictions)]
 
 
 def edit_distance(prediction_tokens: Sequence[str], reference_tokens: Sequence[str]) -> int:

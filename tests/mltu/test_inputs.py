@@ -129,7 +129,7 @@ def test_read_pages_refuses_nothing_or_too_much_on_standard_input(stdin, monkeyp
     with pytest.raises(InputError, match=r"^-: not an image"):
         next(read_pages(STDIN))
     content = content_of(shades(10), "TIFF")
-    monkeypatch.setattr(inputs, "LARGEST_INPUT", len(content))
+    monkeypatch.setattr(inputs, "MAX_INPUT", len(content))
     stdin(content)
     assert greys(read_pages(STDIN)) == [10]
     stdin(content + b"\0")

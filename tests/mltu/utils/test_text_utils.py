@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from mltu.utils.text_utils import (
     bootstrap_interval,
-    collapse_path,
     count_errors,
     ctc_decoder,
     edit_distance,
@@ -73,12 +72,6 @@ def test_error_rate_is_that_of_all_lines_with_its_interval():
     assert (found.errors, found.total, found.rate) == (3, 5, 0.6)
     assert (found.low, found.high) == bootstrap_interval([1, 2], [2, 3])
     assert error_rate(["x"], [""]).rate == 1  # there is nothing to divide by
-
-
-@given(st.lists(st.integers(0, 3), max_size=20))
-def test_collapse_path_merges_then_drops(path):
-    expected = [label for label, _ in groupby(path) if label != 3]
-    assert collapse_path(np.array(path, dtype=int), 3).tolist() == expected
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=9, max_size=9), min_size=1, max_size=4))

@@ -1,0 +1,114 @@
+"""Reading files, and writing what they say in one of the formats, with pictures of it if wanted."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from .inputs import list_files, read_pages
+from .loading.workers import map_ahead
+from .outputs import Results, page_path, page_targets
+from .pictures.annotate import annotate
+from .readings import PageReading
+from .recognizer import LineRecognizer
+from .utils.console import print_error
+from .utils.errors import InputError
+from .utils.image_utils import to_bgr, write_png
+
+
+def transcribe(
+    model: LineRecognizer,
+    names: Sequence[str],
+    output: str | None = None,
+    format_name: str = "text",
+    layout: str = "auto",
+    picture_folder: str | None = None,
+    min_confidence: float = 0.0,
+) -> int:
+    """Read files and write what they say. What cannot be read is said on standard error, and the rest goes on.
+
+    Args:
+        model: that reads.
+        names: of the files, as for :func:`.list_files`.
+        output: as for :class:`.Results`, which also says how a stopped run is continued.
+        format_name: one of `FORMATS`.
+        layout: as for :meth:`.LineRecognizer.predict_page`.
+        picture_folder: where each page is drawn with its lines and words; None for nowhere.
+        min_confidence: below which a word is marked as doubtful.
+
+    Returns:
+        Number of files that could not be read, or not to the end.
+
+    Raises:
+        InputError: the output or the pictures cannot be written, or would replace inputs.
+    """
+    files, complaints = list_files(names)
+    for complaint in complaints:
+        print_error(complaint)
+    failed = len(complaints)
+    pictures = page_targets(files, picture_folder, ".png") if picture_folder else {}
+    if set(map(os.path.realpath, files)) & set(map(os.path.realpath, pictures.values())):
+        raise InputError(f"{picture_folder}: inputs there would be lost; choose another folder with --annotate")
+
+    def read(file: str) -> tuple[list[PageReading], InputError | None]:
+        return transcribe_file(model, file, layout, pictures.get(file), min_confidence)
+
+    with (
+        Results(output, format_name, files, print_text, min_confidence) as results,
+        ThreadPoolExecutor(model.threads, thread_name_prefix="file") as pool,
+        tqdm(total=len(files), desc="Reading", unit="file", disable=None if len(files) > 1 else True) as bar,
+    ):
+        remaining = [file for file in files if file not in results.done]
+        bar.update(len(files) - len(remaining))
+        lines, start = 0, time.monotonic()
+        for file, (pages, error) in zip(remaining, map_ahead(pool, read, remaining, 2 * model.threads), strict=True):
+            if error is not None:
+                print_error(error)
+                failed += 1
+            if pages:
+                results.write(file, pages)
+            lines += sum(len(page.lines) for page in pages)
+            bar.set_postfix_str(f"{lines / (time.monotonic() - start):.1f} lines/s", refresh=False)
+            bar.update()
+    return failed
+
+
+def transcribe_file(
+    model: LineRecognizer, name: str, layout: str, picture: Path | None, min_confidence: float
+) -> tuple[list[PageReading], InputError | None]:
+    """Read all pages of a file.
+
+    Args:
+        model: that reads.
+        name: of the file, or "-" for standard input.
+        layout: as for :meth:`.LineRecognizer.predict_page`.
+        picture: PNG file to draw the first page in, beside which those of further pages stand; None for none.
+        min_confidence: below which a word is drawn as doubtful.
+
+    Returns:
+        The pages that could be read, and what went wrong after them.
+    """
+    pages = []
+    try:
+        for number, image in enumerate(read_pages(name), start=1):
+            page = model.predict_page(image, layout, name, number)
+            pages.append(page)
+            if picture:
+                target = page_path(picture, number)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_png(target, annotate(to_bgr(image), page, min_confidence))
+    except InputError as error:
+        return pages, error
+    return pages, None
+
+
+def print_text(text: str) -> None:
+    """Print to standard output without adding a line end, above a progress bar if there is one."""
+    tqdm.write(text, file=sys.stdout, end="")
+    sys.stdout.flush()

@@ -1,0 +1,165 @@
+import itertools
+import math
+from itertools import groupby
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers import paths_by_text, random_log_probs
+from mltu.ctc import (
+    align,
+    character_boundaries,
+    collapse_path,
+    greedy_decode,
+    peak_steps,
+    steps_needed,
+    text_log_prob,
+)
+
+SEEDS = range(8)
+
+
+@given(st.lists(st.integers(0, 3), max_size=20))
+def test_collapse_path_equals_merging_then_dropping(path):
+    expected = [label for label, _ in groupby(path) if label != 3]
+    assert collapse_path(np.array(path, dtype=int), blank=3)[0].tolist() == expected
+
+
+def test_greedy_decode_merges_repeats_and_drops_blanks():
+    path = [2, 0, 0, 2, 0, 1, 1, 1, 2]
+    labels, spans = greedy_decode(np.log(np.eye(3)[path] * 0.9 + 0.03))
+    assert labels.tolist() == [0, 0, 1]
+    assert spans.tolist() == [[1, 3], [4, 5], [5, 8]]
+
+
+def test_greedy_decode_and_align_of_nothing():
+    for log_probs in (np.zeros((0, 3)), np.log([[0.1, 0.1, 0.8]] * 4)):
+        labels, spans = greedy_decode(log_probs)
+        assert labels.shape == (0,)
+        assert spans.shape == (0, 2)
+        assert align(log_probs, []).shape == (0, 2)
+
+
+@pytest.mark.parametrize(("labels", "steps"), [([], 0), ([0], 1), ([0, 1], 2), ([0, 0], 3), ([1, 1, 1, 0, 0], 8)])
+def test_steps_needed_counts_a_blank_between_equal_neighbours(labels, steps):
+    assert steps_needed(np.array(labels, int)) == steps
+
+
+@pytest.mark.parametrize("text", itertools.product(range(2), repeat=3))
+def test_steps_needed_is_the_shortest_path_that_collapses_to_the_text(text):
+    for steps in range(7):
+        possible = text in paths_by_text(np.zeros((steps, 3)))
+        assert possible == (steps >= steps_needed(np.array(text)))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_align_is_on_the_most_probable_path(seed):
+    log_probs = random_log_probs(seed, steps=5, classes=3)
+    for text, paths in paths_by_text(log_probs).items():
+        spans = align(log_probs, text)
+        assert spans.shape == (len(text), 2)
+        path = np.full(5, 2)
+        for label, (start, end) in zip(text, spans, strict=True):
+            path[start:end] = label
+        # of the text, and no worse than any
+        assert tuple(collapse_path(path, 2)[0].tolist()) == text
+        assert log_probs[np.arange(5), path].sum() == pytest.approx(max(paths)[0])
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_align_gives_the_spans_of_the_best_path_for_its_text(seed):
+    # coarse values, so that paths are often equally good
+    log_probs = np.log(np.random.default_rng(seed).integers(1, 3, (20, 4)) / 8)
+    labels, spans = greedy_decode(log_probs)
+    np.testing.assert_array_equal(align(log_probs, labels), spans)
+
+
+def test_align_finds_long_texts():
+    path = np.repeat(np.tile([0, 1, 2], 100), 2)
+    log_probs = np.log(np.eye(4)[path] * 0.9 + 0.02)
+    labels = path[::2].copy()
+    labels[50] = 1 if labels[50] == 0 else 0
+    spans = align(log_probs, labels)
+    right = np.delete(np.arange(300), [49, 50, 51])
+    np.testing.assert_array_equal(spans[right], np.stack([2 * right, 2 * right + 2], axis=1))
+    assert (spans[1:, 0] >= spans[:-1, 1]).all()
+
+
+def test_align_refuses_too_few_steps_and_unknown_labels():
+    log_probs = random_log_probs(0, steps=3, classes=3)
+    assert align(log_probs, [0, 0]).tolist() == [[0, 1], [2, 3]]
+    with pytest.raises(ValueError, match="need 4 steps, and there are 3"):
+        align(log_probs, [1, 0, 0])
+    for wrong in ([2], [-1]):
+        with pytest.raises(ValueError, match="labels must be 0 to 1"):
+            align(log_probs, wrong)
+
+
+def test_align_takes_impossible_labels():
+    with np.errstate(divide="ignore"):
+        log_probs = np.log(np.eye(3)[[2, 0, 2, 2, 0, 2]])
+    spans = align(log_probs, [0, 1, 0])
+    assert spans[[0, 2]].tolist() == [[1, 2], [4, 5]]
+    assert 2 <= spans[1, 0] < spans[1, 1] <= 4
+
+
+@pytest.mark.parametrize("seed", SEEDS[:4])
+def test_text_log_prob_sums_over_all_paths(seed):
+    log_probs = random_log_probs(seed, steps=5, classes=3)
+    for text, paths in paths_by_text(log_probs).items():
+        assert text_log_prob(log_probs, text) == pytest.approx(np.logaddexp.reduce([log_prob for log_prob, _ in paths]))
+    assert text_log_prob(log_probs, [0, 0, 0, 0]) == -math.inf
+    assert text_log_prob(np.zeros((0, 3)), []) == 0
+
+
+def test_peak_steps_are_where_the_label_is_most_probable():
+    log_probs = np.log(
+        [
+            [0.1, 0.8, 0.1],  # more probable than at any step of the span, but outside it
+            [0.3, 0.5, 0.2],
+            [0.2, 0.6, 0.2],
+            [0.7, 0.2, 0.1],
+            [0.9, 0.05, 0.05],
+        ]
+    )
+    assert peak_steps(log_probs, np.array([1, 0]), np.array([[1, 3], [3, 5]])).tolist() == [2, 4]
+
+
+def test_peak_steps_of_nothing():
+    steps = peak_steps(np.zeros((5, 3)), np.zeros(0, int), np.zeros((0, 2), int))
+    assert np.zeros((5, 3))[steps].shape == (0, 3)
+
+
+def spans_of(gaps_and_lengths):
+    """Spans one after the other."""
+    spans, step = [], 0
+    for gap, length in gaps_and_lengths:
+        spans.append((step + gap, step + gap + length))
+        step += gap + length
+    return np.array(spans).reshape(-1, 2)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5)), max_size=12))
+def test_character_boundaries_rise_and_enclose_each_character(layout):
+    spans = spans_of(layout)
+    boundaries = character_boundaries(spans)
+    assert boundaries.shape == (len(spans) + 1,)
+    assert boundaries[0] >= 0
+    assert (np.diff(boundaries) > 0).all()
+    middles = spans.mean(axis=1)
+    assert (boundaries[:-1] <= middles).all()
+    assert (middles <= boundaries[1:]).all()
+
+
+@pytest.mark.parametrize("width", [2, 4, 6])
+def test_character_boundaries_of_even_characters_cover_the_whole_line(width):
+    # each is shown by the two steps in its middle
+    spans = np.array([[width * i + width // 2 - 1, width * i + width // 2 + 1] for i in range(5)])
+    assert character_boundaries(spans).tolist() == [width * i for i in range(6)]
+
+
+def test_character_boundaries_of_nothing():
+    assert character_boundaries(np.zeros((0, 2))).tolist() == [0]
