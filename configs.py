@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mltu.augmentors import AUGMENTORS
-from mltu.configs import BaseModelConfigs, nearest, read_yaml, setting
+from mltu.configs import BaseModelConfigs, read_yaml, setting, suggestion
 from mltu.utils.errors import InputError
 
 DEFAULT_AUGMENTORS = (
@@ -125,7 +125,7 @@ class ModelConfigs(BaseModelConfigs):
         self.augmentors = () if self.augmentors == ("none",) else self.augmentors
         for name in self.augmentors:
             if name not in AUGMENTORS:
-                raise InputError(f"augmentors: there is no {name!r}{nearest(name, AUGMENTORS)}")
+                raise InputError(f"augmentors: there is no {name!r}{suggestion(name, AUGMENTORS)}")
         if self.mix_weights and (len(self.mix_weights) != 1 + len(self.mix) or min(self.mix_weights) <= 0):
             raise InputError(f"mix_weights: must be {1 + len(self.mix)} numbers above 0, one for each dataset")
         if self.architecture == "line" and self.width % self.width_step:

@@ -23,8 +23,6 @@ if __name__ == "__main__":
 import argparse
 import time
 
-from tqdm import tqdm
-
 from benchmarks.common import ROOT, report
 from inferenceModel import ImageToWordModel
 from mltu.beam_search import BEAM_WIDTH, CHARACTER_BONUS, LM_WEIGHT, BeamSearch
@@ -33,6 +31,7 @@ from mltu.language_model import CharacterModel
 from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.utils.console import command
 from mltu.utils.image_utils import read_image
+from mltu.utils.progress import ProgressBar
 from mltu.utils.text_utils import error_rate
 
 
@@ -65,15 +64,17 @@ def main() -> None:
                 options["lexicon"] = lexicon
                 decoders[f"{name}, words"] = BeamSearch(vocab, given.beam_width, language_model, **options)
     samples = read_table(given.csv)[0]
-    prepared = [model.line_input(read_image(sample.image)) for sample in tqdm(samples, desc="Preparing", unit="line")]
+    prepared = [
+        model.line_input(read_image(sample.image)) for sample in ProgressBar(samples, desc="Preparing", unit="line")
+    ]
     start = time.perf_counter()
-    found = [model.log_probabilities(line[None])[0] for line in tqdm(prepared, desc="Network", unit="line")]
+    found = [model.log_probabilities(line[None])[0] for line in ProgressBar(prepared, desc="Network", unit="line")]
     network = (time.perf_counter() - start) / len(samples)
     rows = []
     for name, decoder in decoders.items():
         model.decoder = decoder
         start = time.perf_counter()
-        labels = [model.decode(log_probs).labels for log_probs in tqdm(found, desc=name, unit="line")]
+        labels = [model.decode(log_probs).labels for log_probs in ProgressBar(found, desc=name, unit="line")]
         seconds = (time.perf_counter() - start) / len(samples)
         texts = ["".join(vocab[label] for label in line) for line in labels]
         truths = [sample.text for sample in samples]

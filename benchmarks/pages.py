@@ -29,7 +29,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.common import report
 from inferenceModel import ImageToWordModel
@@ -40,6 +39,7 @@ from mltu.pages import cut_line
 from mltu.pictures.annotate import annotate
 from mltu.utils.console import command
 from mltu.utils.image_utils import paper_color, read_image, write_png
+from mltu.utils.progress import ProgressBar
 from mltu.utils.text_utils import error_rate
 
 SEED = 11
@@ -254,7 +254,7 @@ def main() -> None:
         look = Path(given.look) / kind if given.look else None
         if look:
             look.mkdir(parents=True, exist_ok=True)
-        progress = tqdm(pages(), total=given.pages, desc=f"Reading ({kind})", unit="page")
+        progress = ProgressBar(pages(), total=given.pages, desc=f"Reading ({kind})", unit="page")
         rows += [{"kind": kind, **row} for row in measure_pages(model, progress, change, look)]
     report("pages", rows, "cer", lambda row: next(one for one in rows if one["layout"] == row["layout"]))
 

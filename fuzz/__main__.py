@@ -15,6 +15,11 @@ Exit codes: 0 nothing found, 1 findings, 2 wrong use, 130 stopped by Ctrl-C.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the slow imports, so that Ctrl-C ends them in one line too
+    from mltu.utils.console import guard_imports
+
+    guard_imports("fuzz")
+
 import argparse
 import re
 import sys
@@ -25,10 +30,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tqdm import tqdm
-
-from mltu.configs import ArgumentParser, nearest
+from mltu.configs import ArgumentParser, suggestion
+from mltu.utils.console import command
 from mltu.utils.errors import LINE_BREAKS
+from mltu.utils.progress import ProgressBar
 
 from .inputs import TARGETS
 from .inputs.base import Input, Target
@@ -68,7 +73,7 @@ def try_target(reader: Reader, name: str, target: Target, given: argparse.Namesp
     """Try inputs until their number or the time is reached. Shows a progress bar."""
     tally = Tally()
     end = time.monotonic() + given.seconds / len(given.target)
-    with tqdm(total=given.inputs or None, desc=name, unit=" inputs") as bar:
+    with ProgressBar(total=given.inputs or None, desc=name, unit=" inputs") as bar:
         number = 0
         while number < given.inputs if given.inputs else time.monotonic() < end:
             item = target.make(name, given.seed, number)
@@ -121,12 +126,13 @@ def parse(args: Sequence[str] | None, targets: Mapping[str, Target]) -> argparse
     given.target = given.target.split(",")
     unknown = sorted(set(given.target) - targets.keys())
     if unknown:
-        parser.error(f"--target: there is no {unknown[0]}{nearest(unknown[0], targets)}")
+        parser.error(f"--target: there is no {unknown[0]}{suggestion(unknown[0], targets)}")
     if given.replay and (len(given.target) != 1 or not given.replay.is_file()):
         parser.error("--replay: name a file, and its reader with --target")
     return given
 
 
+@command("fuzz")
 def main(args: Sequence[str] | None = None, targets: Mapping[str, Target] = TARGETS) -> int:
     """The command line; returns the exit code."""
     given = parse(args, targets)
@@ -136,9 +142,6 @@ def main(args: Sequence[str] | None = None, targets: Mapping[str, Target] = TARG
             if given.replay:
                 return replay(reader, given)
             tallies = {name: try_target(reader, name, targets[name], given) for name in given.target}
-        except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
-            return 130
         finally:
             reader.stop()
     show([HEADER, *(tally.row(name) for name, tally in tallies.items())])

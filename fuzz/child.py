@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mltu.inputs import RENDER_PDF
-from mltu.utils.errors import LINE_BREAKS, LONGEST, InputError
+from mltu.utils.errors import LINE_BREAKS, MAX_MESSAGE, InputError
 
 from .inputs.base import SECRET, Input, Target
 from .inputs.images import image_file
@@ -100,7 +100,7 @@ def children_memory() -> float:
 def complaints(messages: Sequence[str]) -> list[str]:
     """What is wrong with messages for a person."""
     broken = [f"a message of more than one line: {text!r:.200}" for text in messages if LINE_BREAKS.search(text)]
-    return broken + [f"a message of {len(text)} characters" for text in messages if len(text) > LONGEST]
+    return broken + [f"a message of {len(text)} characters" for text in messages if len(text) > MAX_MESSAGE]
 
 
 def place_of(error: BaseException) -> str:

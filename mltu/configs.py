@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import yaml
 
 from .utils.errors import InputError
-from .utils.files import write_whole
+from .utils.files import write_atomic
 
 YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 MAX_FILE_BYTES = 1 << 17  # of a YAML file, ten times the longest; reading takes some 30 s per megabyte
@@ -28,13 +28,13 @@ COMPARISONS = {"at least": operator.ge, "above": operator.gt, "below": operator.
 MAX_NUMBER = 2**63  # arrays and seeds hold smaller numbers
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def suggestion(name: str, names: Iterable[str]) -> str:
     """`; did you mean X?` for the name most like a wrong one; empty if none is."""
     found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def brief(value: Any) -> str:
+def abbreviate(value: Any) -> str:
     """A wrong value for a message: on one line, at most `MAX_SHOWN` characters."""
     try:
         text = repr(value)
@@ -69,12 +69,12 @@ def convert(name: str, value: Any, kind: Any) -> Any:
             same = [choice for choice in choices if choice in (YES if value else NO)]
             if same:
                 return same[0]
-        near = nearest(value, choices) if isinstance(value, str) else ""
-        raise InputError(f"{name}: must be one of {', '.join(map(str, choices))}, not {brief(value)}{near}")
+        near = suggestion(value, choices) if isinstance(value, str) else ""
+        raise InputError(f"{name}: must be one of {', '.join(map(str, choices))}, not {abbreviate(value)}{near}")
     if origin is tuple:
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, (list, tuple)):
-            raise InputError(f"{name}: must be a list, not {brief(value)}")
+            raise InputError(f"{name}: must be a list, not {abbreviate(value)}")
         item_kind = typing.get_args(kind)[0]
         items = [item.strip() if isinstance(item, str) else item for item in items]
         return tuple(convert(name, item, item_kind) for item in items if item != "")
@@ -82,7 +82,7 @@ def convert(name: str, value: Any, kind: Any) -> Any:
         if isinstance(value, str) and value.lower() in YES + NO:
             return value.lower() in YES
         if not isinstance(value, bool):
-            raise InputError(f"{name}: must be yes or no, not {brief(value)}")
+            raise InputError(f"{name}: must be yes or no, not {abbreviate(value)}")
         return value
     if kind in (int, float):
         wanted = "a whole number" if kind is int else "a number"
@@ -95,10 +95,10 @@ def convert(name: str, value: Any, kind: Any) -> Any:
                     return number
         except (ValueError, OverflowError):
             pass
-        raise InputError(f"{name}: must be {wanted}, not {brief(value)}")
+        raise InputError(f"{name}: must be {wanted}, not {abbreviate(value)}")
     if kind is str:
         if not isinstance(value, str):  # YAML reads 007 and 12:30 as numbers, so there is no way back
-            raise InputError(f"{name}: must be text, not {brief(value)}; put it in quotes")
+            raise InputError(f"{name}: must be text, not {abbreviate(value)}; put it in quotes")
         return value
     raise TypeError(f"{name}: fields of type {kind} are not supported")
 
@@ -138,7 +138,8 @@ def _check_events(text: str, path: str | Path) -> None:
         if isinstance(event, yaml.AliasEvent):
             raise InputError(f"{path}: has the alias *{event.anchor[:MAX_SHOWN]}; write the value out")
         if getattr(event, "tag", None):
-            raise InputError(f"{path}: not a YAML file of plain values: has the tag {brief(event.tag)}; leave it out")
+            tag = abbreviate(event.tag)
+            raise InputError(f"{path}: not a YAML file of plain values: has the tag {tag}; leave it out")
         if depth > MAX_DEPTH:
             raise InputError(f"{path}: not a YAML file of plain values: has lists in lists, {depth} deep")
 
@@ -271,7 +272,7 @@ class BaseModelConfigs:
         try:
             for name, value in values.items():
                 if name not in known:
-                    raise InputError(f"there is no setting {brief(name)}{nearest(name, known)}")
+                    raise InputError(f"there is no setting {abbreviate(name)}{suggestion(name, known)}")
                 convert(name, value, known[name])
         except InputError as error:
             raise InputError(f"{source}: {error}" if source else str(error)) from None
@@ -291,7 +292,7 @@ class BaseModelConfigs:
         configs = cls()
         for name, value in values.items():
             if name.startswith("_") or callable(getattr(cls, name, None)):
-                raise InputError(f"{configs_path}: there can be no setting {brief(name)}; give it another name")
+                raise InputError(f"{configs_path}: there can be no setting {abbreviate(name)}; give it another name")
             setattr(configs, name, value)
         return configs
 
@@ -319,7 +320,7 @@ class BaseModelConfigs:
         folder = Path(self.model_path)
         folder.mkdir(parents=True, exist_ok=True)
         text = yaml.dump(self.serialize(), Dumper=_Dumper, allow_unicode=True, sort_keys=False)
-        write_whole(folder / name, text.encode())
+        write_atomic(folder / name, text.encode())
         return folder / name
 
     @classmethod
@@ -367,5 +368,5 @@ class ArgumentParser(argparse.ArgumentParser):
         found = re.match(r"unrecognized arguments: (\S+)", message)
         if found:
             flag = found[1].split("=")[0]
-            message = f"there is no option {flag}{nearest(flag, self._option_string_actions)}"
+            message = f"there is no option {flag}{suggestion(flag, self._option_string_actions)}"
         self.exit(2, f"{self.prog}: {message}\n")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from .datasets.base import Sample
 from .datasets.table import read_table
@@ -20,6 +19,7 @@ from .utils.console import print_error
 from .utils.errors import InputError
 from .utils.files import refuse_inputs
 from .utils.image_utils import read_image
+from .utils.progress import ProgressBar
 from .utils.text_utils import error_rate, get_cer, get_wer
 
 MAX_LINES = 128  # of a table that are in memory at once
@@ -98,7 +98,7 @@ def evaluate(model: LineRecognizer, samples: Sequence[Sample]) -> Iterator[Evalu
         except InputError as error:
             return error
 
-    with tqdm(total=len(samples), desc="Reading", unit="line") as bar:
+    with ProgressBar(total=len(samples), desc="Reading", unit="line") as bar:
         for start in range(0, len(samples), MAX_LINES):
             part = samples[start : start + MAX_LINES]
             images = list(model.pool.map(load, part))

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime as ort
 
 from .utils.errors import InputError
-from .utils.files import whole_file, write_whole
+from .utils.files import atomic_path, write_atomic
 
 # how a model names a file with weights: a key of eight letters, behind the last byte of their number
 EXTERNAL_DATA = re.compile(rb"[\x00\x08]location")
@@ -34,7 +34,7 @@ def write_int8(path: str | Path, target: str | Path) -> None:
 
     OnnxInferenceModel(path)  # says what is wrong with a file that cannot be used
 
-    with whole_file(target) as unfinished:
+    with atomic_path(target) as unfinished:
         quantize_dynamic(path, unfinished, op_types_to_quantize=["LSTM", "MatMul"], weight_type=QuantType.QInt8)
         set_metadata(unfinished, one_by_one=True)
 
@@ -46,7 +46,7 @@ def set_metadata(path: str | Path, **values: Any) -> None:
     model = onnx.load(path)
     kept = {entry.key: entry.value for entry in model.metadata_props}
     onnx.helper.set_model_props(model, kept | {name: json.dumps(value) for name, value in values.items()})
-    write_whole(Path(path), model.SerializeToString())
+    write_atomic(Path(path), model.SerializeToString())
 
 
 class OnnxInferenceModel:

@@ -28,7 +28,7 @@ from .language_model_estimation import BREAK, PRUNED_FROM, Level, count_ngrams, 
 from .language_model_file import MAX_ORDER, pack, read_model
 from .utils.console import command
 from .utils.errors import InputError
-from .utils.files import refuse_inputs, write_whole
+from .utils.files import refuse_inputs, write_atomic
 from .utils.progress import ProgressBar
 
 ORDER = 6  # characters of the longest n-grams
@@ -193,7 +193,7 @@ class CharacterModel:
             OSError: the file cannot be written.
         """
         content = self.to_bytes()
-        write_whole(Path(path), content)
+        write_atomic(Path(path), content)
         return len(content)
 
     @classmethod

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from .annotations.images import CVImage
-from .configs import brief
+from .configs import abbreviate
 from .preprocessors import ImageReader
 from .transformers import ImageResizer, LineResizer
 from .utils.errors import InputError
@@ -77,8 +77,8 @@ class LineInput:
         whole = all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in fixed_sides)
         if len(shape) != 4 or not whole or shape[3] != channels:
             raise InputError(
-                f"{source}: takes input of shape {brief(shape)}, not (batch, height, width, {channels}) as a "
-                f"{brief(color)} line reader"
+                f"{source}: takes input of shape {abbreviate(shape)}, not (batch, height, width, {channels}) as a "
+                f"{abbreviate(color)} line reader"
             )
         width = metadata_number(metadata, "width", int, 1, MAX_SIDE, source) if width_step else shape[2]
         if shape[1] * width > MAX_LINE_PIXELS:
@@ -154,5 +154,5 @@ def metadata_number(
     value = metadata.get(name, default)
     kinds = (int,) if kind is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-        raise InputError(f"{source}: its {name} is {brief(value)}, not a usable number; export it again")
+        raise InputError(f"{source}: its {name} is {abbreviate(value)}, not a usable number; export it again")
     return value

@@ -15,7 +15,7 @@ from .formats import FORMATS, UTC, marked_text
 from .inputs import STDIN
 from .readings import PageReading
 from .utils.errors import InputError
-from .utils.files import as_utf8, refuse_inputs, write_whole
+from .utils.files import as_utf8, refuse_inputs, write_atomic
 
 
 def format_for(output: str | None, name: str | None) -> str:
@@ -118,7 +118,7 @@ class Results:
             for page in reversed(pages):
                 path = page_path(self._targets[source], page.page)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(path, as_utf8(self._written(page)))
+                write_atomic(path, as_utf8(self._written(page)))
             return
         text = "".join(map(self._written, pages))
         if not self._begun:

@@ -20,7 +20,7 @@ from .calibration import calibration_error, score_characters, score_words
 from .error_analysis import Evaluated, WriterRate, align, count_confusions, pooled_error_rate, worst_lines, writer_rates
 from .pictures.charts import draw_calibration, draw_confusions, symbol
 from .utils.errors import InputError
-from .utils.files import as_utf8, write_whole
+from .utils.files import as_utf8, write_atomic
 from .utils.image_utils import read_image
 from .utils.text_utils import ErrorRate, count_errors, get_cer, get_wer
 
@@ -117,7 +117,7 @@ def write_report(
         if content is None:
             (folder / name).unlink(missing_ok=True)
         else:
-            write_whole(folder / name, content)
+            write_atomic(folder / name, content)
     return folder / "index.html"
 
 

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from .configs import BaseModelConfigs
 from .datasets.base import Skipped, write_skipped
 from .utils.errors import InputError
-from .utils.files import LOCK, write_whole
+from .utils.files import LOCK, write_atomic
 from .utils.machine import processor_field
 
 
@@ -157,7 +157,7 @@ class RunFolder:
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write the values of the whole run as JSON."""
-        write_whole(self.results, (json.dumps(results, indent=2) + "\n").encode())
+        write_atomic(self.results, (json.dumps(results, indent=2) + "\n").encode())
 
     def add_record(self, project: str | Path, **about: Any) -> None:
         """Add to `run.json` how the run, or its part after a stop, was started.
@@ -184,7 +184,7 @@ class RunFolder:
                 "packages": {package.name: package.version for package in importlib.metadata.distributions()},
             }
         )
-        write_whole(self.record, (json.dumps(entries, indent=2) + "\n").encode())
+        write_atomic(self.record, (json.dumps(entries, indent=2) + "\n").encode())
 
 
 @contextmanager

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tqdm import tqdm
-
 from .inputs import list_files, read_pages
 from .loading.workers import map_ahead
 from .outputs import Results, page_path, page_targets
@@ -20,6 +18,7 @@ from .recognizer import LineRecognizer
 from .utils.console import print_error
 from .utils.errors import InputError
 from .utils.image_utils import to_bgr, write_png
+from .utils.progress import ProgressBar
 
 
 def transcribe(
@@ -62,7 +61,7 @@ def transcribe(
     with (
         Results(output, format_name, files, print_text, min_confidence) as results,
         ThreadPoolExecutor(model.threads, thread_name_prefix="file") as pool,
-        tqdm(total=len(files), desc="Reading", unit="file", disable=None if len(files) > 1 else True) as bar,
+        ProgressBar(total=len(files), desc="Reading", unit="file", disable=len(files) < 2) as bar,
     ):
         remaining = [file for file in files if file not in results.done]
         bar.update(len(files) - len(remaining))
@@ -110,5 +109,5 @@ def transcribe_file(
 
 def print_text(text: str) -> None:
     """Print to standard output without adding a line end, above a progress bar if there is one."""
-    tqdm.write(text, file=sys.stdout, end="")
+    ProgressBar.write(text, file=sys.stdout, end="")
     sys.stdout.flush()

@@ -25,7 +25,7 @@ from mltu.datasets.base import Sample
 from mltu.datasets.synthetic import draw_line, draw_page, family_of, find_fonts
 from mltu.datasets.table import write_table
 from mltu.utils.console import command
-from mltu.utils.files import write_whole
+from mltu.utils.files import write_atomic
 
 HERE = Path(__file__).resolve().parent
 SEED = 7  # another one than that of training
@@ -56,7 +56,7 @@ PAGE = (
 
 
 def write_jpeg(name: str, image: np.ndarray) -> None:
-    write_whole(HERE / name, cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes())
+    write_atomic(HERE / name, cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes())
 
 
 @command("make_samples.py")

@@ -3,7 +3,7 @@
 from .alto import read_alto
 from .base import Sample, Skipped, without_contradictions, write_skipped
 from .iam import read_iam
-from .splits import PUBLISHED_SPLITS, left_out, list_split, published_split, random_split, shared_writers
+from .splits import PUBLISHED_SPLITS, list_split, published_split, random_split, shared_writers, unassigned
 from .synthetic import generate_lines
 from .table import read_table, write_table
 
@@ -12,7 +12,6 @@ __all__ = [
     "Sample",
     "Skipped",
     "generate_lines",
-    "left_out",
     "list_split",
     "published_split",
     "random_split",
@@ -20,6 +19,7 @@ __all__ = [
     "read_iam",
     "read_table",
     "shared_writers",
+    "unassigned",
     "without_contradictions",
     "write_skipped",
     "write_table",

@@ -19,10 +19,10 @@ import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 
-from ..configs import brief
+from ..configs import abbreviate
 from ..pages import cut_line
-from ..utils.errors import InputError, visible
-from ..utils.files import one_at_a_time, write_whole
+from ..utils.errors import InputError, escape_control_chars
+from ..utils.files import one_at_a_time, write_atomic
 from ..utils.image_utils import IMAGE_ENDINGS, checked_file, read_image
 from ..utils.progress import ProgressBar
 from .base import Sample, Skipped, normalize_text
@@ -174,7 +174,7 @@ def _cut_page(
     samples = []
     for number, line in enumerate(lines):
         if drop and drop.search(line.text):
-            skipped.append(Skipped(f"{path}: {visible(line.text[:60])}", "left out by drop_text"))
+            skipped.append(Skipped(f"{path}: {escape_control_chars(line.text[:60])}", "left out by drop_text"))
             continue
         # named after all that it depends on, so that a cut line never stands for another
         content = f"{VERSION} {picture.resolve()} {changed} {line.polygon.tolist()}"
@@ -185,9 +185,10 @@ def _cut_page(
                 page = read_image(picture) if page is None else page
                 content = _stored(_cut(page, line.polygon * page.shape[1::-1]))
             except InputError as error:
-                skipped.append(Skipped(f"{path}: {visible(line.text[:60])}", str(error).removeprefix(f"{picture}: ")))
+                source = f"{path}: {escape_control_chars(line.text[:60])}"
+                skipped.append(Skipped(source, str(error).removeprefix(f"{picture}: ")))
                 continue
-            write_whole(cut_path, content)
+            write_atomic(cut_path, content)
         samples.append(Sample(str(cut_path), line.text, found[0] if found else "", path.stem))
     return samples, skipped
 
@@ -196,7 +197,7 @@ def _pattern(text: str, name: str) -> re.Pattern | None:
     try:
         return re.compile(text) if text else None
     except (re.error, OverflowError, RecursionError) as error:
-        raise InputError(f"{name}: {brief(text)} is not a regular expression ({error})") from None
+        raise InputError(f"{name}: {abbreviate(text)} is not a regular expression ({error})") from None
 
 
 def read_alto(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..utils.files import whole_file
+from ..utils.files import atomic_path
 
 
 class Sample(NamedTuple):
@@ -50,7 +50,7 @@ def without_contradictions(samples: Iterable[Sample]) -> tuple[list[Sample], lis
 
 def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
     """Write `source,reason` rows."""
-    with whole_file(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
+    with atomic_path(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(Skipped._fields)
         writer.writerows(skipped)

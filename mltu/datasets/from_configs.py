@@ -12,7 +12,7 @@ from ..utils.errors import InputError
 from .alto import read_alto
 from .base import Sample, Skipped, without_contradictions
 from .iam import read_iam
-from .splits import PUBLISHED_SPLITS, left_out, list_split, published_split, random_split, shared_writers
+from .splits import PUBLISHED_SPLITS, list_split, published_split, random_split, shared_writers, unassigned
 from .synthetic import generate_lines
 from .table import read_table
 
@@ -107,7 +107,7 @@ def split_samples(configs: Any, samples: Sequence[Sample]) -> tuple[dict[str, li
         train, val = random_split(samples, configs.train_fraction, configs.seed)
         return {"train": train, "val": val}, skipped
     if not configs.val_path:
-        skipped = left_out(samples, parts)
+        skipped = unassigned(samples, parts)
     shared = shared_writers(parts)
     if shared and configs.split in PUBLISHED_SPLITS:
         print(f"Note: {len(shared)} writers or images are on two sides of the published split, such as {shared[0]}.")

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..utils.errors import InputError, visible
+from ..utils.errors import InputError, escape_control_chars
 from ..utils.image_utils import IMAGE_ENDINGS
 from ..utils.progress import ProgressBar
 from .base import Sample, Skipped, normalize_text
@@ -130,7 +130,7 @@ def read_iam(root: str | Path, unit: str = "sentences", keep_err: bool = False) 
         fields = row.split(" ", before_text)
         source = f"{table}:{number}"
         if len(fields) <= before_text or fields[remark] not in ("ok", "err"):
-            skipped.append(Skipped(source, f"malformed row: {visible(row[:60])}"))
+            skipped.append(Skipped(source, f"malformed row: {escape_control_chars(row[:60])}"))
             continue
         name, text = fields[0], normalize_text(fields[-1].replace("|", " "))
         if fields[remark] == "err" and not keep_err:
@@ -138,7 +138,7 @@ def read_iam(root: str | Path, unit: str = "sentences", keep_err: bool = False) 
         elif not text:
             skipped.append(Skipped(source, "no text"))
         elif name not in images:
-            skipped.append(Skipped(source, f"no image: {visible(name[:60])}.png below {root}"))
+            skipped.append(Skipped(source, f"no image: {escape_control_chars(name[:60])}.png below {root}"))
         else:
             form = "-".join(name.split("-")[:2])
             samples.append(Sample(str(images[name]), text, writers.get(form, ""), form))

@@ -161,7 +161,7 @@ def _by_ids(samples: Sequence[Sample], ids: Mapping[str, set[str]], what: str) -
     return parts
 
 
-def left_out(samples: Sequence[Sample], parts: Mapping[str, Sequence[Sample]]) -> list[Skipped]:
+def unassigned(samples: Sequence[Sample], parts: Mapping[str, Sequence[Sample]]) -> list[Skipped]:
     """The samples that a split by ids puts nowhere."""
     used = {sample for part in parts.values() for sample in part}
     return [Skipped(sample.image, "on no side of the split") for sample in samples if sample not in used]

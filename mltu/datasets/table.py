@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..utils.errors import InputError, visible
-from ..utils.files import whole_file
+from ..utils.errors import InputError, escape_control_chars
+from ..utils.files import atomic_path
 from .base import Sample, Skipped, normalize_text
 
 # names that a header may use, lower case; "0" and "1" head the tables of the mltu library
@@ -97,7 +97,11 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
             skipped.append(Skipped(f"{path}:{number}", "no text" if image else "no image"))
             continue
         if _leads_out(image):
-            skipped.append(Skipped(f"{path}:{number}", f"{visible(image[:60])}: leads out by ..; write the whole path"))
+            skipped.append(
+                Skipped(
+                    f"{path}:{number}", f"{escape_control_chars(image[:60])}: leads out by ..; write the whole path"
+                )
+            )
             continue
         samples.append(Sample(_resolve(image, path.parent), text, writer, form))
     if not samples:
@@ -135,7 +139,7 @@ def write_table(path: str | Path, samples: Iterable[Sequence], index: bool = Fal
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
+    with atomic_path(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow((["index"] if index else []) + list(Sample._fields))
         for number, sample in enumerate(samples):

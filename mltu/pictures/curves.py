@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..utils.files import whole_file
+from ..utils.files import atomic_path
 
 COLORS = {"loss": "C0", "CER": "C1", "WER": "C2"}
 MAX_PERCENT = 110  # higher error rates, of the first epochs, are drawn there
@@ -38,7 +38,7 @@ def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()
-    with whole_file(path) as unfinished:
+    with atomic_path(path) as unfinished:
         figure.savefig(unfinished, format="png")
 
 
@@ -63,5 +63,5 @@ def save_sweep(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     if losses and max(losses) > 5 * min(losses) > 0:
         axes.set_yscale("log")
     axes.grid(alpha=0.3)
-    with whole_file(path) as unfinished:
+    with atomic_path(path) as unfinished:
         figure.savefig(unfinished, format="png")

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from ..dataProvider import DataProvider
-from ..utils.files import whole_file
+from ..utils.files import atomic_path
 from .export import Model2onnx
 from .failures import BadLoss
 from .model_utils import inference_model
@@ -150,7 +150,7 @@ class SaveBest(keras.callbacks.Callback):
         Raises:
             OSError: it cannot be written; the file before is still there.
         """
-        with whole_file(self.path, durable=True, ending=".keras") as unfinished:
+        with atomic_path(self.path, durable=True, ending=".keras") as unfinished:
             inference_model(self.model).save(unfinished)
 
 

@@ -12,7 +12,7 @@ from ..pictures.curves import save_sweep
 from ..pictures.sheets import sheet
 from ..run_folder import RunFolder
 from ..utils.errors import InputError
-from ..utils.files import write_whole
+from ..utils.files import write_atomic
 from ..utils.image_utils import write_png
 from .callbacks import EpochNumber, LearningRateSweep
 from .dataProvider import DataProvider
@@ -54,7 +54,7 @@ def find_learning_rate(configs: Any, folder: RunFolder, model: keras.Model, trai
         train.for_keras(), epochs=epochs, callbacks=[EpochNumber(train), sweep], shuffle=False, verbose=verbosity()
     )
     steps = [f"{rate:.6g},{loss:.6g}\n" for rate, loss in zip(sweep.rates, sweep.losses, strict=True)]
-    write_whole(folder.sweep_table, "".join(["learning_rate,loss\n", *steps]).encode())
+    write_atomic(folder.sweep_table, "".join(["learning_rate,loss\n", *steps]).encode())
     suggestion = sweep.suggestion()
     save_sweep(sweep.rates, sweep.losses, suggestion, folder.sweep_picture)
     if not suggestion:

@@ -21,7 +21,7 @@ from ..line_input import LineInput
 from ..recognizer import LineRecognizer
 from ..run_folder import RunFolder
 from ..utils.errors import InputError
-from ..utils.files import whole_file
+from ..utils.files import atomic_path
 from ..utils.image_utils import read_image
 from ..utils.text_utils import ctc_decoder
 from . import recurrent  # noqa: F401 - registers the layers of saved models
@@ -92,7 +92,7 @@ class Model2onnx(keras.callbacks.Callback):
         model = float32_copy(model)
         sides = [side or 128 for side in model.input_shape[1:]]
         model.predict_on_batch(np.zeros((1, *sides), np.float32))  # Keras exports only what was called
-        with whole_file(Path(onnx_model_path)) as unfinished:
+        with atomic_path(Path(onnx_model_path)) as unfinished:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # of how Keras asks for numpy's older names
                 model.export(unfinished, format="onnx", verbose=False, opset_version=ONNX_OPSET)

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from ..configs import nearest
+from ..configs import suggestion
 from ..utils.errors import InputError
 
 
@@ -28,7 +28,7 @@ def activation_layer(layer: keras.KerasTensor, activation: str = "relu", alpha: 
         return layers.LeakyReLU(negative_slope=alpha)(layer)
     names = [name for name in dir(keras.activations) if not name.startswith("_")]
     if activation not in names or activation in ("get", "serialize", "deserialize", "glu"):  # glu halves the channels
-        raise InputError(f"activation: Keras has none called {activation!r}{nearest(activation, names)}")
+        raise InputError(f"activation: Keras has none called {activation!r}{suggestion(activation, names)}")
     return layers.Activation(activation)(layer)
 
 

@@ -13,7 +13,7 @@ import keras
 
 from ..run_folder import RunFolder
 from ..utils.errors import InputError
-from ..utils.files import whole_file, write_whole
+from ..utils.files import atomic_path, write_atomic
 from .callbacks import Clock
 from .dataProvider import DataProvider
 
@@ -176,7 +176,7 @@ class RunState(keras.callbacks.Callback):
         writer = csv.DictWriter(rows, list(self.epochs[-1]), extrasaction="ignore")
         writer.writeheader()
         writer.writerows(self.epochs)
-        write_whole(self.folder.epochs, rows.getvalue().encode())
+        write_atomic(self.folder.epochs, rows.getvalue().encode())
 
     def save(self) -> None:
         """Save the state between two batches or epochs.
@@ -188,7 +188,7 @@ class RunState(keras.callbacks.Callback):
             self.model.jax_state_sync()
         self.folder.state.mkdir(parents=True, exist_ok=True)
         name = f"epoch-{len(self.epochs)}" + (f"-batch-{self.batches}" if self.batches else "") + self.WEIGHTS
-        with whole_file(self.folder.state / name, durable=True, ending=self.WEIGHTS) as unfinished:
+        with atomic_path(self.folder.state / name, durable=True, ending=self.WEIGHTS) as unfinished:
             self.model.save_weights(unfinished)
         # between epochs they are not needed, and of several workers all would have to read them
         metrics = self._metric_values() if self.batches else []
@@ -211,7 +211,7 @@ class RunState(keras.callbacks.Callback):
             "metrics": [keras.ops.convert_to_numpy(variable).tolist() for variable in metrics],
             "swapped": any(getattr(watcher, "swapped", False) for watcher in self.watchers),
         }
-        write_whole(self.folder.state_table, json.dumps(state).encode(), durable=True)
+        write_atomic(self.folder.state_table, json.dumps(state).encode(), durable=True)
         self._saved_at = time.monotonic()
         for old in self.folder.state.glob(f"*{self.WEIGHTS}"):
             if old.name != name:

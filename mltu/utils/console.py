@@ -33,7 +33,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from .errors import CommandError, visible
+from .errors import CommandError, escape_control_chars
 
 INTERRUPTED = 130  # exit code, as shells report a program that Ctrl-C ended
 
@@ -122,7 +122,7 @@ def print_error(message: object) -> None:
     """Print a message of the running command to standard error in one line, above any progress bar."""
     from tqdm import tqdm  # here, as it must not delay guard_imports
 
-    tqdm.write(f"{_program}: {visible(str(message))}", file=sys.stderr)
+    tqdm.write(f"{_program}: {escape_control_chars(str(message))}", file=sys.stderr)
 
 
 def print_utf8() -> None:

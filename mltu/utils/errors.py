@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 LINE_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # and other characters that a terminal would obey
-LONGEST = 1000  # characters of a message; longer ones lose their middle
+MAX_MESSAGE = 1000  # characters of a message; longer ones lose their middle
 
 
-def visible(text: str) -> str:
+def escape_control_chars(text: str) -> str:
     """A text with its control characters written out, as \\n."""
     return LINE_BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
@@ -24,9 +24,9 @@ class CommandError(Exception):
     at_once = False  # end the process without its usual clean-up, which could wait for something that is lost
 
     def __init__(self, message: str) -> None:
-        text = visible(message)
-        if len(text) > LONGEST:
-            text = f"{text[: LONGEST - 300]} ... {text[-290:]}"
+        text = escape_control_chars(message)
+        if len(text) > MAX_MESSAGE:
+            text = f"{text[: MAX_MESSAGE - 300]} ... {text[-290:]}"
         super().__init__(text)
 
 

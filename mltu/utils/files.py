@@ -18,7 +18,7 @@ MIN_FREE = 65_536  # bytes; a disk with less free space counts as full
 
 
 @contextmanager
-def whole_file(path: str | Path, durable: bool = False, ending: str = "") -> Iterator[Path]:
+def atomic_path(path: str | Path, durable: bool = False, ending: str = "") -> Iterator[Path]:
     """A path beside `path` to write to, which takes the place of `path` at the end of the block.
 
     So `path` is either as before or complete, whenever the program is stopped.
@@ -63,13 +63,13 @@ def _flush(path: Path) -> None:
         os.close(file)
 
 
-def write_whole(path: str | Path, content: bytes, durable: bool = False) -> None:
-    """Write a file by :func:`whole_file`.
+def write_atomic(path: str | Path, content: bytes, durable: bool = False) -> None:
+    """Write a file by :func:`atomic_path`.
 
     Raises:
         OSError: the file cannot be written.
     """
-    with whole_file(path, durable) as unfinished:
+    with atomic_path(path, durable) as unfinished:
         unfinished.write_bytes(content)
 
 

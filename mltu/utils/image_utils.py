@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 
 from .errors import InputError
-from .files import write_whole
+from .files import write_atomic
 
 MIN_SIDE = 3  # pixels; a comma cut out of a page is larger
 MAX_SIDE = 32_000  # pixels; OpenCV's warps end at 32,767
@@ -299,4 +299,4 @@ def write_png(path: Path, image: np.ndarray) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    write_whole(path, cv2.imencode(".png", image)[1].tobytes())
+    write_atomic(path, cv2.imencode(".png", image)[1].tobytes())

@@ -319,7 +319,7 @@ def test_Results_a_source_is_done_when_its_first_page_is_there(tmp_path):
 
 def test_Results_the_first_page_is_written_last(tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr("mltu.outputs.write_whole", lambda path, content: written.append(path.name))
+    monkeypatch.setattr("mltu.outputs.write_atomic", lambda path, content: written.append(path.name))
     with Results(str(tmp_path), "alto", ["in/a.tif", "in/b.tif"], print) as results:
         results.write("in/a.tif", pages("in/a.tif", 3))
     assert sorted(written) == ["a.xml", "a_2.xml", "a_3.xml"]

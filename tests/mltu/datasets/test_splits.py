@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mltu.datasets import Sample, left_out, list_split, published_split, random_split, shared_writers
+from mltu.datasets import Sample, list_split, published_split, random_split, shared_writers, unassigned
 from mltu.utils.errors import InputError
 
 
@@ -132,4 +132,4 @@ def test_random_split_keeps_a_form_with_its_writer():
 
 def test_unassigned_names_samples_on_no_list():
     samples = make(["a", "b", "c"])
-    assert [entry.source for entry in left_out(samples, {"train": samples[:1], "val": samples[2:]})] == ["1.png"]
+    assert [entry.source for entry in unassigned(samples, {"train": samples[:1], "val": samples[2:]})] == ["1.png"]

@@ -1,4 +1,4 @@
-from mltu.utils.errors import LONGEST, InputError
+from mltu.utils.errors import MAX_MESSAGE, InputError
 
 
 def test_InputError_is_one_line_whatever_it_quotes():
@@ -7,6 +7,6 @@ def test_InputError_is_one_line_whatever_it_quotes():
 
 def test_InputError_keeps_both_ends_of_a_long_message():
     message = str(InputError("a.csv: " + "x" * 100_000 + "; write less"))
-    assert len(message) <= LONGEST
+    assert len(message) <= MAX_MESSAGE
     assert message.startswith("a.csv: xxx")
     assert message.endswith("xxx; write less")

@@ -9,18 +9,18 @@ from mltu.utils.errors import InputError
 from mltu.utils.files import (
     LOCK,
     as_utf8,
+    atomic_path,
     one_at_a_time,
     refuse_inputs,
-    whole_file,
-    write_whole,
+    write_atomic,
 )
 
 
 @pytest.mark.parametrize("durable", [False, True])
-def test_whole_file_takes_its_place_in_the_end(tmp_path, durable):
+def test_atomic_path_takes_its_place_in_the_end(tmp_path, durable):
     path = tmp_path / "a.csv"
     path.write_text("before")
-    with whole_file(path, durable) as unfinished:
+    with atomic_path(path, durable) as unfinished:
         unfinished.write_text("after")
         assert path.read_text() == "before"
         assert unfinished.parent == tmp_path
@@ -28,20 +28,20 @@ def test_whole_file_takes_its_place_in_the_end(tmp_path, durable):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_whole_file_may_have_another_ending_until_then(tmp_path):
-    with whole_file(tmp_path / "weights", ending=".keras") as unfinished:
+def test_atomic_path_may_have_another_ending_until_then(tmp_path):
+    with atomic_path(tmp_path / "weights", ending=".keras") as unfinished:
         assert unfinished.name == "weights.part.keras"
         unfinished.touch()
     assert (tmp_path / "weights").exists()
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_whole_file_leaves_the_file_as_it_was_after_an_error(tmp_path, error):
+def test_atomic_path_leaves_the_file_as_it_was_after_an_error(tmp_path, error):
     path = tmp_path / "a.csv"
     path.write_text("before")
 
     def write():
-        with whole_file(path) as unfinished:
+        with atomic_path(path) as unfinished:
             unfinished.write_text("aft")
             raise error
 
@@ -51,22 +51,22 @@ def test_whole_file_leaves_the_file_as_it_was_after_an_error(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_whole_file_names_a_full_disk_whatever_the_error(tmp_path, monkeypatch):
+def test_atomic_path_names_a_full_disk_whatever_the_error(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: usage(1 << 30, 1 << 30, 0))
     path = tmp_path / "a.h5"
-    with pytest.raises(OSError, match="No space left") as caught, whole_file(path):
+    with pytest.raises(OSError, match="No space left") as caught, atomic_path(path):
         raise RuntimeError("cannot write dataset")  # as a library may say
     assert caught.value.filename == str(path)
-    with pytest.raises(KeyboardInterrupt), whole_file(path):
+    with pytest.raises(KeyboardInterrupt), atomic_path(path):
         raise KeyboardInterrupt
 
 
-def test_write_whole_writes_bytes_or_raises(tmp_path):
-    write_whole(tmp_path / "a.bin", b"content")
+def test_write_atomic_writes_bytes_or_raises(tmp_path):
+    write_atomic(tmp_path / "a.bin", b"content")
     assert (tmp_path / "a.bin").read_bytes() == b"content"
     with pytest.raises(FileNotFoundError):
-        write_whole(tmp_path / "no folder" / "a.bin", b"content")
+        write_atomic(tmp_path / "no folder" / "a.bin", b"content")
 
 
 def test_one_at_a_time_keeps_others_out_of_the_folder_meanwhile(tmp_path):

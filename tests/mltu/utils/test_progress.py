@@ -37,3 +37,15 @@ def test_progress_bar_is_silent_about_short_work_in_a_log():
     for _ in ProgressBar(range(1000), file=file):
         pass
     assert file.getvalue() == ""
+
+
+def test_progress_bar_writes_whole_lines_between_messages():
+    file = io.StringIO()
+    with ProgressBar(total=2, file=file, desc="Reading", log_seconds=1e-9) as bar:
+        bar.update()
+        ProgressBar.write("a message", file=file)
+        bar.update()
+    lines = file.getvalue().splitlines()
+    assert lines.count("a message") == 1
+    assert all(line == "a message" or line.startswith("Reading:") for line in lines)
+    assert len(lines) <= 4  # not one more after the message
