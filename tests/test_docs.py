@@ -131,8 +131,13 @@ def test_a_flag_that_does_not_exist_is_an_error():
 
 
 @pytest.mark.parametrize("page", TOUR["PAGES"], ids=lambda page: page.name)
-def test_tour_has_the_line_counts_of_today(page):
-    assert TOUR["with_counts"](page) == page.read_text(encoding="utf-8"), "run python docs/tour.py"
+def test_tour_has_line_counts_that_are_about_right(page):
+    counts = [
+        [int(found["count"].replace(",", "")) for found in TOUR["COUNT"].finditer(text)]
+        for text in (page.read_text(encoding="utf-8"), TOUR["with_counts"](page))
+    ]
+    for written, counted in zip(*counts, strict=True):
+        assert written == pytest.approx(counted, rel=0.2), "run python docs/tour.py"
 
 
 def test_tour_counts_lines_of_files_and_folders(tmp_path, capsys):

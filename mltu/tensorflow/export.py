@@ -24,7 +24,7 @@ from ..utils.errors import InputError
 from ..utils.files import atomic_path
 from ..utils.image_utils import read_image
 from ..utils.text_utils import ctc_decoder
-from . import recurrent  # noqa: F401 - registers the layers of saved models
+from . import model_utils, recurrent  # noqa: F401 - register the layers of saved models
 from .dataProvider import DataProvider
 from .failures import TrainingError
 from .losses import CTCloss
