@@ -9,6 +9,7 @@ import numpy as np
 
 from ..run_folder import RunFolder
 from ..utils.errors import InputError
+from . import recurrent  # noqa: F401 - registers the layers of saved models
 from .model_utils import inference_model
 
 OUTPUT_LAYERS = ("output", "output_scores")  # of model.py, whose weights belong to classes; a network has one of them
