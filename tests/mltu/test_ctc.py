@@ -22,6 +22,7 @@ SEEDS = range(8)
 
 
 @given(st.lists(st.integers(0, 3), max_size=20))
+@settings(deadline=None)
 def test_collapse_path_equals_merging_then_dropping(path):
     expected = [label for label, _ in groupby(path) if label != 3]
     assert collapse_path(np.array(path, dtype=int), blank=3)[0].tolist() == expected
@@ -143,6 +144,7 @@ def spans_of(gaps_and_lengths):
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5)), max_size=12))
+@settings(deadline=None)
 def test_character_boundaries_rise_and_enclose_each_character(layout):
     spans = spans_of(layout)
     boundaries = character_boundaries(spans)
