@@ -88,7 +88,7 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     add("--min_confidence", metavar="P", type=float, default=0.0, help="mark less certain words with [?] [0]")
     add("--decoder", choices=("greedy", "beam"), help="[beam with --lm or --lexicon, else greedy]")
     add("--lm", metavar="FILE", help="model of python -m mltu.language_model, for --decoder beam")
-    add("--lexicon", metavar="FILE", help="word list, one a line; other words are less likely")
+    add("--lexicon", metavar="FILE", help="word list, one per line; other words are less likely")
     add("--lm_weight", metavar="W", type=float, default=LM_WEIGHT, help=f"of the language model [{LM_WEIGHT}]")
     add("--lexicon_cost", metavar="C", type=float, default=LEXICON_COST, help=f"of other words [{LEXICON_COST}]")
     add("--beam_width", metavar="N", type=int, default=BEAM_WIDTH, help=f"[{BEAM_WIDTH}]")

@@ -90,7 +90,7 @@ def lines_of(table: str) -> list[Sample]:
 
 
 def train_further(model: Path, recipe: str | Path = OWN_HAND, more: Sequence[str] = (), **settings: Any) -> None:
-    """Train the weights that ship further, by a recipe for own hands.
+    """Fine-tune the pretrained weights by a recipe for own hands.
 
     Args:
         model: folder of the run; an earlier one is replaced.
@@ -104,7 +104,7 @@ def train_further(model: Path, recipe: str | Path = OWN_HAND, more: Sequence[str
 
 
 def gemm_rate(threads: int, size: int = 1536, seconds: float = 1.5) -> float:
-    """Floating-point operations a second of a large float32 matrix product in ONNX Runtime."""
+    """Floating-point operations per second of a large float32 matrix product in ONNX Runtime."""
     import time
 
     import onnxruntime as ort

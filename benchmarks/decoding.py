@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--csv", default=str(ROOT / "samples" / "lines.csv"), help="table of lines [the samples]")
     parser.add_argument("--model", default="Models/pretrained", help="[Models/pretrained]")
     parser.add_argument("--lm", help="model of python -m mltu.language_model")
-    parser.add_argument("--lexicon", help="word list, one a line")
+    parser.add_argument("--lexicon", help="word list, one per line")
     parser.add_argument("--lm_weight", type=float, nargs="+", default=[LM_WEIGHT], help=f"[{LM_WEIGHT}]")
     parser.add_argument(
         "--character_bonus", type=float, nargs="+", default=[CHARACTER_BONUS], help=f"[{CHARACTER_BONUS}]"

@@ -3,7 +3,7 @@
     python benchmarks/own_hand.py --csv val.tsv --writers 0264 0146
 
 Half of a writer's lines, drawn at random, are for training by recipes/own_hand.yaml, the others are read by the
-weights that ship and by those trained further. The epoch is chosen by the training lines. The ratio is to the CER
+pretrained weights and by those trained further. The epoch is chosen by the training lines. The ratio is to the CER
 before. Written to benchmarks/results/own_hand.csv.
 """
 

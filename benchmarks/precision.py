@@ -3,9 +3,9 @@
     python benchmarks/precision.py --csv train.tsv --val val.tsv
     python benchmarks/precision.py --csv train.tsv --val val.tsv --precisions float32 mixed_float16     with a GPU
 
-The weights that ship are trained further by recipes/own_hand.yaml, each time with the same lines, order and random
+The pretrained weights are trained further by recipes/own_hand.yaml, each time with the same lines, order and random
 numbers; then the exported model, which computes in float32, reads the lines of `--val`. bfloat16 is quick only on CPUs
-with instructions for it. The ratio is to the lines trained a second in the first precision.
+with instructions for it. The ratio is to the lines trained per second in the first precision.
 Written to benchmarks/results/precision.csv.
 """
 

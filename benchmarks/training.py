@@ -1,4 +1,4 @@
-"""How fast the networks train: lines a second of one training step, the line network beside the reference.
+"""How fast the networks train: lines per second of one training step, the line network beside the reference.
 
     python benchmarks/training.py
     python benchmarks/training.py --precisions float32 mixed_float16      with a GPU

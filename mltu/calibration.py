@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from .loading.workers import map_ahead
 from .utils.errors import InputError
 from .utils.image_utils import read_image
 from .utils.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from .recognizer import LineRecognizer
 
 TEMPERATURES = np.geomspace(0.25, 8, 141)
 EXPONENTS = np.geomspace(0.25, 4, 113)
@@ -126,7 +129,7 @@ def _negative_log_likelihood(confidences: np.ndarray, correct: Sequence[bool]) -
     return -float(np.log(np.where(correct, confidences, 1 - confidences)).mean())
 
 
-def calibrate(model: Any, samples: Sequence[Sample]) -> dict[str, tuple[float, float]]:
+def calibrate(model: LineRecognizer, samples: Sequence[Sample]) -> dict[str, tuple[float, float]]:
     """Fit the confidences of a model to lines with their true texts, and store both numbers in its file.
 
     Args:

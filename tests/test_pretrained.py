@@ -1,4 +1,4 @@
-"""The weights that ship."""
+"""The pretrained weights."""
 
 import string
 

@@ -63,6 +63,21 @@ def test_call_turns_light_on_dark_over_and_pads_in_the_papers_color():
 
 
 @pytest.mark.parametrize("line_input", [GRAY_LINES, COLOR_LINES])
+def test_call_takes_all_kinds_of_arrays_alike(line_input, line_image):
+    def darkness(image):
+        return [round(float(half.mean())) for half in np.split(line_input(image), 2)]
+
+    bgr = cv2.cvtColor(line_image, cv2.COLOR_GRAY2BGR)
+    bgra = np.dstack([bgr, np.full_like(line_image, 255)])
+    see_through = np.dstack([np.zeros_like(bgr), 255 - line_image])
+    others = [line_image[..., None], bgr, bgra, see_through, line_image.astype(np.uint16) * 257, line_image / 255.0]
+    assert [darkness(other) for other in others] == [darkness(line_image)] * len(others)
+    assert darkness(bgr) != darkness(bgr // 2)
+    with pytest.raises(InputError, match="shape"):
+        line_input(np.zeros(5))
+
+
+@pytest.mark.parametrize("line_input", [GRAY_LINES, COLOR_LINES])
 def test_call_gives_what_training_reads(line_input, tmp_path):
     image = np.random.default_rng(0).integers(150, 256, (60, 210, 3)).astype(np.uint8)
     cv2.imwrite(str(tmp_path / "line.png"), image)

@@ -101,7 +101,7 @@ def test_write_report_tells_rates_speed_and_settings(tmp_path):
     assert "A & B" in text
     assert "Models/<x>" in text
     assert re.search(r"CER\s*10\.53\s%\s*0\.00 to [\d.]+\s%\s*2 of 19", text)
-    assert "3 lines in 1.5 seconds: 2.0 a second" in text
+    assert "3 lines in 1.5 seconds: 2.0 per second" in text
     assert rows(page.parent / "lines.csv")[:2] == [
         ["image", "text", "reading", "writer", "cer", "wer", "confidence"],
         ["missing.png", "abcd ef", "abxd ef", "", "0.142857", "0.500000", "0.500000"],
