@@ -79,7 +79,7 @@ class ModelConfigs(BaseModelConfigs):
     height: int = setting(96, at_least=16)  # image height, pixels
     width: int = setting(1408, TEXTS, at_least=16)  # image width, pixels; shorter lines are padded, longer ones shrunk
     width_step: int = setting(128, at_least=16)  # architecture line: widths are multiples of this, pixels
-    steps_per_column: int = setting(2, at_least=1)  # architecture line: time steps per 8 pixels; 3 for dense writing
+    steps_per_column: int = setting(2, TEXTS, at_least=1)  # of line: time steps per 8 pixels; 3 for dense writing
     activation: str = "leaky_relu"  # leaky_relu (slope 0.1) or the name of a Keras activation
     dropout: float = setting(0.2, at_least=0, below=1)  # share of units dropped in training
     vocab: str = ""  # the characters to learn; empty: all that the data has

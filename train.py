@@ -29,7 +29,6 @@ if __name__ == "__main__":  # before the slow imports, so that Ctrl-C ends them 
     guard_imports("train.py")
 
 import argparse
-import hashlib
 import os
 import sys
 import warnings
@@ -50,7 +49,7 @@ from mltu.datasets.table import read_table
 from mltu.inferenceModel import write_int8
 from mltu.line_input import LineInput
 from mltu.preprocessors import DarkOnLight
-from mltu.run_folder import RunFolder
+from mltu.run_folder import RunFolder, lines_digest
 from mltu.tensorflow.devices import Devices, describe_backend, quickest_precision
 from mltu.tensorflow.failures import translated_failures
 from mltu.transformers import HeightLimit, ImagePadding, LabelIndexer, LabelPadding, LabelStepCheck
@@ -82,8 +81,8 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
     devices = Devices.start("none" if action in ACTIONS else configs.distribute, configs.replicas)
     writes = devices.is_chief and action != "overfit_batch"
     with (
-        translated_failures(folder, devices) as watched,
         folder.opened(resume, overwrite, writes) as saved,  # the state of a run that is resumed, else empty
+        translated_failures(folder, devices) as watched,
     ):
         # Data: samples, who of them is in training and who in validation, and what else is mixed in.
         samples, skipped = read_samples(configs)
@@ -91,21 +90,22 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
         mix, skipped_in_mix = read_mix(configs)
         from model import time_steps
 
+        initial = configs.initial() if configs.init_from and not saved else None
         line_input = LineInput.from_configs(configs)
-        steps = time_steps(line_input.widths, configs.height, configs.architecture, configs.steps_per_column)
+        steps_by_width = time_steps(line_input.widths, configs.height, configs.architecture, configs.steps_per_column)
         configs = configs.completed(
             [sample.text for part in (*parts.values(), *mix) for sample in part],
-            known_vocab=configs.initial().vocab if configs.init_from else "",
-            max_steps=max(steps.values()),
-            quickest_precision=quickest_precision() if configs.precision == "auto" else "",
+            known_vocab=initial.vocab if initial else "",
+            max_steps=max(steps_by_width.values()),
+            quickest_precision=quickest_precision() if configs.precision == "auto" else "auto",
         )
         if action == "overfit_batch":
             configs = replace(configs, dropout=0.0, augmentors=())
             parts, mix = {"train": parts["train"][: configs.batch_size]}, []
 
         # Batches: every sample is tried once, and what cannot be used is skipped.
-        providers, dropped = make_providers(configs, line_input, steps, parts, mix)
-        watched += providers.values()
+        providers, dropped = make_providers(configs, line_input, steps_by_width, parts, mix)
+        watched.extend(providers.values())
         skipped += [*unassigned, *skipped_in_mix, *dropped]
         if skipped:
             listed = writes and action not in SANITY_CHECKS
@@ -118,7 +118,13 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
                 from mltu.tensorflow.checks import CHECKS
 
                 return 0 if CHECKS[action](configs, folder, model, providers["train"]) else 1
-            if writes:
+            if saved:
+                folder.check_lines(saved, providers["train"].samples)
+            if initial:
+                from mltu.tensorflow.fine_tuning import load_initial_weights
+
+                load_initial_weights(model, configs.vocab, configs.init_from, initial.vocab)
+            if writes:  # nothing of an earlier run is replaced before all that can be wrong was found
                 folder.begin(
                     configs, providers, skipped, not resume, project=Path(__file__).parent, **describe_backend()
                 )
@@ -127,6 +133,11 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
                 return 0
 
             # Training, and results, which the chief alone writes.
+            if devices.is_chief:
+                from mltu.tensorflow.checks import draw_samples
+
+                draw_samples(providers["train"], folder)
+                model.summary(line_length=110)
             results = fit(configs, folder, model, providers, devices, saved)
             if devices.is_chief:
                 finish(configs, folder, line_input, providers, skipped, results)
@@ -139,7 +150,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
 def make_providers(
     configs: ModelConfigs,
     line_input: LineInput,
-    steps: Mapping[int, int],
+    steps_by_width: Mapping[int, int],
     parts: Mapping[str, Sequence[Sample]],
     mix: Sequence[Sequence[Sample]] = (),
 ) -> tuple[dict[str, DataProvider], list[Skipped]]:
@@ -148,7 +159,7 @@ def make_providers(
     Args:
         configs: of the run, completed.
         line_input: what the network takes.
-        steps: time steps that it makes of images of each width.
+        steps_by_width: time steps that it makes of images of each width.
         parts: samples of "train" and others; only "train" is shuffled and augmented.
         mix: samples of further datasets for training.
     """
@@ -156,13 +167,13 @@ def make_providers(
     from mltu.tensorflow.dataProvider import DataProvider
 
     varies = line_input.width_step is not None
-    common = DataProvider(
+    common = DataProvider(  # of which each part gets a copy with its own samples
         parts["train"],
         data_preprocessors=[line_input.reader, DarkOnLight(), *([HeightLimit(configs.height)] if varies else [])],
         transformers=[
             line_input.resizer,
             LabelIndexer(configs.vocab),
-            LabelStepCheck(steps),
+            LabelStepCheck(steps_by_width),
             LabelPadding(max_word_length=configs.max_text_length, padding_value=len(configs.vocab)),
         ],
         batch_postprocessors=[ImagePadding()] if varies else [],
@@ -181,7 +192,7 @@ def make_providers(
     providers |= {part: common.with_samples(samples) for part, samples in parts.items() if part != "train" and samples}
     dropped = [entry for provider in providers.values() for entry in provider.validate()]
     counts = ", ".join(f"{len(provider.samples)} {part}" for part, provider in providers.items())
-    print(f"Lines: {counts}. {len(configs.vocab)} characters, {max(steps.values())} time steps.")
+    print(f"Lines: {counts}. {len(configs.vocab)} characters, {max(steps_by_width.values())} time steps.")
     return providers, dropped
 
 
@@ -239,7 +250,7 @@ def fit(
         How it went: epochs, seconds, how it ended, and the values of the best epoch.
 
     Raises:
-        InputError: there are no weights to start from or to go on with.
+        InputError: the saved weights cannot be brought back.
         KeyboardInterrupt: a second Ctrl-C.
     """
     from keras.callbacks import EarlyStopping, ReduceLROnPlateau
@@ -248,18 +259,13 @@ def fit(
     from mltu.tensorflow import monitoring
     from mltu.tensorflow.run_state import RunState
 
-    if configs.init_from and not saved:
-        from mltu.tensorflow.fine_tuning import load_initial_weights
-
-        load_initial_weights(model, configs.vocab, configs.init_from, configs.initial().vocab)
     train, val = providers["train"], providers["val"]
-    lines = "\n".join(f"{Path(sample.image).name}\t{sample.text}" for sample in train.samples)
     clock = devices.clock(60 * configs.max_minutes, saved.get("seconds", 0.0))
-    state = RunState(folder, clock, hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest())
+    state = RunState(folder, clock, lines_digest(train.samples))
     best, interrupt = steering.SaveBest(folder.weights), devices.interrupt(state.save)
     if configs.schedule == "cosine":
-        steps = (len(train) * configs.train_epochs, len(train))
-        rates = [steering.WarmupCosine(configs.learning_rate, configs.warmup_steps, *steps, clock)]
+        total_steps = len(train) * configs.train_epochs
+        rates = [steering.WarmupCosine(configs.learning_rate, configs.warmup_steps, total_steps, len(train), clock)]
     else:
         score = {"monitor": "val_score", "mode": "min", "verbose": 1}
         fall = {"factor": configs.lr_factor, "patience": configs.lr_patience, "min_lr": 1e-6}
@@ -367,7 +373,7 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
     return given, ModelConfigs.from_flags(settings, given.config, given.resume)
 
 
-@command("train.py", stopped="stopped; where a model.keras was saved, --export_only DIR exports it")
+@command("train.py", "stopped; where a model.keras was saved, --export_only DIR exports it", prints_results=False)
 def main(args: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

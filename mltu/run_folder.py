@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -10,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .configs import BaseModelConfigs
-from .datasets.base import Skipped, write_skipped
+from .datasets.base import Sample, Skipped, write_skipped
 from .utils.errors import InputError
-from .utils.files import LOCK, write_atomic
+from .utils.files import write_atomic
 from .utils.machine import processor_field
+
+LOCK = ".run.lock"  # not that of files.one_at_a_time, which a reader of data may need in the same folder
 
 
 class RunFolder:
@@ -53,7 +56,11 @@ class RunFolder:
         self.onnx = self.path / "model.onnx"
         self.failed_onnx = self.path / "model.failed.onnx"
         self.int8 = self.path / "model.int8.onnx"
-        self.products = tuple(vars(self).values())[1:]
+        self.products = (
+            *(self.configs, self.record, self.train, self.val, self.test, self.skipped, self.bad_batch, self.epochs),
+            *(self.timing, self.curves, self.log, self.readings, self.results, self.weights, self.onnx),
+            *(self.failed_onnx, self.int8),
+        )
         # Output files of sanity checks, and what runs keep for themselves.
         self.samples = self.path / "samples.png"
         self.sweep_table, self.sweep_picture = self.path / "find_lr.csv", self.path / "find_lr.png"
@@ -82,20 +89,27 @@ class RunFolder:
         if not writes:
             yield self.read_state() if resume else {}
             return
+        if resume:
+            self._check_state()
+        made: list[Path] = []  # the folders that were not there before, the innermost first
         if not resume:
             self._check(overwrite)
+            made = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(parents=True, exist_ok=True)
-        with reserved(self.path):
-            try:
+        try:
+            with reserved(self.path):
                 if not resume:
                     self._check(overwrite)  # another run may have come first
                 yield self.read_state() if resume else {}
-            finally:
-                if {path.name for path in self.path.iterdir()} <= {LOCK}:
-                    shutil.rmtree(self.path, ignore_errors=True)
+        finally:
+            with suppress(OSError):  # where something is in a folder, it stays
+                if made and os.listdir(self.path) == [LOCK]:
+                    (self.path / LOCK).unlink()
+                for path in made:
+                    path.rmdir()
 
     def _check(self, overwrite: bool) -> None:
-        if not overwrite and any(path.exists() for path in self.products):
+        if not overwrite and any(path.exists() for path in (*self.products, self.tensorboard, self.state)):
             raise InputError(f"{self.path}: holds an earlier run; choose another --model_path, or add --overwrite")
         there = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
         if not there.is_dir() or not os.access(there, os.W_OK):
@@ -114,14 +128,31 @@ class RunFolder:
                 raise ValueError("it is not one, or of another version")
             return state
         except FileNotFoundError:
-            if self.weights.exists() and (self.results.exists() or not self.train.exists()):
-                raise InputError(
-                    f"{self.path}: has no state to go on from; start another run from its weights with --init_from"
-                ) from None
+            self._check_state()
             print(f"{self.path}: stopped before anything was saved; training starts from the beginning")
             return {}
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: the state of the run cannot be read ({error}); start it again") from None
+
+    def _check_state(self) -> None:
+        """Refuse to train a run anew that has ended, or weights that are not of a run here."""
+        ended = self.results.exists() or not self.train.exists()
+        if self.weights.exists() and ended and not self.state_table.exists():
+            raise InputError(
+                f"{self.path}: has no state to go on from; start another run from its weights with --init_from"
+            )
+
+    def check_lines(self, saved: Mapping[str, Any], samples: Sequence[Sample]) -> None:
+        """See to it that a resumed run goes on with the training lines that it began with.
+
+        Raises:
+            InputError: they are others.
+        """
+        if saved["data"] != lines_digest(samples):
+            raise InputError(
+                f"{self.state}: the training lines are no longer those that the run began with; bring them back, or "
+                "start another run from its weights with --init_from"
+            )
 
     def begin(
         self,
@@ -185,6 +216,12 @@ class RunFolder:
             }
         )
         write_atomic(self.record, (json.dumps(entries, indent=2) + "\n").encode())
+
+
+def lines_digest(samples: Sequence[Sample]) -> str:
+    """Digest of the names of images and the texts of samples, wherever their folder is."""
+    lines = "\n".join(f"{Path(sample.image).name}\t{sample.text}" for sample in samples)
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @contextmanager

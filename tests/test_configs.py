@@ -85,7 +85,7 @@ def test_resumable_settings_leave_network_and_data_alone():
     }
 
 
-def test_changing_texts_are_settings_of_the_data_and_the_width():
+def test_changing_texts_are_settings_of_the_data_and_of_time_steps():
     assert ModelConfigs.marked(TEXTS) == {
         "dataset",
         "data_path",
@@ -96,6 +96,7 @@ def test_changing_texts_are_settings_of_the_data_and_the_width():
         "fonts",
         "max_chars",
         "width",
+        "steps_per_column",
         "drop_text",
         "plain_quotes",
         "mix",

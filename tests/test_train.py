@@ -291,7 +291,7 @@ def test_main_draws_samples_and_suggests_a_learning_rate(trained_run, tmp_path, 
     assert tried == sorted(tried)
     assert tried[0] == pytest.approx(1e-6)
     assert cv2.imread(str(tmp_path / "a" / "find_lr.png")) is not None
-    assert sorted(path.name for path in (tmp_path / "a").iterdir() if path.name != ".lock") == [
+    assert sorted(path.name for path in (tmp_path / "a").iterdir() if path.name != ".run.lock") == [
         *("find_lr.csv", "find_lr.png", "samples.png"),
     ]
 

@@ -79,13 +79,16 @@ def overfit_batch(configs: Any, folder: RunFolder, model: keras.Model, train: Da
     def stop_when_learnt(epoch: int, logs: Mapping[str, float]) -> None:
         model.stop_training = logs["CER"] < OVERFIT_CER
 
-    history = model.fit(
-        repeated.for_keras(),
-        epochs=min(configs.train_epochs, OVERFIT_EPOCHS),
-        callbacks=[EpochNumber(repeated), keras.callbacks.LambdaCallback(on_epoch_end=stop_when_learnt)],
-        shuffle=False,
-        verbose=verbosity(),
-    ).history
+    try:
+        history = model.fit(
+            repeated.for_keras(),
+            epochs=min(configs.train_epochs, OVERFIT_EPOCHS),
+            callbacks=[EpochNumber(repeated), keras.callbacks.LambdaCallback(on_epoch_end=stop_when_learnt)],
+            shuffle=False,
+            verbose=verbosity(),
+        ).history
+    except Exception as error:
+        raise repeated.failure or error from None  # which TensorFlow hides in an error of its own
     steps = len(history["CER"]) * len(repeated)
     learnt = history["CER"][-1] < OVERFIT_CER
     verdict = "the set-up works" if learnt else "not learnt; check texts, image size and learning rate"

@@ -67,6 +67,8 @@ def translated_failures(folder: RunFolder, devices: Devices) -> Iterator[list[Da
             f"{error}, of {', '.join(str(line[0]) for line in lines)}: look at these lines, lower --learning_rate, "
             f"or use --precision float32{kept}"
         ) from None
+    except CommandError:
+        raise
     except Exception as error:
         failure = next((provider.failure for provider in providers if provider.failure), None)
         if failure:  # which TensorFlow hides in an error of its own

@@ -30,14 +30,16 @@ def load_initial_weights(model: keras.Model, vocab: str, init_from: str | Path, 
     Raises:
         InputError: there are no weights, or they are those of another network.
     """
-    path = RunFolder(init_from).weights
+    path, model = RunFolder(init_from).weights, inference_model(model)
     shared = [
         (new, initial_vocab.index(character)) for new, character in enumerate(vocab) if character in initial_vocab
     ]
     new, old = np.array([*shared, (len(vocab), len(initial_vocab))]).T  # the blank comes last
     try:
         other = keras.models.load_model(path, compile=False)
-        for layer, source in zip(inference_model(model).layers, other.layers, strict=True):
+        # layers without weights differ: only networks of several steps per column reshape their output
+        ours, theirs = ([layer for layer in network.layers if layer.weights] for network in (model, other))
+        for layer, source in zip(ours, theirs, strict=True):
             weights = source.get_weights()
             if layer.name in OUTPUT_LAYERS:
                 values = []

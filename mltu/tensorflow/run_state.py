@@ -30,7 +30,7 @@ class RunState(keras.callbacks.Callback):
     Args:
         folder: of the run.
         clock: of the run.
-        data: stands for the training lines, such as a digest: the same when the run goes on.
+        data: digest of the training lines, see :meth:`mltu.run_folder.RunFolder.check_lines`.
     """
 
     WEIGHTS = ".weights.h5"
@@ -73,15 +73,10 @@ class RunState(keras.callbacks.Callback):
             How many epochs are over.
 
         Raises:
-            InputError: the weights are gone, damaged, or those of another network, or the lines are others.
+            InputError: the weights are gone, damaged, or those of another network.
         """
         if not saved:
             return 0
-        if saved["data"] != self.data:
-            raise InputError(
-                f"{self.folder.state}: the training lines are no longer those that the run began with; bring them "
-                "back, or start another run from its weights with --init_from"
-            )
         if saved["batches"] and not within_epochs:
             raise InputError(
                 f"{self.folder.path}: stopped within an epoch, where only one device can go on; --distribute none"

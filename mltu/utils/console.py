@@ -56,12 +56,16 @@ def _end_at_once(number: int, frame: object) -> None:
     os._exit(INTERRUPTED)
 
 
-def command(program: str, stopped: str = "stopped") -> Callable[[Callable[..., int | None]], Callable[..., int]]:
+def command(
+    program: str, stopped: str = "stopped", prints_results: bool = True
+) -> Callable[[Callable[..., int | None]], Callable[..., int]]:
     """Decorate the main function of a command: it returns the exit code, and reports its errors in one line each.
 
     Args:
         program: name of the command, with which its messages begin.
         stopped: what Ctrl-C is answered with.
+        prints_results: standard output is all that the command makes, so that it is done when its reader has seen
+            enough; else that is an error.
     """
 
     def decorate(main: Callable[..., int | None]) -> Callable[..., int]:
@@ -84,7 +88,7 @@ def command(program: str, stopped: str = "stopped") -> Callable[[Callable[..., i
                     os._exit(error.exit_code)
                 return error.exit_code
             except OSError as error:
-                if isinstance(error, BrokenPipeError) and _reader_left():
+                if prints_results and isinstance(error, BrokenPipeError) and _reader_left():
                     return 0
                 print_error(f"{error.filename or 'writing'}: {error.strerror or error}")
                 return 2

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from mltu.run_folder import RunFolder, git_state, reserved
+from mltu.datasets import Sample
+from mltu.run_folder import RunFolder, git_state, lines_digest, reserved
 from mltu.utils.errors import InputError
 
 
@@ -19,6 +20,33 @@ def test_opened_leaves_nothing_where_nothing_was_written(folder):
     with pytest.raises(RuntimeError), folder.opened():
         raise RuntimeError
     assert not folder.path.exists()
+
+
+def test_opened_leaves_folders_that_were_there_before(folder, tmp_path):
+    with folder.opened():
+        pass
+    assert list(tmp_path.iterdir()) == []  # not even the folder around it
+    folder.path.mkdir(parents=True)
+    with folder.opened():
+        pass
+    assert folder.path.is_dir()
+
+
+@pytest.mark.parametrize("name", ["logs", "state"])
+def test_opened_refuses_folders_that_a_run_would_replace(folder, name):
+    kept = folder.path / name / "of the user.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("x")
+    with pytest.raises(InputError, match="holds an earlier run"):
+        folder.opened().__enter__()
+    assert kept.exists()
+
+
+def test_check_lines_knows_names_and_texts(folder):
+    samples = [Sample("here/a.png", "text")]
+    folder.check_lines({"data": lines_digest(samples)}, [Sample("there/a.png", "text", "writer")])
+    with pytest.raises(InputError, match="no longer those that the run began with"):
+        folder.check_lines({"data": lines_digest(samples)}, [Sample("here/a.png", "other")])
 
 
 def test_opened_keeps_what_was_written_and_refuses_to_overwrite_it(folder):
@@ -77,6 +105,7 @@ def test_resuming_weights_without_a_state_is_refused(folder, listed):
     with pytest.raises(InputError, match=r"no state to go on from; .* --init_from"):
         folder.opened(resume=True).__enter__()
     assert folder.weights.read_bytes() == b"trained for days"
+    assert {path.name for path in folder.path.iterdir()} <= {"model.keras", "train.csv", "results.json"}  # no lock
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"counters": {}}', "[" * 100_000, "\udcff"])

@@ -37,6 +37,14 @@ def test_load_initial_weights_keeps_those_of_characters_of_both_vocabularies(ear
     assert not np.allclose(after[:, 1] - after[:, 3], before[:, 1] - before[:, 3], atol=1e-2)
 
 
+def test_load_initial_weights_takes_one_step_per_column_for_several(tmp_path):
+    earlier = network(OLD_VOCAB, 0, steps_per_column=1)
+    earlier.save(tmp_path / "model.keras")
+    model = network(OLD_VOCAB, 1)
+    load_initial_weights(model, OLD_VOCAB, tmp_path, OLD_VOCAB)
+    assert log_probabilities(model)[0::2] == pytest.approx(log_probabilities(earlier), abs=1e-4)
+
+
 def test_load_initial_weights_puts_new_steps_between_the_old_ones(earlier_run):
     folder, earlier = earlier_run
     model = network(OLD_VOCAB, 1, steps_per_column=3)

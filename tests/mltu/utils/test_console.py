@@ -185,6 +185,22 @@ def test_command_ends_well_if_the_reader_of_its_output_left(script, count, unbuf
     assert process.returncode == 0
 
 
+@pytest.mark.skipif(os.name != "posix", reason="closes the other end of a pipe")
+def test_command_that_makes_more_than_its_output_reports_that_the_reader_left(script):
+    reading, writing = os.pipe()
+    os.close(reading)
+    body = """
+    @command("slow.py", prints_results=False)
+    def train():
+        print("a line of progress", flush=True)
+    sys.exit(train())
+    """
+    process = script(body=body)(stdout=writing)
+    os.close(writing)
+    assert process.communicate(timeout=60)[1] == b"slow.py: writing: Broken pipe\n"
+    assert process.returncode == 2
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_command_reports_a_full_disk_behind_its_output(script, unbuffered):
