@@ -208,7 +208,7 @@ def test_read_alto_attacks_end_soon_and_do_not_stop_the_others(collection, tmp_p
         "32 MB",
         "folder",
         "no such file",
-        "no ordinary",
+        "not an ordinary",
     ):
         assert reason in reasons
 
