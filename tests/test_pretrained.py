@@ -28,8 +28,8 @@ def test_pretrained_reads_the_samples_alone_as_in_any_batch(model):
     assert get_cer(together, [sample.text for sample in SAMPLES]) < 0.35
 
 
-def test_pretrained_knows_ascii_french_letters_and_quotes(model):
-    wanted = string.printable[:95] + "àâçéèêëîïôœùûüÿæÀÂÇÉÈÊËÎÏÔŒÙÛÜŸÆ«»‘’“”–—…"
+def test_pretrained_knows_ascii_and_french_and_german_letters(model):
+    wanted = string.printable[:95] + "àâçéèêëîïôœùûüÿæÀÂÇÉÈÊËÎÏÔŒÙÛÜŸÆ«»äöüßÄÖÜ"
     assert not set(wanted) - set(model.char_list)
 
 
