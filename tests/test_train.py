@@ -382,8 +382,10 @@ def test_main_resumes_a_run_killed_again_and_again_to_the_same_end(recipe, tmp_p
 
 def test_main_starts_from_the_weights_of_another_run_and_ends_in_time(recipe, tmp_path, line_run, capsys):
     flags = [*recipe, "--train_epochs", "500", "--max_minutes", "0.02"]
-    assert main([*flags, "--height", "64", "--init_from", str(line_run), "--model_path", str(tmp_path / "a")]) == 2
-    assert "was trained with another height" in capsys.readouterr().err
+    other = ["--architecture", "reference", "--init_from", str(line_run), "--model_path", str(tmp_path / "a")]
+    assert main([*flags, *other]) == 2
+    assert "was trained with another architecture" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
     assert main([*flags, "--model_path", str(tmp_path / "b")]) == 0
     results = json.loads((tmp_path / "b" / "results.json").read_text())
     assert results["ended"] == "0.02 minutes over"

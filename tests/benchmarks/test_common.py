@@ -68,7 +68,7 @@ def test_every_benchmark_measures(line_run, tmp_path):
     found = common.measure("benchmarks/reading.py", {**shared, "model": str(line_run), "lines": 2})
     assert found["lines_per_second"] > 0
     assert 0 < found["median_ms"] <= found["p95_ms"]
-    assert 0 < found["share_of_gemm"] < 1
+    assert found["share_of_gemm"] > 0  # both rates are timed apart, so on a busy machine it may exceed 1
     assert found["memory_mb"] > 10
     options = {**shared, "network": "line", "cache": True, "loader": "processes", "workers": 2}
     options |= {"batch": 2, "epochs": 2}

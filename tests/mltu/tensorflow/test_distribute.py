@@ -154,4 +154,4 @@ def test_read_cluster_puts_a_chief_before_the_workers(monkeypatch):
 def test_start_refuses_other_backends(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(InputError, match="needs KERAS_BACKEND=tensorflow"):
-        start("mirrored")
+        start("mirrored", 0)
