@@ -112,7 +112,7 @@ def show(rows: Sequence[Sequence[str]]) -> None:
 
 
 def parse(args: Sequence[str] | None, targets: Mapping[str, Target]) -> argparse.Namespace:
-    parser = ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__, prog="fuzz")
     add = parser.add_argument
     add("--seconds", metavar="N", type=float, default=60.0, help="of all readers together [60]")
     add("--inputs", metavar="N", type=int, default=0, help="for each reader, in place of --seconds")
