@@ -60,7 +60,7 @@ def rounds(
         for case, results in zip(cases, found, strict=True):
             results.append(run(case))
     return [
-        {**case, **{name: statistics.median(one[name] for one in results) for name in results[0]}}
+        {**case, **{name: statistics.median(result[name] for result in results) for name in results[0]}}
         for case, results in zip(cases, found, strict=True)
     ]
 
@@ -137,13 +137,13 @@ def onnx_flops(path: Path, height: int, width: int) -> float:
     model = onnx.load(path)
     counted = [node for node in model.graph.node if node.op_type in ("Conv", "MatMul", "Gemm", "LSTM")]
     names = {name for node in counted for name in (*node.input[:3], node.output[0]) if name}
-    shapes = {one.name: list(one.dims) for one in model.graph.initializer}
+    shapes = {weights.name: list(weights.dims) for weights in model.graph.initializer}
     # what no file says is seen by running it
-    known = {one.name for one in model.graph.output}
+    known = {output.name for output in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names - shapes.keys() - known)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     source = session.get_inputs()[0]
-    outputs = [one.name for one in session.get_outputs()]
+    outputs = [output.name for output in session.get_outputs()]
     values = session.run(outputs, {source.name: np.zeros((1, height, width, source.shape[3]), np.float32)})
     shapes |= {name: list(value.shape) for name, value in zip(outputs, values, strict=True)}
     total = 0.0

@@ -63,7 +63,7 @@ def main() -> None:
         left_out = read_table(tables["test"])[0]
         for weights, model in (("shipped", shipped), ("own hand", ImageToWordModel(folder / "model"))):
             rows.append({"writer": writer, "weights": weights, **rates(model, left_out)})
-    report("own_hand", rows, "cer", lambda row: next(one for one in rows if one["writer"] == row["writer"]))
+    report("own_hand", rows, "cer", lambda row: next(first for first in rows if first["writer"] == row["writer"]))
 
 
 if __name__ == "__main__":

@@ -56,13 +56,13 @@ class Page(NamedTuple):
     layout: str
 
 
-def overlap(one: np.ndarray, other: np.ndarray) -> float:
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union of two polygons, on pixels."""
-    both = np.concatenate([one, other])
+    both = np.concatenate([first, second])
     low = np.floor(both.min(axis=0))
     width, height = (np.ceil(both.max(axis=0)) - low).astype(int) + 1
     masks = []
-    for polygon in (one, other):
+    for polygon in (first, second):
         mask = np.zeros((height, width), np.uint8)
         cv2.fillPoly(mask, [np.rint(polygon - low).astype(np.int32)], 1)
         masks.append(mask.astype(bool))
@@ -72,7 +72,7 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
 def matches(found: Sequence[np.ndarray], true: Sequence[np.ndarray], least: float = 0.5) -> int:
     """How many true polygons have a found one of their own that overlaps them by at least `least` (IoU)."""
     pairs = sorted(
-        ((overlap(one, other), i, j) for i, one in enumerate(found) for j, other in enumerate(true)), reverse=True
+        ((overlap(line, other), i, j) for i, line in enumerate(found) for j, other in enumerate(true)), reverse=True
     )
     taken_found: set[int] = set()
     taken_true: set[int] = set()
@@ -115,7 +115,7 @@ def compose(samples: Sequence[Sample], layout: str, rng: np.random.Generator) ->
         parts = [list(samples[:half]), list(samples[half:])]
     elif layout == "margin note":
         by_length = sorted(samples, key=lambda sample: len(sample.text))
-        parts = [by_length[:3], [one for one in samples if one not in by_length[:3]]]
+        parts = [by_length[:3], [sample for sample in samples if sample not in by_length[:3]]]
     columns = [_column(part, rng) for part in parts]
     gap, margin = int(rng.integers(40, 120)), int(rng.integers(60, 160))
     height = max(column.shape[0] for column, _ in columns) + 2 * margin
@@ -209,12 +209,12 @@ def measure_pages(
             }
         )
     rows = []
-    for layout in (*dict.fromkeys(one["layout"] for one in counts), "all"):
-        chosen = [one for one in counts if layout in (one["layout"], "all")]
-        found, true, matched = (sum(one[name] for one in chosen) for name in ("found", "true", "matched"))
-        truths = [one["text"] for one in chosen]
-        cer = error_rate([one["read"] for one in chosen], truths)
-        of_lines = error_rate([one["read_lines"] for one in chosen], truths)
+    for layout in (*dict.fromkeys(page["layout"] for page in counts), "all"):
+        chosen = [page for page in counts if layout in (page["layout"], "all")]
+        found, true, matched = (sum(page[name] for page in chosen) for name in ("found", "true", "matched"))
+        truths = [page["text"] for page in chosen]
+        cer = error_rate([page["read"] for page in chosen], truths)
+        of_lines = error_rate([page["read_lines"] for page in chosen], truths)
         rows.append(
             {
                 "layout": layout,
@@ -256,7 +256,7 @@ def main() -> None:
             look.mkdir(parents=True, exist_ok=True)
         progress = ProgressBar(pages(), total=given.pages, desc=f"Reading ({kind})", unit="page")
         rows += [{"kind": kind, **row} for row in measure_pages(model, progress, change, look)]
-    report("pages", rows, "cer", lambda row: next(one for one in rows if one["layout"] == row["layout"]))
+    report("pages", rows, "cer", lambda row: next(first for first in rows if first["layout"] == row["layout"]))
 
 
 if __name__ == "__main__":

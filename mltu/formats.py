@@ -2,7 +2,7 @@
 
 Text, JSON and CSV of several pages stand one after the other in one file. JSON is JSON Lines, an object
 for each page on a line of its own, so a file that a run left unfinished can be read and continued. ALTO
-and PAGE hold one page a file.
+and PAGE hold one page per file.
 
     text    the lines; [?] follows a doubtful word
     json    all that is known, down to the alternatives of each character
@@ -67,8 +67,8 @@ def to_json(page: PageReading, min_confidence: float = 0.0) -> str:
         ...]}]}
     """
 
-    def part(line: LineReading, one: Word | Character) -> dict:
-        return {"text": one.text, "confidence": _round(one.confidence), "box": line.box_of(one)}
+    def part(line: LineReading, unit: Word | Character) -> dict:
+        return {"text": unit.text, "confidence": _round(unit.confidence), "box": line.box_of(unit)}
 
     lines = [
         {
@@ -83,8 +83,9 @@ def to_json(page: PageReading, min_confidence: float = 0.0) -> str:
                 for word in line.words
             ],
             "characters": [
-                part(line, one) | {"alternatives": [(text, _round(share)) for text, share in one.alternatives]}
-                for one in line.characters
+                part(line, character)
+                | {"alternatives": [(text, _round(share)) for text, share in character.alternatives]}
+                for character in line.characters
             ],
         }
         for line in page.lines
@@ -142,7 +143,9 @@ def _add_alto_line(block: Element, page: PageReading, name: str, line: LineReadi
     if not line.words:  # the schema asks for a String
         _add(element, "String", ID=f"{name}_word_1", CONTENT="", WC=_share(0.0), **_alto_place(page, line.box))
     previous = None
-    characters = iter([one for one in line.characters if not one.text.isspace()])  # those of the words
+    characters = iter(
+        [character for character in line.characters if not character.text.isspace()]
+    )  # those of the words
     for number, word in enumerate(line.words, start=1):
         if previous:
             gap = Word(" ", 1.0, previous.end, max(previous.end, word.start))
@@ -151,11 +154,13 @@ def _add_alto_line(block: Element, page: PageReading, name: str, line: LineReadi
         place = _alto_place(page, line.box_of(word))
         word_name = f"{name}_word_{number}"
         string = _add(element, "String", ID=word_name, CONTENT=word.text, WC=_share(word.confidence), **place)
-        for position, one in enumerate(islice(characters, len(word.text) if glyphs else 0), start=1):
-            place = _alto_place(page, line.box_of(one))
+        for position, character in enumerate(islice(characters, len(word.text) if glyphs else 0), start=1):
+            place = _alto_place(page, line.box_of(character))
             glyph_name = f"{word_name}_glyph_{position}"
-            glyph = _add(string, "Glyph", ID=glyph_name, CONTENT=one.text, GC=_share(one.confidence), **place)
-            for text, share in one.alternatives:
+            glyph = _add(
+                string, "Glyph", ID=glyph_name, CONTENT=character.text, GC=_share(character.confidence), **place
+            )
+            for text, share in character.alternatives:
                 _add(glyph, "Variant", CONTENT=text, VC=_share(share))
 
 
