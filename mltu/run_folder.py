@@ -89,10 +89,10 @@ class RunFolder:
         if not writes:
             yield self.read_state() if resume else {}
             return
-        if resume:
-            self._check_state()
         made: list[Path] = []  # the folders that were not there before, the innermost first
-        if not resume:
+        if resume:
+            self._check_state()  # before a lock is left in the folder
+        else:
             self._check(overwrite)
             made = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(parents=True, exist_ok=True)

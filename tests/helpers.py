@@ -112,3 +112,14 @@ def text_score(scorer, labels):
 def to_labels(text, vocab):
     """The class index of each character of a text."""
     return [vocab.index(character) for character in text]
+
+
+def lines_of_three_writers():
+    """Lines with readings by a good, a bad and a worse writer."""
+    return [
+        evaluated_line("abcdefgh", "abcdefgh", "good"),
+        evaluated_line("xy", "xz", "good"),
+        evaluated_line("abcd", "ab", "bad"),
+        evaluated_line("abcdef", "abcdef", "bad"),
+        evaluated_line("abcde", "", "worst"),
+    ]

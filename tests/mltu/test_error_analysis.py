@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import evaluated_line as line
+from helpers import lines_of_three_writers
 from mltu.error_analysis import align, count_confusions, pooled_error_rate, worst_lines, writer_rates
 from mltu.utils.text_utils import count_errors, error_rate
 
@@ -44,14 +45,7 @@ def test_pooled_error_rate_is_the_error_rate_of_several_lines():
 
 
 def test_writer_rates_pools_lines_and_sorts_the_worst_first():
-    lines = [
-        line("abcdefgh", "abcdefgh", "good"),
-        line("xy", "xz", "good"),
-        line("abcd", "ab", "bad"),
-        line("abcdef", "abcdef", "bad"),
-        line("abcde", "", "worst"),
-    ]
-    rates = writer_rates(lines)
+    rates = writer_rates(lines_of_three_writers())
     assert [(rate.writer, rate.lines, rate.cer.rate, rate.wer) for rate in rates] == [
         ("worst", 1, 1.0, 1.0),
         ("bad", 2, 0.2, 0.5),  # 2 of 10 characters, not the mean of 2 of 4 and 0 of 6

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from helpers import evaluated_line as line
+from helpers import lines_of_three_writers
 from mltu.report import MAX_IMAGE_BYTES, MAX_IMAGE_WIDTH, MAX_WORST_LINES, write_report
 from mltu.utils.text_utils import error_rate
 
@@ -68,14 +69,7 @@ def test_write_report_ranks_confusions(tmp_path):
 
 
 def test_write_report_lists_the_worst_writers_first(tmp_path):
-    evaluated = [
-        line("abcdefgh", "abcdefgh", "good"),
-        line("xy", "xz", "good"),
-        line("abcd", "ab", "bad"),
-        line("abcdef", "abcdef", "bad"),
-        line("abcde", "", "worst"),
-    ]
-    write_report(tmp_path, evaluated, 1, {})
+    write_report(tmp_path, lines_of_three_writers(), 1, {})
     assert rows(tmp_path / "writers.csv") == [
         ["writer", "lines", "characters", "cer", "cer_low", "cer_high", "wer"],
         ["worst", "1", "5", "1.000000", "", "", "1.000000"],  # one line has no interval
