@@ -87,14 +87,14 @@ def test_cut_line_straightens_bent_lines(sheet):
     image, outline = sheet
     x = np.linspace(90, 510, 30)
     dense = np.concatenate([np.stack([x, 0 * x + 140], axis=1), np.stack([x[::-1], 0 * x + 220], axis=1)])
-    bent_image, points = bent(image, [*dense, *np.stack([x, 0 * x + 200], axis=1)])
+    bent_image, points = bent(image, [*dense, *np.stack([x, 0 * x + 200], axis=1)], 20)
     cut, _ = cut_line(bent_image, points[:60], points[60:])
     plain, _ = cut_line(image, outline)
     # the curve is longer than the level line, and smoothing takes off some of its height
-    assert cut.shape[0] < plain.shape[0] + 12
+    assert cut.shape[0] < plain.shape[0] + 6
     assert alike(cv2.resize(cut, plain.shape[::-1]), plain) > 0.9
     unstraightened, _ = cut_line(bent_image, points[:60])
-    assert unstraightened.shape[0] > plain.shape[0] + 30
+    assert unstraightened.shape[0] > plain.shape[0] + 15
 
 
 def test_cut_line_takes_a_level_baseline_for_none(sheet):
@@ -135,7 +135,7 @@ def test_cut_line_stands_any_baseline(sheet):
 @pytest.mark.parametrize("angle", [0.0, -8.0, 5.0, 90.0, 170.0])
 @pytest.mark.parametrize("sag", [0, 30])
 def test_cut_line_gives_edges_that_lead_back_to_the_page(sheet, angle, sag):
-    image, outline = sheet
+    image, _ = sheet
     marked = image.copy()
     cv2.circle(marked, (333, 180), 4, 0, -1)
     x = np.linspace(90, 510, 30)
