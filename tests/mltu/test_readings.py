@@ -66,15 +66,16 @@ def test_box_in_a_turned_frame_holds_the_part():
 
 def test_box_in_a_bent_frame_holds_the_part():
     upper = np.array([[100, 50], [150, 20], [200, 50]])
-    reading = line("abcd", frame=(upper, upper + (0, 40)))
+    frame = [upper, upper + np.array([0, 40])]
+    reading = line("abcd", frame=frame)
     assert [reading.box_of(character) for character in reading.characters] == [
         (100, 35, 125, 90),
         (125, 20, 150, 75),
         (150, 20, 175, 75),
         (175, 35, 200, 90),
     ]
-    reading = line("ab c", frame=(upper, upper + (0, 40)))
-    assert line("abc", frame=(upper, upper + (0, 40))).box_of(reading.words[0]) == (100, 20, 150, 90)
+    reading = line("ab c", frame=frame)
+    assert line("abc", frame=frame).box_of(reading.words[0]) == (100, 20, 150, 90)
 
 
 def test_box_stays_within_the_line():
