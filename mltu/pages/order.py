@@ -18,6 +18,7 @@ MIN_COLUMN = 2  # lines of a column
 SHARED = 0.5  # of the height of the lower column that stands beside the other
 SAME_ROW = 0.4  # line heights between lines of one row
 ADDITION_LENGTH, ADDITION_RISE = 0.6, 0.72  # of an addition: share of its line's length and of the distance of lines
+CROSSING = 0.08  # of the lines of the fullest column of a table may reach into the next
 CELL = 8  # line heights; cells of a table are shorter
 MIN_ROWS = 3  # of a table
 ALIGNED = 0.7  # share of the rows of a table in which another column has a line at the same height
@@ -151,31 +152,38 @@ def _gutter(lines: np.ndarray, places: _Places) -> tuple[float, float, float] | 
 
 
 def _columns(lines: np.ndarray, places: _Places) -> list[np.ndarray]:
-    """Lines parted where nothing is above each other, from left to right."""
-    order = lines[np.argsort(places.left[lines], kind="stable")]
-    reached = np.maximum.accumulate(places.right[order])
-    return np.split(order, np.flatnonzero(places.left[order][1:] > reached[:-1]) + 1)
+    """Lines parted where next to none is above another, from left to right."""
+    left, right = places.left[lines], places.right[lines]
+    at = np.unique(np.concatenate([left, right]))
+    at = (at[1:] + at[:-1]) / 2
+    covered = ((left[:, None] < at) & (at < right[:, None])).sum(axis=0)
+    gaps = at[covered <= CROSSING * covered.max(initial=0)]
+    column = np.searchsorted(gaps, (left + right) / 2)
+    return [lines[column == number] for number in np.unique(column)]
 
 
 def _table_rows(lines: np.ndarray, places: _Places) -> np.ndarray | None:
     """Where the rows of a table begin, ascending; None if the lines are not one.
 
-    The first column of short entries tells the rows, if other columns have lines at the same heights.
+    A column of short entries tells the rows if other columns have lines at the same heights: the first such column
+    that is not much emptier than the others.
     """
     columns = _columns(lines, places)
+    keys = []
     for key in columns:
-        width = np.median((places.right - places.left)[key] / places.height[key])
-        if len(key) < MIN_ROWS or width > CELL:
-            continue
         others = np.concatenate([column for column in columns if column is not key] or [key[:0]])
-        if not len(others):
-            return None
-        height = float(np.median(places.height[key]))
+        width = np.median((places.right - places.left)[key] / places.height[key])
+        least = MIN_ROWS if len(columns) > 2 else MIN_ROWS + 1
+        if len(key) < least or width > CELL or not len(others):
+            continue
         distance = np.abs(places.y[key][:, None] - places.y[others]).min(axis=1)
-        filled = len(columns) > 2 or len(key) > MIN_ROWS
-        if filled and (distance < SAME_ROW * height).mean() >= ALIGNED:
-            return np.sort(places.y[key]) - SAME_ROW * height
-    return None
+        if (distance < SAME_ROW * np.median(places.height[key])).mean() >= ALIGNED:
+            keys.append(key)
+    if not keys:
+        return None
+    usual = np.median([len(key) for key in keys])
+    key = next(key for key in keys if len(key) >= ALIGNED * usual)
+    return np.sort(places.y[key]) - SAME_ROW * np.median(places.height[key])
 
 
 def _cells(lines: np.ndarray, places: _Places) -> list[int]:
