@@ -17,6 +17,7 @@ MAX_PIECES = 600  # of a page, the largest; no page has as many lines
 LEVELS = (0.45, 0.6, 0.75, 0.88)  # of the score; where lines touch, the next level is to part them
 END_WEIGHT = 0.7  # how much line ends lower the score
 MIN_AREA = 4  # pixels of the maps
+FULL_COLUMN = 0.7  # of the usual weight of a piece's columns, across its direction
 MAX_THICKNESS = 1.7  # times that of the core of one line
 MAX_TURN = 0.9  # least cosine between the directions of pieces that are joined
 MAX_GAP = 2.5  # line heights between pieces of a line
@@ -168,9 +169,11 @@ def _measure(mask: np.ndarray, score: np.ndarray, maps: np.ndarray) -> _Measured
     points = []
     for index in range(count):
         part = slice(starts[index], starts[index + 1])
-        places = np.flatnonzero(seen[part])
-        sigma = max(0.7, 0.35 * (above[index] + below[index]))
-        centre = _smooth(np.interp(np.arange(lengths[index]), places, middle[part][places]), sigma)
+        # the few pixels of slanting ends tell no centre
+        places = np.flatnonzero(column_weight[part] >= FULL_COLUMN * np.median(column_weight[part]))
+        height = above[index] + below[index]
+        centre = _straight_on(places, middle[part][places], int(lengths[index]), height)
+        centre = _smooth(centre, max(0.7, 0.35 * height))
         runs = first[index] + np.arange(lengths[index])
         cos, sin = along[index]
         points.append(np.stack([runs * cos - centre * sin, runs * sin + centre * cos], axis=1))
@@ -210,6 +213,25 @@ def _directions(
     agreement = (axis * told).sum(axis=1)
     trusted = (long > 12 * short + 2) & (np.abs(agreement) > 0.6)
     return np.where(trusted[:, None], axis * np.sign(agreement)[:, None], told)
+
+
+def _straight_on(places: np.ndarray, values: np.ndarray, length: int, height: float) -> np.ndarray:
+    """Values at the places 0 to `length` - 1, straight on beyond the first and the last that is known.
+
+    Args:
+        places: where values are known, ascending.
+        values: there.
+        length: number of places.
+        height: of the line; the outer parts of so many places tell how to go on.
+    """
+    result = np.interp(np.arange(length), places, values)
+    reach = max(2, round(1.5 * height))
+    for end, inner in ((slice(0, places[0]), slice(0, reach)), (slice(places[-1] + 1, length), slice(-reach, None))):
+        if end.start < end.stop and len(places[inner]) > 2:
+            x = places[inner] - places[inner].mean()
+            slope = (x * values[inner]).sum() / (x * x).sum()
+            result[end] = values[inner].mean() + slope * (np.arange(length)[end] - places[inner].mean())
+    return result
 
 
 def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:
@@ -300,7 +322,9 @@ def _line(pieces: _Pieces, chain: list[int]) -> FoundLine:
     # what the cores are shortened by, and the ends cover
     longer = max(SHORTENED * above, END_RADIUS * height)
     longer = max(1.0, min(longer, LONGEST_CUT / (1 - 2 * LONGEST_CUT) * (length + 1))) + 0.5
-    points[0] -= longer * along[0]
-    points[-1] += longer * along[-1]
+    inner = min(height, length / 2)
+    for end, place in ((0, inner), (-1, length - inner)):
+        outwards = points[end] - [np.interp(place, at, values) for values in points.T]
+        points[end] += longer * outwards / max(np.linalg.norm(outwards), 1e-6)
     points = STRIDE * points + (STRIDE - 1) / 2
     return FoundLine(Line(points, STRIDE * above, STRIDE * below), core)

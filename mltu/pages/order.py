@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-SHORTENED = 0.5  # line heights at each end that do not count, because lines of neighbouring columns may overlap a little
+SHORTENED = (
+    0.5  # line heights at each end that do not count, because lines of neighbouring columns may overlap a little
+)
 MIN_COLUMN = 2  # lines of a column
 SHARED = 0.5  # of the height of the lower column that stands beside the other
 SAME_ROW = 0.4  # line heights between lines of one row
@@ -231,7 +233,9 @@ def _additions(lines: np.ndarray, places: _Places) -> dict[int, int]:
     host = {}
     for index, line in enumerate(lines):
         below = y - y[index]
-        overlap = np.minimum(places.right[lines], places.right[line]) - np.maximum(places.left[lines], places.left[line])
+        overlap = np.minimum(places.right[lines], places.right[line]) - np.maximum(
+            places.left[lines], places.left[line]
+        )
         candidates = (
             (below > 0.2 * distance)
             & (below < ADDITION_RISE * distance)
