@@ -13,9 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-SHORTENED = (
-    0.5  # line heights at each end that do not count, because lines of neighbouring columns may overlap a little
-)
+SHORTENED = 1.0  # line heights at each end that do not count; lines of neighbouring columns may overlap a little
 MIN_COLUMN = 2  # lines of a column
 SHARED = 0.5  # of the height of the lower column that stands beside the other
 SAME_ROW = 0.4  # line heights between lines of one row
@@ -23,6 +21,7 @@ ADDITION_LENGTH, ADDITION_RISE = 0.6, 0.72  # of an addition: share of its line'
 CROSSING = 0.08  # of the lines of the fullest column of a table may reach into the next
 CELL = 8  # line heights; cells of a table are shorter
 MIN_ROWS = 3  # of a table
+SPANNED = 0.6  # of the height of a table by the column that tells its rows
 ALIGNED = 0.7  # share of the rows of a table in which another column has a line at the same height
 
 
@@ -113,11 +112,14 @@ def _blocks(lines: np.ndarray, places: _Places) -> Iterator[list[int]]:
     beside = (y > top) & (y < bottom)
     slab = lines[beside]
     yield from _blocks(lines[y <= top], places)
-    starts = _table_rows(slab, places)
+    columns = _columns(slab, places)
+    starts = _table_rows(columns, places)
     if starts is not None:
-        row = np.searchsorted(starts, places.y[slab], side="right")
-        for number in np.unique(row):
-            yield _cells(slab[row == number], places)
+        for low, high in zip([-np.inf, *starts], [*starts, np.inf], strict=True):
+            cells = [column[(places.y[column] >= low) & (places.y[column] < high)] for column in columns]
+            row = [line for cell in cells if len(cell) for line in _rows(cell, places)]
+            if row:
+                yield row
     else:
         yield from _blocks(lines[beside & (middle < x)], places)
         yield from _blocks(lines[beside & (middle >= x)], places)
@@ -164,19 +166,19 @@ def _columns(lines: np.ndarray, places: _Places) -> list[np.ndarray]:
     return [lines[column == number] for number in np.unique(column)]
 
 
-def _table_rows(lines: np.ndarray, places: _Places) -> np.ndarray | None:
-    """Where the rows of a table begin, ascending; None if the lines are not one.
+def _table_rows(columns: list[np.ndarray], places: _Places) -> np.ndarray | None:
+    """Where the rows of a table begin, ascending; None if columns of lines are not one.
 
     A column of short entries tells the rows if other columns have lines at the same heights: the first such column
-    that is not much emptier than the others.
+    that is not much emptier than the others. A note beside a text does not go from its top to its bottom.
     """
-    columns = _columns(lines, places)
+    y = places.y[np.concatenate(columns)]
     keys = []
     for key in columns:
         others = np.concatenate([column for column in columns if column is not key] or [key[:0]])
         width = np.median((places.right - places.left)[key] / places.height[key])
         least = MIN_ROWS if len(columns) > 2 else MIN_ROWS + 1
-        if len(key) < least or width > CELL or not len(others):
+        if len(key) < least or width > CELL or not len(others) or np.ptp(places.y[key]) < SPANNED * np.ptp(y):
             continue
         distance = np.abs(places.y[key][:, None] - places.y[others]).min(axis=1)
         if (distance < SAME_ROW * np.median(places.height[key])).mean() >= ALIGNED:
@@ -186,11 +188,6 @@ def _table_rows(lines: np.ndarray, places: _Places) -> np.ndarray | None:
     usual = np.median([len(key) for key in keys])
     key = next(key for key in keys if len(key) >= ALIGNED * usual)
     return np.sort(places.y[key]) - SAME_ROW * np.median(places.height[key])
-
-
-def _cells(lines: np.ndarray, places: _Places) -> list[int]:
-    """The lines of a row of a table, cell by cell."""
-    return [line for column in _columns(lines, places) for line in _rows(column, places)]
 
 
 def _rows(lines: np.ndarray, places: _Places) -> list[int]:
