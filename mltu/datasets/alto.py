@@ -20,12 +20,15 @@ from ..utils.files import one_at_a_time, write_atomic
 from ..utils.image_utils import checked_file, to_bgr
 from ..utils.progress import ProgressBar
 from .base import Sample, Skipped
-from .page_xml import PageFile, PageLine, XmlPage, list_pages, read_xml
+from .page_xml import PageFile, PageLine, XmlPage, complete_polygons, list_pages, read_xml
 
-VERSION = 1  # part of the names of the cut lines; raise it when the cutting changes
+VERSION = 2  # part of the names of the cut lines; raise it when the cutting changes
 LINE_HEIGHT = 128  # pixels; higher lines are shrunk to save space, lower ones stay
 QUALITY = 90  # of WebP
 MAX_LINE_PIXELS = 16_000_000  # pixels of a line on the page, which takes 60 bytes of memory for each to cut
+MAX_STRETCH = 1.05  # of a picture's proportions against those of its page in the XML file
+UPRIGHT, UPRIGHT_CHARACTERS = 1.5, 4  # a line that is so much higher than wide with so many characters is not level
+LEVEL = 1.0  # degrees by which a baseline may slope without being turned
 STEM = 50  # characters of a page's name that its lines' names begin with, below what file systems allow
 
 
@@ -38,13 +41,27 @@ def _stored(line: np.ndarray) -> bytes:
 
 
 def _cut(page: np.ndarray, line: PageLine) -> np.ndarray:
+    """A line, level if its baseline tells its direction.
+
+    Raises:
+        InputError: it is too large or too small, outside the page, or seems to run up or down without a baseline.
+    """
     polygon = line.polygon * page.shape[1::-1]
+    if line.baseline is None:
+        angle = 0.0
+        width, height = np.ptp(polygon, axis=0)
+        if height > UPRIGHT * width and len(line.text) >= UPRIGHT_CHARACTERS:
+            raise InputError("the line is higher than wide, and no baseline tells whether it runs up or down")
+    else:
+        across, down = (line.baseline[-1] - line.baseline[0]) * page.shape[1::-1]
+        angle = float(np.degrees(np.arctan2(down, across)))
+    polygon = np.clip(polygon, 0, page.shape[1::-1]) if angle else polygon
     size = np.minimum(polygon.max(axis=0), page.shape[1::-1]) - np.maximum(polygon.min(axis=0), 0)
     if size.prod() > MAX_LINE_PIXELS:
         raise InputError(
             f"the line has more than {MAX_LINE_PIXELS / 1e6:.0f} megapixels; make the page's image smaller"
         )
-    return cut_line(page, polygon)[0]
+    return cut_line(page, polygon, angle if abs(angle) > LEVEL else 0.0)[0]
 
 
 def _cut_page(
@@ -63,7 +80,7 @@ def _cut_page(
         skipped += page.skipped
         form = file.path.stem + (f" {page.number + 1}" if page.number else "")
         image: np.ndarray | None = None
-        for number, line in enumerate(page.lines):
+        for number, line in enumerate(complete_polygons(page)):
             if not line.text:
                 skipped.append(Skipped(f"{file.path}:{line.name}", "no text"))
                 continue
@@ -94,6 +111,11 @@ def _picture(path: Path, images: Iterator[tuple[int, np.ndarray]], page: XmlPage
     image = next((image for number, image in images if number == page.number), None)
     if image is None:
         raise InputError(f"page {page.number + 1} of the XML file has no picture; {path.name} has fewer pages")
+    height, width = image.shape[:2]
+    stretched = page.size[0] * height / (page.size[1] * width)
+    if max(stretched, 1 / stretched) > MAX_STRETCH:
+        size = " x ".join(f"{side:g}" for side in page.size)
+        raise InputError(f"the page is {size} in the XML file, but its picture is {width} x {height}; turn the picture")
     return to_bgr(image)
 
 
@@ -105,32 +127,40 @@ def _pattern(text: str, name: str) -> re.Pattern | None:
 
 
 def read_alto(
-    root: str | Path, cut_folder: str | Path, drop_text: str = "", writer_pattern: str = "", workers: int = 1
+    root: str | Path,
+    cut_folder: str | Path,
+    drop_text: str = "",
+    writer_pattern: str = "",
+    workers: int = 1,
+    preferred: str = "ALTO",
 ) -> tuple[list[Sample], list[Skipped]]:
     """Cut the lines of all pages below a folder, or take them from an earlier call. Shows a progress bar.
 
-    An ALTO file's page image is found by the file name that it gives, else by its own name, anywhere
-    below the folder.
+    Lines are cut level, along their baselines. Where the pages' pictures are looked for: see
+    :func:`mltu.datasets.page_xml.list_pages`.
 
     Args:
-        root: folder with ALTO files (.xml) and page images.
+        root: folder with ALTO or PAGE files (.xml) and page images.
         cut_folder: where the cut lines go, as WebP.
         drop_text: regular expression; lines whose text matches are left out.
-        writer_pattern: regular expression that finds the writer in the name of a page's ALTO file;
+        writer_pattern: regular expression that finds the writer in the name of a page's XML file;
             empty: the writer is unknown, and a page counts as one.
         workers: threads that cut.
+        preferred: "ALTO" or "PAGE": which counts where a page has files of both.
 
     Returns:
         (samples with the page as form, pages and lines that cannot be used).
 
     Raises:
-        InputError: no such folder, no ALTO file in it, nothing usable, or a pattern is malformed.
+        InputError: no such folder, no XML file in it, nothing usable, or a pattern is malformed.
     """
     root, target = Path(root), Path(cut_folder)
     drop, writer = _pattern(drop_text, "drop_text"), _pattern(writer_pattern, "writer_pattern")
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; it should hold ALTO files (.xml) and the images of their pages")
-    pages, skipped = list_pages(root)
+        raise InputError(
+            f"{root}: no such folder; it should hold ALTO or PAGE files (.xml) and the images of their pages"
+        )
+    pages, skipped = list_pages(root, preferred)
     if not pages and not skipped:
         raise InputError(f"{root}: no ALTO or PAGE file (.xml) in it or below")
     try:

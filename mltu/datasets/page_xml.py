@@ -29,10 +29,15 @@ from .base import Skipped, normalize_text
 
 MAX_FILE = 1 << 25  # bytes; a newspaper's page with places of letters has some 20 MB, which become 30 times as many
 MAX_POINTS = 10_000  # of an outline; more take OpenCV minutes to fill
+MAX_SIZE = 10_000_000  # of a page in pixels, tenths of millimetres or 1200ths of inches
 FARTHEST = 100  # widths or heights of the page
 FORMATS = {"alto": "ALTO", "PcGts": "PAGE"}  # by the name of a file's first element
 REGIONS = ("TextBlock", "TextRegion", "TableCell", "TableRegion")
 ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")  # of a picture's name, also one that is not read here
+NEIGHBOURS = 50  # lines before and after a line in its file
+CHARACTER_WIDTHS = 3  # of the typical handwriting are as much as the height of a line
+MIN_CHARACTERS, TYPICAL_CHARACTERS, MAX_CHARACTERS = 3, 30, 400  # of a line
+ABOVE, BELOW, MARGIN = 0.75, 0.35, 0.2  # what a line takes above and below its baseline and at its ends, in heights
 SOFT_HYPHEN = "\u00ad"
 
 
@@ -64,16 +69,20 @@ class PageFile(NamedTuple):
     format: str
 
 
-def list_pages(folder: str | Path) -> tuple[list[PageFile], list[Skipped]]:
+def list_pages(folder: str | Path, preferred: str = "ALTO") -> tuple[list[PageFile], list[Skipped]]:
     """Find the ALTO and PAGE files in a folder and below it, and the picture of each.
 
     The picture is looked for beside the XML file, then below its folder, then below each folder around it up to the
     given one. It has the name that the file gives, else the same in other letter case, else the same with another
     ending, else the XML file's own name with any ending.
 
+    Args:
+        folder: holds the XML files and the pictures.
+        preferred: "ALTO" or "PAGE": which counts where a picture has files of both.
+
     Returns:
         (files with their pictures in the order of their paths, files that are not ALTO or PAGE, have no picture, or
-        whose picture could be one of several).
+        whose picture could be one of several, or has a file of the preferred format).
     """
     folder = Path(folder)
     paths = list(map(Path, files_below(folder)))
@@ -87,7 +96,15 @@ def list_pages(folder: str | Path) -> tuple[list[PageFile], list[Skipped]]:
             found.append(PageFile(path, pictures.find(path, name), kind))
         except InputError as error:
             skipped.append(Skipped(str(path), str(error).removeprefix(f"{path}: ")))
-    return found, skipped
+    preferred_files = {file.picture: file.path for file in found if file.format == preferred}
+    kept = []
+    for file in found:
+        if file.format == preferred or file.picture not in preferred_files:
+            kept.append(file)
+        else:
+            reason = f"its picture has a file in {preferred} too: {preferred_files[file.picture]}"
+            skipped.append(Skipped(str(file.path), reason))
+    return kept, skipped
 
 
 class _Pictures:
@@ -197,6 +214,50 @@ def read_xml(path: str | Path, picture: str | Path | None = None) -> list[XmlPag
     return pages
 
 
+def complete_polygons(page: XmlPage) -> list[PageLine]:
+    """The lines of a page, each with a polygon: one with only a baseline gets a band along it.
+
+    The band is as high as the distance to the nearest baseline beside it, but at most as the page's baselines usually
+    are apart and as its number of characters suggests.
+    """
+    size = np.array(page.size)
+    baselines = [None if line.baseline is None else line.baseline * size for line in page.lines]
+    bare = [number for number, line in enumerate(page.lines) if line.polygon is None]
+    distances = {number: _distance(number, baselines) for number in bare}
+    usual = float(np.median([distance for distance in distances.values() if np.isfinite(distance)] or [np.inf]))
+    lines = list(page.lines)
+    for number in bare:
+        line, baseline = lines[number], baselines[number]
+        length = float(np.hypot(*np.diff(baseline, axis=0).T).sum())
+        likely = CHARACTER_WIDTHS * length / max(len(line.text) or TYPICAL_CHARACTERS, MIN_CHARACTERS)
+        height = min(max(distances[number], usual / 2), usual, 2 * likely) if np.isfinite(usual) else likely
+        along = (baseline[-1] - baseline[0]) / np.hypot(*(baseline[-1] - baseline[0]))
+        up = np.array([along[1], -along[0]])
+        longer = baseline + MARGIN * height * along * np.array([[-1], *[[0]] * (len(baseline) - 2), [1]])
+        band = np.concatenate([longer + ABOVE * height * up, (longer - BELOW * height * up)[::-1]])
+        lines[number] = line._replace(polygon=band / size)
+    return lines
+
+
+def _distance(number: int, baselines: Sequence[np.ndarray | None]) -> float:
+    """From a baseline to the nearest one beside it, infinite if there is none."""
+    baseline = baselines[number]
+    along = (baseline[-1] - baseline[0]) / np.hypot(*(baseline[-1] - baseline[0]))
+    axes = np.array([along, [-along[1], along[0]]])
+    length = ((baseline[-1] - baseline[0]) @ axes.T)[0]
+    nearest = np.inf
+    # neighbours on the page are neighbours in the file, and looking at all would be slow in a hostile one
+    first = max(0, number - NEIGHBOURS)
+    for other in (*baselines[first:number], *baselines[number + 1 : number + 1 + NEIGHBOURS]):
+        if other is not None:
+            x, y = ((other - baseline[0]) @ axes.T).T
+            distance = abs(float(np.median(y)))
+            # a neighbour runs beside half of it, unlike words between two lines, and is not a piece of the same line
+            if min(length, x.max()) - max(0, x.min()) > length / 2 and distance > length / MAX_CHARACTERS:
+                nearest = min(nearest, distance)
+    return nearest
+
+
 @contextmanager
 def _errors_named(path: Path) -> Iterator[None]:
     try:
@@ -232,7 +293,7 @@ def _page_size(page: Element, kind: str) -> tuple[float, float] | None:
         size = tuple(_number(page, name) for name in names)
     except ValueError:
         return None
-    return size if min(size) >= 1 else None  # pixels, or tenths of millimetres
+    return size if min(size) >= 1 and max(size) <= MAX_SIZE else None
 
 
 def _picture_sizes(path: Path, unit: str, picture: str | Path | None) -> list[tuple[int, int]]:
@@ -259,7 +320,20 @@ def _number(element: Element, name: str) -> float:
     return value
 
 
-def _alto_line(line: Element, size: np.ndarray, region: int, name: str) -> PageLine:
+def _page_line(text: str, polygon: np.ndarray | None, baseline: np.ndarray | None, region: int, name: str) -> PageLine:
+    """A line whose baseline fits to its polygon and its script."""
+    if baseline is not None and polygon is not None:
+        low, high = polygon.min(axis=0), polygon.max(axis=0)
+        if not (np.abs(np.median(baseline, axis=0) - (low + high) / 2) <= high - low).all():
+            baseline = None  # of another line
+    if baseline is not None and baseline[-1, 0] < baseline[0, 0]:
+        directions = [unicodedata.bidirectional(character) for character in text]
+        if sum(direction in ("R", "AL") for direction in directions) > directions.count("L"):
+            baseline = baseline[::-1]  # drawn as the script runs, so it does not stand on its head
+    return PageLine(text, polygon, baseline, region, name)
+
+
+def _read_alto_line(line: Element, size: np.ndarray, region: int, name: str) -> PageLine:
     outlines = (inner for child in _children(line, "Shape") for inner in _children(child, "Polygon"))
     outline = next(outlines, None)
     baseline = _baseline(line.get("BASELINE", ""), line, size)
@@ -276,7 +350,7 @@ def _alto_line(line: Element, size: np.ndarray, region: int, name: str) -> PageL
             if baseline is None:
                 raise
             polygon = None
-    return PageLine(_alto_text(line), polygon, baseline, region, name)
+    return _page_line(_alto_text(line), polygon, baseline, region, name)
 
 
 def _alto_text(line: Element) -> str:
@@ -288,9 +362,9 @@ def _alto_text(line: Element) -> str:
         if tag == "SP":
             apart = True
         elif tag == "HYP":  # the hyphen belongs to the word before it, and is there to be seen
-            hyphen = content.replace(SOFT_HYPHEN, "-")
-            if words and not words[-1].endswith(hyphen):
-                words[-1] += hyphen
+            hyphen = child.get("CONTENT", "-").replace(SOFT_HYPHEN, "-")
+            word = words.pop() if words else ""
+            words.append(word if word.endswith(hyphen) else word + hyphen)
         elif apart:
             words.append(content)
             apart = not spaced  # some writers leave the spaces between words out
@@ -299,13 +373,13 @@ def _alto_text(line: Element) -> str:
     return normalize_text(" ".join(words))
 
 
-def _page_line(line: Element, size: np.ndarray, region: int, name: str) -> PageLine:
+def _read_page_line(line: Element, size: np.ndarray, region: int, name: str) -> PageLine:
     coords, baseline = (_page_points(line, child) for child in ("Coords", "Baseline"))
     baseline = _baseline(baseline, line, size)
     if not coords.strip() and baseline is None:
         raise ValueError("TextLine has no Coords")
     polygon = _polygon(coords, size) if coords.strip() else None
-    return PageLine(_page_text(line), polygon, baseline, region, name)
+    return _page_line(_page_text(line), polygon, baseline, region, name)
 
 
 def _page_points(line: Element, name: str) -> str:
@@ -329,7 +403,7 @@ def _page_text(element: Element) -> str:
     return normalize_text(inner[1].join(map(_page_text, _children(element, inner[0])))) if inner else ""
 
 
-_READERS = {"ALTO": _alto_line, "PAGE": _page_line}
+_READERS = {"ALTO": _read_alto_line, "PAGE": _read_page_line}
 
 
 def _numbers(points: str) -> np.ndarray:
