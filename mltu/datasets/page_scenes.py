@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from ..augmentors import Augmentor
 from ..inputs import read_pages
-from ..pages.maps import MAPS, STRIDE, Line, draw_maps
+from ..pages.maps import MAPS, Line, draw_maps
 from ..transformers import Transformer
 from ..utils.errors import InputError
 from ..utils.image_utils import to_gray
@@ -45,7 +46,9 @@ class PageTruth(NamedTuple):
     """What is known of an image of a page."""
 
     lines: list[Line]  # in pixels of the image
-    unknown: np.ndarray | None = None  # uint8, `SHRUNK` times smaller: 255 where there may be lines that the truth omits
+    unknown: np.ndarray | None = (
+        None  # uint8, `SHRUNK` times smaller: 255 where there may be lines that the truth omits
+    )
 
 
 def list_page_samples(folder: str | Path) -> tuple[list[Sample], list[Skipped]]:
@@ -239,11 +242,13 @@ class RandomScenes(Augmentor):
             darkness, thickness = rng.uniform(40, 200), int(rng.integers(1, 4))
             for x in edges:
                 points = np.array([[x, -99], [x, self.side + 99]]) @ rotation.T
-                cv2.polylines(image, [np.rint(points * 16).astype(np.int32)], False, darkness, thickness, cv2.LINE_AA, 4)
+                cv2.polylines(
+                    image, [np.rint(points * 16).astype(np.int32)], False, darkness, thickness, cv2.LINE_AA, 4
+                )
         ink, lines = _ink(page), []
         filled, darkness = rng.uniform(0.5, 1), rng.uniform(0.15, 0.6)
         for y in rows:
-            for left, right in zip(edges[:-1], edges[1:], strict=True):
+            for left, right in pairwise(edges):
                 line = truth.lines[rng.integers(len(truth.lines))]
                 scale = height / (line.above + line.below)
                 room = (right - left - rng.uniform(4, 14)) / scale
@@ -274,7 +279,9 @@ class RandomScenes(Augmentor):
             low, high = rng.uniform(-0.6, 0.15, 2) * self.side, rng.uniform(0.85, 1.6, 2) * self.side
             corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]]) - self.side / 2
             mask = np.zeros(shape, np.uint8)
-            cv2.fillPoly(mask, [np.rint((corners @ turned.T + self.side / 2) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+            cv2.fillPoly(
+                mask, [np.rint((corners @ turned.T + self.side / 2) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4
+            )
             image = _on_table(image, mask, rng)
         return image
 

@@ -182,7 +182,9 @@ class StageTimes(keras.callbacks.Callback):
 
     RECENT = 5  # epochs whose time the estimate is made of
 
-    def __init__(self, provider: DataProvider, folder: RunFolder, epochs: int, clock: Clock, unit: str = "lines") -> None:
+    def __init__(
+        self, provider: DataProvider, folder: RunFolder, epochs: int, clock: Clock, unit: str = "lines"
+    ) -> None:
         super().__init__()
         self.provider = provider
         self.path = folder.timing

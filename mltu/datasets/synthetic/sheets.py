@@ -124,7 +124,7 @@ def _draw_frames(grid: _Grid, rng: Rng, width: float) -> np.ndarray:
 
 
 def draw_strokes(shape: Shape, rng: Rng) -> np.ndarray:
-    """Factors of pen strokes that are no writing: long curves, loops around something, crosses, stamps' rings, hatching."""
+    """Factors of pen strokes that are no writing: long curves, rings around something, crosses, hatching."""
     mask = np.zeros(shape, np.uint8)
     for _ in range(rng.integers(1, 5)):
         start = rng.uniform(0, shape[1], 2)
