@@ -28,7 +28,7 @@ from .synthetic.sheets import (
     draw_ruling,
     draw_sheet,
     draw_stains,
-    draw_strokes,
+    draw_scribbles,
     draw_table_top,
     log_uniform,
 )
@@ -167,7 +167,7 @@ class RandomScenes(Augmentor):
         if rng.random() < (0.3 if make == self._blank else 0.13):
             scene = scene._replace(image=_show_through(scene.image, page, rng))
         if rng.random() < 0.15:
-            scene = scene._replace(image=scene.image * draw_strokes(scene.image.shape, rng))
+            scene = scene._replace(image=scene.image * draw_scribbles(scene.image.shape, rng))
         # grain may be coarse and strong where it can hide no writing
         image = _photographed(scene.image, rng, grain=0.6 if scene.lines else 1.0)
         turns = int(rng.integers(1, 4)) if rng.random() < 0.1 else 0

@@ -123,8 +123,8 @@ def _draw_frames(grid: _Grid, rng: Rng, width: float) -> np.ndarray:
     return cover
 
 
-def draw_strokes(shape: Shape, rng: Rng) -> np.ndarray:
-    """Factors of pen strokes that are no writing: long curves, rings around something, crosses, hatching."""
+def draw_scribbles(shape: Shape, rng: Rng) -> np.ndarray:
+    """Factors of pen strokes that are not writing: long curves, rings around something, crosses, hatching."""
     mask = np.zeros(shape, np.uint8)
     for _ in range(rng.integers(1, 5)):
         start = rng.uniform(0, shape[1], 2)
