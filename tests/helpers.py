@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from mltu.ctc import collapse_path
-from mltu.error_analysis import Evaluated
 from mltu.datasets.synthetic.drawing import draw_page
+from mltu.error_analysis import Evaluated
 from mltu.formats import to_alto
 from mltu.readings import Character, LineReading, PageReading
 

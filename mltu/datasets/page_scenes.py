@@ -26,9 +26,9 @@ from .synthetic.paper import coarse_noise
 from .synthetic.sheets import (
     draw_grain,
     draw_ruling,
+    draw_scribbles,
     draw_sheet,
     draw_stains,
-    draw_scribbles,
     draw_table_top,
     log_uniform,
 )
