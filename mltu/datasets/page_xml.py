@@ -227,7 +227,7 @@ def complete_polygons(page: XmlPage) -> list[PageLine]:
     for number, line in enumerate(page.lines if bare else []):
         if line.baseline is not None:
             points[number] = line.baseline[[0, len(line.baseline) // 2, -1]] * size
-    distances = {number: _distance(number, points) for number in bare}
+    distances = {number: _distance(number, points) for number in np.flatnonzero(~np.isnan(points[:, 0, 0])).tolist()}
     usual = float(np.median([distance for distance in distances.values() if np.isfinite(distance)] or [np.inf]))
     lines = list(page.lines)
     for number in bare:
