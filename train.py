@@ -35,6 +35,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -337,7 +338,8 @@ def finish(
         results |= {f"test_{name}": float(value) for name, value in scores.items()}
         print(f"Test: CER {results['test_CER']:.2%}, WER {results['test_WER']:.2%}")
     folder.write_results(results)
-    export.export_best(folder, line_input, configs.vocab, providers["val"].samples, script=__file__)
+    exported = partial(export.export, folder, line_input, configs.vocab, providers["val"].samples)
+    export.export_best(folder, exported, script=__file__)
     if "val_CER" in results:
         print(f"Best: CER {results['val_CER']:.2%}, WER {results['val_WER']:.2%} in epoch {results['best_epoch']}.")
     if folder.onnx.exists():

@@ -48,12 +48,40 @@ class Line(NamedTuple):
             baseline = baseline[:1] + np.array([[-1, 0], [1, 0]])
         return cls(baseline, *_heights(baseline, polygon))
 
+    @property
+    def length(self) -> float:
+        """Of the baseline."""
+        return float(np.linalg.norm(np.diff(self.baseline, axis=0), axis=1).sum())
+
     def moved(self, matrix: np.ndarray) -> Line:
         """The line after an affine map, shape (2, 3), of the image."""
-        baseline = self.baseline @ matrix[:, :2].T + matrix[:, 2]
+        line = self._replace(baseline=self.baseline @ matrix[:, :2].T + matrix[:, 2])
         # areas grow by the determinant, so heights grow by what the lengths leave of it
-        growth = abs(np.linalg.det(matrix[:, :2])) * _length(self.baseline) / max(_length(baseline), 1e-6)
-        return Line(baseline, self.above * growth, self.below * growth)
+        growth = abs(np.linalg.det(matrix[:, :2])) * self.length / max(line.length, 1e-6)
+        return line._replace(above=self.above * growth, below=self.below * growth)
+
+    def part(self, start: float, end: float) -> Line:
+        """The stretch between two distances from the line's beginning, straight on beyond its ends."""
+        steps = np.linalg.norm(np.diff(self.baseline, axis=0), axis=1)
+        places = np.concatenate([[0], np.cumsum(steps)])
+        inside = (places > start) & (places < end)
+        wanted = np.concatenate([[start], places[inside], [end]])
+        points = np.stack([np.interp(wanted, places, self.baseline[:, axis]) for axis in (0, 1)], axis=1)
+        points[0] += min(start, 0.0) * (self.baseline[1] - self.baseline[0]) / steps[0]
+        points[-1] += max(end - places[-1], 0.0) * (self.baseline[-1] - self.baseline[-2]) / steps[-1]
+        return self._replace(baseline=points)
+
+    def band(self, up: float, down: float) -> np.ndarray:
+        """Polygon from `up` pixels above the baseline to `down` pixels below it, shape (2 points, 2).
+
+        Point `i` of the baseline has the corners `i` and `-1 - i`.
+        """
+        along = np.diff(self.baseline, axis=0)
+        along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
+        mean = np.concatenate([along[:1], along[1:] + along[:-1], along[-1:]])
+        mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-6)
+        normals = np.stack([mean[:, 1], -mean[:, 0]], axis=1)
+        return np.concatenate([self.baseline + up * normals, (self.baseline - down * normals)[::-1]])
 
 
 def draw_maps(lines: Iterable[Line], shape: tuple[int, int]) -> np.ndarray:
@@ -80,19 +108,18 @@ def draw_maps(lines: Iterable[Line], shape: tuple[int, int]) -> np.ndarray:
         if (high < -reach).any() or (low > np.array(shape[::-1]) + reach).any():
             continue
         above, below = np.clip([line.above, line.below], MIN_HEIGHT, MAX_HEIGHT)
-        points, normals = line.baseline, _normals(line.baseline)
         # even the core of a small line is two pixels of the maps high
         up, down = max(CORE_ABOVE * above, 3.0), max(CORE_BELOW * below, 1.0)
-        length = _length(points)
+        length = line.length
         radius = np.clip(END_RADIUS * (above + below), 2.0, max(2.0, LONGEST_CUT * length))
-        for tip in (_part(points, normals, -radius, radius), _part(points[::-1], normals[::-1], -radius, radius)):
-            cv2.fillPoly(ends, [_fixed(_band(*tip, up, down))], 1.0, shift=SUBPIXEL_BITS)
+        for end in (line.part(-radius, radius), line.part(length - radius, length + radius)):
+            cv2.fillPoly(ends, [_fixed(end.band(up, down))], 1.0, shift=SUBPIXEL_BITS)
         cut = min(SHORTENED * above, LONGEST_CUT * length)
-        points, normals = _part(points, normals, cut, length - cut)
-        cv2.fillPoly(labels, [_fixed(_band(points, normals, up, down))], label, shift=SUBPIXEL_BITS)
-        for first, last in zip(range(len(points) - 1), range(2, len(points) + 1), strict=True):
-            quad = _fixed(_band(points[first:last], normals[first:last], up, down))
-            along = points[last - 1] - points[first]
+        inner = line.part(cut, length - cut)
+        band = inner.band(up, down)
+        cv2.fillPoly(labels, [_fixed(band)], label, shift=SUBPIXEL_BITS)
+        for number, along in enumerate(np.diff(inner.baseline, axis=0)):
+            quad = _fixed(band[[number, number + 1, -2 - number, -1 - number]])
             cos, sin = along / max(np.linalg.norm(along), 1e-6)
             for target, value in zip(values, (above, below, cos, sin), strict=True):
                 cv2.fillPoly(target, [quad], float(value), shift=SUBPIXEL_BITS)
@@ -139,38 +166,6 @@ def estimate_baseline(polygon: np.ndarray) -> np.ndarray:
         along = -along
     middle = np.array([x, y]) + (0.5 - BASELINE_AT) * height * np.array([-along[1], along[0]])
     return np.stack([middle - along * width / 2, middle + along * width / 2])
-
-
-def _length(points: np.ndarray) -> float:
-    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
-
-
-def _normals(points: np.ndarray) -> np.ndarray:
-    """Unit vectors at the points of a baseline, across it and towards the top of the writing."""
-    along = np.diff(points, axis=0)
-    along = along / np.linalg.norm(along, axis=1, keepdims=True)
-    mean = np.concatenate([along[:1], along[1:] + along[:-1], along[-1:]])
-    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-6)
-    return np.stack([mean[:, 1], -mean[:, 0]], axis=1)
-
-
-def _part(points: np.ndarray, normals: np.ndarray, start: float, end: float) -> tuple[np.ndarray, np.ndarray]:
-    """The stretch of a track between two distances from its first point, straight on beyond its ends."""
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    places = np.concatenate([[0], np.cumsum(steps)])
-    inside = (places > start) & (places < end)
-    wanted = np.concatenate([[start], places[inside], [end]])
-    result = np.stack([np.interp(wanted, places, points[:, axis]) for axis in (0, 1)], axis=1)
-    across = np.stack([np.interp(wanted, places, normals[:, axis]) for axis in (0, 1)], axis=1)
-    first, last = (points[1] - points[0]) / steps[0], (points[-1] - points[-2]) / steps[-1]
-    result[0] += min(start, 0.0) * first
-    result[-1] += max(end - places[-1], 0.0) * last
-    return result, across
-
-
-def _band(points: np.ndarray, normals: np.ndarray, up: float, down: float) -> np.ndarray:
-    """Polygon from `up` pixels above a track to `down` pixels below it."""
-    return np.concatenate([points + up * normals, (points - down * normals)[::-1]])
 
 
 def _fixed(polygon: np.ndarray) -> np.ndarray:
