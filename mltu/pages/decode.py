@@ -37,12 +37,8 @@ class FoundLine(NamedTuple):
 
     @property
     def polygon(self) -> np.ndarray:
-        """Outline, shape (2 x points, 2), clockwise from the upper left of the writing."""
-        points = self.line.baseline
-        along = np.gradient(points, axis=0)
-        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
-        down = np.stack([-along[:, 1], along[:, 0]], axis=1)
-        return np.concatenate([points - self.line.above * down, (points + self.line.below * down)[::-1]])
+        """Outline, shape (2 points, 2), clockwise from the upper left of the writing."""
+        return self.line.band(self.line.above, self.line.below)
 
 
 class _Pieces(NamedTuple):
@@ -78,8 +74,7 @@ def decode(maps: np.ndarray, barrier: np.ndarray | None = None) -> list[FoundLin
 
 def _is_line(found: FoundLine) -> bool:
     line = found.line
-    length = np.linalg.norm(np.diff(line.baseline, axis=0), axis=1).sum()
-    return found.probability >= MIN_CORE and length >= MIN_LENGTH * (line.above + line.below)
+    return found.probability >= MIN_CORE and line.length >= MIN_LENGTH * (line.above + line.below)
 
 
 # --- pieces ---------------------------------------------------------------------------------
@@ -306,25 +301,16 @@ def _line(pieces: _Pieces, chain: list[int]) -> FoundLine:
     above, below, core = (
         float(np.average(values[chain], weights=sizes)) for values in (pieces.above, pieces.below, pieces.core)
     )
-    up, down = max(CORE_ABOVE * above, 3 / STRIDE), max(CORE_BELOW * below, 1 / STRIDE)
-    # places along the line, at which the curve is taken again in equal steps
     height = above + below
     points = np.stack([_smooth(values, max(1.0, 0.5 * height)) for values in points.T], axis=1)
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    places = np.concatenate([[0.0], np.cumsum(steps)])
+    places = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     length = float(places[-1])
-    count = int(np.clip(2 + POINTS_PER_HEIGHT * length / height, 2, MAX_POINTS))
-    at = np.linspace(0, length, count)
-    points = np.stack([np.interp(at, places, values) for values in points.T], axis=1)
-    along = np.gradient(points, axis=0)
-    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
-    points = points + (up - down) / 2 * np.stack([-along[:, 1], along[:, 0]], axis=1)
+    at = np.linspace(0, length, int(np.clip(2 + POINTS_PER_HEIGHT * length / height, 2, MAX_POINTS)))
+    centre = Line(np.stack([np.interp(at, places, values) for values in points.T], axis=1), above, below)
+    up, down = max(CORE_ABOVE * above, 3 / STRIDE), max(CORE_BELOW * below, 1 / STRIDE)
+    baseline = centre.band(0, (up - down) / 2)[: len(at) - 1 : -1]
     # what the cores are shortened by, and the ends cover
     longer = max(SHORTENED * above, END_RADIUS * height)
     longer = max(1.0, min(longer, LONGEST_CUT / (1 - 2 * LONGEST_CUT) * (length + 1))) + 0.5
-    inner = min(height, length / 2)
-    for end, place in ((0, inner), (-1, length - inner)):
-        outwards = points[end] - [np.interp(place, at, values) for values in points.T]
-        points[end] += longer * outwards / max(np.linalg.norm(outwards), 1e-6)
-    points = STRIDE * points + (STRIDE - 1) / 2
-    return FoundLine(Line(points, STRIDE * above, STRIDE * below), core)
+    baseline = Line(baseline, above, below).part(-longer, length + longer).baseline
+    return FoundLine(Line(STRIDE * baseline + (STRIDE - 1) / 2, STRIDE * above, STRIDE * below), core)

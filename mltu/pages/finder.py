@@ -19,7 +19,7 @@ from ..utils.errors import InputError
 from ..utils.image_utils import to_gray
 from .decode import FoundLine, decode
 from .maps import MAPS, STRIDE
-from .order import reading_order
+from .order import reading_order, weighted_median
 
 MODEL = Path(__file__).resolve().parents[2] / "Models" / "lines" / "model.onnx"
 SIDE = 1024  # pixels of the network's input that the longer side of a page is brought to
@@ -203,7 +203,7 @@ def _better_view(shape: tuple[int, int], view: _View, lines: list[FoundLine]) ->
     quarter = np.rint(np.arctan2(along[:, 1], along[:, 0]) / (np.pi / 2)).astype(int) % 4
     votes = np.bincount(quarter, lengths, 4)
     turn = int(votes.argmax()) if votes.max() > votes.sum() / 2 else 0
-    height = _usual_height(lines, lengths)
+    height = weighted_median(np.array([found.line.above + found.line.below for found in lines]), lengths)
     if not turn and HEIGHTS[0] <= height <= HEIGHTS[1]:
         return None
     scale = view.scale
@@ -226,13 +226,6 @@ def _better_view(shape: tuple[int, int], view: _View, lines: list[FoundLine]) ->
     return _View((view.quarters + turn) % 4, (int(low[0]), int(low[1])), (int(size[0]), int(size[1])), float(scale))
 
 
-def _usual_height(lines: list[FoundLine], weights: np.ndarray) -> float:
-    heights = np.array([found.line.above + found.line.below for found in lines])
-    order = np.argsort(heights)
-    total = np.cumsum(weights[order])
-    return float(heights[order][np.searchsorted(total, total[-1] / 2)])
-
-
 def _with_ink(lines: list[FoundLine], image: np.ndarray) -> list[FoundLine]:
     """The lines whose ink stands out against the paper, its noise, and what shines through it.
 
@@ -244,10 +237,7 @@ def _with_ink(lines: list[FoundLine], image: np.ndarray) -> list[FoundLine]:
         return lines
     noise = 1.48 * float(np.median(cv2.absdiff(image, cv2.medianBlur(image, 3))))
     contrast = np.array([_contrast(found, image) for found in lines])
-    lengths = [np.linalg.norm(found.line.baseline[-1] - found.line.baseline[0]) for found in lines]
-    order = np.argsort(contrast)
-    total = np.cumsum(np.array(lengths)[order])
-    usual = contrast[order][np.searchsorted(total, total[-1] / 2)]
+    usual = weighted_median(contrast, np.array([found.line.length for found in lines]))
     least = max(MIN_CONTRAST, MIN_SIGNAL * noise, MIN_SHARE * usual)
     return [found for found, value in zip(lines, contrast, strict=True) if value >= least]
 
@@ -255,7 +245,7 @@ def _with_ink(lines: list[FoundLine], image: np.ndarray) -> list[FoundLine]:
 def _contrast(found: FoundLine, image: np.ndarray) -> float:
     """Grey levels between the ink, dark or light, of a line and its paper."""
     line = found.line
-    core = FoundLine(line._replace(above=0.6 * line.above, below=0.2 * line.below), found.probability).polygon
+    core = line.band(0.6 * line.above, 0.2 * line.below)
     low = np.clip(np.floor(core.min(axis=0)).astype(int), 0, np.array(image.shape[::-1]) - 1)
     high = np.clip(np.ceil(core.max(axis=0)).astype(int) + 1, low + 1, image.shape[::-1])
     part = image[low[1] : high[1], low[0] : high[0]]

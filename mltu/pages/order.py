@@ -63,19 +63,20 @@ def reading_order(baselines: Sequence[np.ndarray], heights: Sequence[float]) -> 
     lengths = np.linalg.norm(along, axis=1)
     blocks: list[list[int]] = []
     level = np.flatnonzero(~sideways)
-    main = _weighted_median(angles[level], lengths[level])
+    main = weighted_median(angles[level], lengths[level])
     heights = np.maximum(np.asarray(heights, np.float64), 1.0)
     places = _Places.of(baselines, heights, main)
     blocks += list(_blocks(level, places))
     centres = np.array([np.median(points, axis=0) for points in baselines])
     for notes in _groups(np.flatnonzero(sideways), centres, heights, angles):
-        turned = _Places.of(baselines, heights, _weighted_median(angles[notes], lengths[notes]))
+        turned = _Places.of(baselines, heights, weighted_median(angles[notes], lengths[notes]))
         distance = [np.linalg.norm(centres[block][:, None] - centres[notes], axis=2).min() for block in blocks]
         blocks.insert(int(np.argmin(distance)) + 1, [line for block in _blocks(notes, turned) for line in block])
     return [(line, number) for number, block in enumerate(blocks) for line in block]
 
 
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """The value below which half of the weights are; arrays of one shape (values,)."""
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
