@@ -76,7 +76,7 @@ def test_find_lines_of_a_spread_whose_left_page_is_empty(pitch, tone):
     found = find_lines(spread)
     assert len(found) == len(TEXTS)
     assert min(line.polygon[:, 0].min() for line in found) > width
-    moved = [box + (width + 30, 30) for box in boxes]
+    moved = list(boxes + np.array([width + 30, 30]))
     assert match_polygons([line.polygon for line in found], moved, 0.35) == {i: i for i in range(len(TEXTS))}
 
 
