@@ -184,6 +184,7 @@ def line_finder_model(levels: tuple[tuple[int, int], ...] = FINDER_LEVELS) -> ke
     for level in reversed(maps[:-1]):
         x = layers.Add()([layers.Conv2DTranspose(level.shape[-1], 2, strides=2)(x), level])
         x = residual_block(x, level.shape[-1], skip_conv=False, strides=1, dropout=0.0)
-    # each pixel of the highest level becomes 2 x 2 of the maps
-    x = layers.Conv2DTranspose(len(MAPS), 2, strides=2, name="scores")(x)
+    # Each pixel of the highest level becomes 2 x 2 of the maps. Small weights let training begin with scores near 0.
+    small = keras.initializers.RandomNormal(stddev=0.01)
+    x = layers.Conv2DTranspose(len(MAPS), 2, strides=2, kernel_initializer=small, name="scores")(x)
     return keras.Model(inputs=inputs, outputs=LineMaps(name="output", dtype="float32")(x))

@@ -35,7 +35,6 @@ from configs import LineFinderConfigs
 from mltu.configs import ArgumentParser
 from mltu.datasets.base import Sample, describe_skipped
 from mltu.datasets.page_scenes import MapDrawer, PageReader, RandomScenes, list_page_samples
-from mltu.datasets.table import read_table
 from mltu.pictures.curves import Panel
 from mltu.pictures.scenes import scene_sheet
 from mltu.run_folder import RunFolder, lines_digest
@@ -271,7 +270,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
     folder = RunFolder(given.export_only)
     configs = LineFinderConfigs.load(folder.configs)
-    with closing(make_pages(configs, read_table(folder.val)[0])) as pages:
+    with closing(make_pages(configs, list_page_samples(configs.val_path)[0])) as pages:
         export_line_finder(folder, make_scenes(configs, pages, fixed=True)[0][0])
     return 0
 

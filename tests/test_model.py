@@ -112,5 +112,5 @@ def test_line_finder_model_is_small_and_takes_images_of_any_multiple_of_32():
     for height, width in ((64, 96), (96, 32)):
         maps = np.array(model(np.full((2, height, width, 1), 255, np.float32), training=False))
         assert maps.shape == (2, height // 2, width // 2, len(MAPS))
-        assert ((maps[..., :2] > 0) & (maps[..., :2] < 1)).all()
+        assert ((maps[..., :2] >= 0) & (maps[..., :2] <= 1)).all()
         assert (maps[..., 2:4] > 0).all()
