@@ -95,9 +95,11 @@ def _find_pieces(maps: np.ndarray, barrier: np.ndarray | None) -> _Pieces:
         if found is None:
             break
         thick = found.thick if level != LEVELS[-1] else np.zeros(len(found.thick), bool)
-        points += [found.points[index] for index in np.flatnonzero(~thick)]
+        # a single column tells no direction
+        chosen = ~thick & np.array([len(centre) > 1 for centre in found.points])
+        points += [found.points[index] for index in np.flatnonzero(chosen)]
         for values, kept in ((above, found.above), (below, found.below), (cores, found.core)):
-            values.append(kept[~thick])
+            values.append(kept[chosen])
         if not thick.any():
             break
         open_pixels = np.concatenate([[False], thick])[found.labels]

@@ -138,6 +138,13 @@ def test_decode_stands_any_maps_in_bounded_time(kind):
         assert np.isfinite(one.polygon).all()
 
 
+def test_decode_leaves_out_pieces_that_tell_no_direction():
+    maps = np.zeros((40, 40, 6), np.float32)
+    maps[10:20, 12, 0] = 1
+    maps[..., MAPS.index("cos")] = 1
+    assert decode(maps) == []
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 2)])
 def test_decode_takes_maps_of_any_size(shape):
     assert isinstance(decode(np.ones((*shape, 6), np.float32)), list)
