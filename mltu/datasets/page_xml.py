@@ -25,7 +25,7 @@ from ..inputs import FILE_ENDINGS, read_pages
 from ..utils.errors import InputError
 from ..utils.files import files_below
 from ..utils.image_utils import checked_file
-from .base import Skipped, normalize_text
+from .base import Skipped, normalize_text, tell_invisible
 
 MAX_FILE = 1 << 25  # bytes; a newspaper's page with places of letters has some 20 MB, which become 30 times as many
 MAX_POINTS = 10_000  # of an outline; more take OpenCV minutes to fill
@@ -56,7 +56,7 @@ class XmlPage(NamedTuple):
 
     image: str  # file name of its picture, empty if the file gives none
     lines: list[PageLine]  # in the file's order, those without text included
-    skipped: list[Skipped]  # lines without a place
+    skipped: list[Skipped]  # lines without a place, and texts with characters that nobody can see
     size: tuple[float, float]  # width and height, in the file's unit
     number: int  # which page of its picture file it is, from 0
 
@@ -205,7 +205,9 @@ def read_xml(path: str | Path, picture: str | Path | None = None) -> list[XmlPag
             line_id = element.get("ID") or element.get("id") or f"line {len(page.lines) + len(page.skipped) + 1}"
             try:
                 number = regions.setdefault(region, len(regions))
-                page.lines.append(_READERS[kind](element, np.array(page.size), number, line_id))
+                line = _READERS[kind](element, np.array(page.size), number, line_id)
+                page.skipped.extend(tell_invisible(f"{path}:{line_id}", line.text))
+                page.lines.append(line._replace(text=normalize_text(line.text)))
             except ValueError as error:
                 page.skipped.append(Skipped(f"{path}:{line_id}", f"no place: {error}"))
         stack += [(child, region) for child in reversed(element)]
@@ -381,7 +383,7 @@ def _alto_text(line: Element) -> str:
             apart = not spaced  # some writers leave the spaces between words out
         else:
             words[-1] += content
-    return normalize_text(" ".join(words))
+    return " ".join(words)
 
 
 def _read_page_line(line: Element, size: np.ndarray, region: int, name: str) -> PageLine:
@@ -407,15 +409,15 @@ def _page_text(line: Element) -> str:
     words = (
         _equivalent(word) or "".join(map(_equivalent, _children(word, "Glyph"))) for word in _children(line, "Word")
     )
-    return _equivalent(line) or normalize_text(" ".join(words))
+    return _equivalent(line) or " ".join(words)
 
 
 def _equivalent(element: Element) -> str:
     """The best text of several that PAGE gives for a line, a word or a letter."""
     texts = list(_children(element, "TextEquiv"))
     texts.sort(key=lambda text: int(text.get("index", "0")) if text.get("index", "0").isdecimal() else 0)
-    found = (normalize_text(plain.text or "") for text in texts for plain in _children(text, "Unicode", "PlainText"))
-    return next(filter(None, found), "")
+    found = (plain.text or "" for text in texts for plain in _children(text, "Unicode", "PlainText"))
+    return next(filter(normalize_text, found), "")
 
 
 _READERS = {"ALTO": _read_alto_line, "PAGE": _read_page_line}

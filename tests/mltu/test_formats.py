@@ -40,7 +40,7 @@ def line(text="two words", top=10, confidences=None, baseline=True, region=0, al
     )
     right = 20 + 10 * count
     polygon = np.array([[20, top], [right, top], [right + 5, top + 30], [20, top + 30]])
-    frame = np.array([[20, top], [right, top], [20, top + 30]])
+    frame = np.array([[[20, top], [right, top]], [[20, top + 30], [right, top + 30]]])
     points = np.array([[20, top + 22.4], [right, top + 22.6]]) if baseline else None
     return LineReading(text, float(np.mean(confidences or 0)), characters, polygon, frame, points, region)
 
@@ -257,7 +257,7 @@ def test_formats_keep_places_on_the_page():
         1.0,
         (Character("a", 1.0, 0, 1),),
         np.array([[-9, -8.6], [500, -2], [500.2, 310], [3.5, 40]]),
-        np.array([[-9, -9], [500, -2], [3, 310]]),
+        np.array([[[-9, -9], [500, -2]], [[3, 310], [500, 310]]]),
         np.array([[-3.4, 20.0], [420, 20]]),
     )
     root = parse(to_page(page(out), CREATED))
@@ -273,7 +273,7 @@ def test_formats_keep_places_on_the_page():
 
 
 def test_formats_write_no_baseline_of_one_point():
-    short = LineReading("", 0.0, (), np.array([[0, 0], [9, 0], [9, 9]]), np.zeros((3, 2)), np.array([[1, 2]]))
+    short = LineReading("", 0.0, (), np.array([[0, 0], [9, 0], [9, 9]]), np.zeros((2, 2, 2)), np.array([[1, 2]]))
     assert parse(to_page(page(short), CREATED)).find(".//Baseline") is None
     assert "BASELINE" not in to_alto(page(short))
 
