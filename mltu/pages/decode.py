@@ -30,6 +30,7 @@ PROBES = 16  # places between two pieces where the maps are asked
 MIN_CORE, MIN_SHORT_CORE = 0.65, 0.85  # mean probability of the core along a line, and along the shortest
 SHORT = 3.0  # usual line heights; shorter lines need more evidence
 MIN_LENGTH = 0.5  # usual line heights
+ROOM_ABOVE, ROOM_BELOW = 1.2, 1.2  # of the heights, that outlines take in
 POINTS_PER_HEIGHT, MAX_POINTS = 1.0, 33  # of a baseline
 
 
@@ -42,7 +43,7 @@ class FoundLine(NamedTuple):
     @property
     def polygon(self) -> np.ndarray:
         """Outline, shape (2 points, 2), clockwise from the upper left of the writing."""
-        return self.line.band(self.line.above, self.line.below)
+        return self.line.band(ROOM_ABOVE * self.line.above, ROOM_BELOW * self.line.below)
 
 
 class _Pieces(NamedTuple):
