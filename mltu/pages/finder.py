@@ -17,6 +17,7 @@ import numpy as np
 from ..inferenceModel import OnnxInferenceModel
 from ..utils.errors import InputError
 from ..utils.image_utils import to_gray
+from .crop import slope_of
 from .decode import FoundLine, decode
 from .maps import MAPS, STRIDE
 from .order import reading_order, weighted_median
@@ -28,7 +29,12 @@ MIN_AREA, MAX_AREA = 720_000, 2_000_000  # pixels of the input: of long strips a
 MULTIPLE = 32  # sides of the input are multiples of it
 MAX_ENLARGEMENT = 4.0
 HEIGHTS, HEIGHT = (21, 60), 30  # pixels of lines that the network reads well, and reads best
-MAX_RUNS = 3
+MAX_RUNS = 3  # of the network on a whole page
+CLOSE_LOOK = 512  # pixels of the side of the part that is turned to see which way the page is
+MIN_TURNED_LINES, MIN_TURNED_LENGTH = 3, 20  # lines, and line heights of all, that are needed to see it
+LIKELY = 0.45  # probability of a core
+DOUBTFUL, SURER = 0.835, 0.03  # mean probability of cores, of which upright writing has more, and how much more
+UPSIDE_DOWN = 0.004  # by how much less a part turned upside down may be surer, seen alone, if it was upright
 MARGIN = 3.0  # line heights around the writing that a closer look takes in
 MIN_CONTRAST = 8.0  # grey levels between the ink of a line and its paper
 MIN_SHARE = 0.25  # of the page's usual contrast; show-through has less
@@ -137,14 +143,18 @@ class LineFinder(OnnxInferenceModel):
             InputError: the network fails.
         """
         gray = to_gray(page)
-        height, width = gray.shape
-        view = _View(0, (0, 0), (width, height), _first_scale(width, height))
-        lines = self._look(gray, view)
-        for _ in range(MAX_RUNS - 1):
-            closer = _better_view(gray.shape, view, lines)
+        size = gray.shape[::-1]
+        view = _View(0, (0, 0), size, _first_scale(*size))
+        lines, turn = self._look(gray, view, check_turn=True)
+        if turn:
+            view = _View(turn, (0, 0), size[::-1] if turn % 2 else size, view.scale)
+            lines, _ = self._look(gray, view)
+        for _ in range(MAX_RUNS - 1 - bool(turn)):
+            closer = _closer_view(gray.shape, view, lines)
             if closer is None:
                 break
-            view, lines = closer, self._look(gray, closer)
+            view = closer
+            lines, _ = self._look(gray, view)
         if not lines:
             return []
         order = reading_order([found.line.baseline for found in lines], [f.line.above + f.line.below for f in lines])
@@ -184,14 +194,54 @@ class LineFinder(OnnxInferenceModel):
             raise InputError(f"{self.model_path}: gives no maps of lines; export it again")
         return maps[0, : -(-height // STRIDE), : -(-width // STRIDE)]
 
-    def _look(self, gray: np.ndarray, view: _View) -> list[FoundLine]:
+    def _look(self, gray: np.ndarray, view: _View, check_turn: bool = False) -> tuple[list[FoundLine], int]:
+        """The lines of a view, and if wanted, by how many quarters it must be turned anticlockwise to be upright."""
         image = view.of(gray)
         maps = self.maps(image)
         cores = maps[..., 0] > 0.5
         if not cores.any():
-            return []
+            return [], 0
         height = float(np.median(maps[cores][:, 2:4].sum(axis=1)))
-        return _with_ink(decode(maps, find_rules(image, height)), erase_rules(image, height))
+        lines = _with_ink(decode(maps, find_rules(image, height)), erase_rules(image, height))
+        return lines, self._turn(image, maps, lines) if check_turn and lines else 0
+
+    def _turn(self, image: np.ndarray, maps: np.ndarray, lines: list[FoundLine]) -> int:
+        """Anticlockwise quarters that bring most lines upright.
+
+        The directions of the lines tell it, or else that the network is surer of the cores of upright writing.
+        """
+        quarters = [round(slope_of(found.line.baseline) / 90) % 4 for found in lines]
+        votes = np.bincount(quarters, [found.line.length for found in lines], 4)
+        if votes.argmax():
+            return int(votes.argmax())
+        heights = [found.line.length / (found.line.above + found.line.below) for found in lines]
+        if len(lines) < MIN_TURNED_LINES or sum(heights) < MIN_TURNED_LENGTH:
+            return 0
+        reach = CLOSE_LOOK // STRIDE
+        weight = cv2.boxFilter(maps[..., 0], -1, (reach, reach), normalize=False, borderType=cv2.BORDER_CONSTANT)
+        middle = np.array(np.unravel_index(weight.argmax(), weight.shape))
+        top, left = np.clip(middle - reach // 2, 0, np.maximum(0, np.array(weight.shape) - reach)).tolist()
+        part = image[STRIDE * top :, STRIDE * left :][:CLOSE_LOOK, :CLOSE_LOOK]
+        sure = _sureness(maps[top : top + reach, left : left + reach])
+
+        def turned(quarters: int) -> float:
+            seen = self.maps(np.ascontiguousarray(np.rot90(part, quarters)))
+            # a network that knows the direction here would have told it of the page
+            told = seen[..., 4][seen[..., 0] > LIKELY]
+            return _sureness(seen) if len(told) and np.median(told) > 0.5 else 0.0
+
+        if sure < DOUBTFUL:
+            best, quarter = max((turned(quarters), quarters) for quarters in (1, 3))
+            if best > sure + SURER:
+                return quarter
+        steep = [abs(np.sin(np.radians(slope_of(found.line.baseline)))) for found in lines]
+        return 2 if np.median(steep) < 0.5 and turned(2) > sure - UPSIDE_DOWN else 0
+
+
+def _sureness(maps: np.ndarray) -> float:
+    """Mean probability of cores where it is likely that there are any."""
+    likely = maps[..., 0][maps[..., 0] > LIKELY]
+    return float(likely.mean()) if len(likely) else 0.0
 
 
 def _first_scale(width: int, height: int) -> float:
@@ -200,36 +250,31 @@ def _first_scale(width: int, height: int) -> float:
     return min(scale, MAX_ENLARGEMENT)
 
 
-def _better_view(shape: tuple[int, int], view: _View, lines: list[FoundLine]) -> _View | None:
-    """How to look again: with the writing level and of a good size; None if it is so already."""
+def _closer_view(shape: tuple[int, int], view: _View, lines: list[FoundLine]) -> _View | None:
+    """How to look again, with the writing of a good size; None if it is so already, or cannot be.
+
+    Args:
+        shape: of the page, height and width.
+        view: that was seen.
+        lines: that were found.
+    """
     if not lines:
         return None
-    along = np.array([found.line.baseline[-1] - found.line.baseline[0] for found in lines])
-    lengths = np.linalg.norm(along, axis=1)
-    quarter = np.rint(np.arctan2(along[:, 1], along[:, 0]) / (np.pi / 2)).astype(int) % 4
-    votes = np.bincount(quarter, lengths, 4)
-    turn = int(votes.argmax()) if votes.max() > votes.sum() / 2 else 0
-    height = weighted_median(np.array([found.line.above + found.line.below for found in lines]), lengths)
-    if not turn and HEIGHTS[0] <= height <= HEIGHTS[1]:
+    heights = np.array([found.line.above + found.line.below for found in lines])
+    height = weighted_median(heights, np.array([found.line.length for found in lines]))
+    if HEIGHTS[0] <= height <= HEIGHTS[1]:
         return None
-    scale = view.scale
-    if not HEIGHTS[0] <= height <= HEIGHTS[1]:
-        scale = min(scale * HEIGHT / height, MAX_ENLARGEMENT)
-    points = np.concatenate([view.on_turned_page(found.polygon) for found in lines])
-    margin = MARGIN * height / view.scale
-    page_size = np.array(shape[::-1] if view.quarters % 2 == 0 else shape)
-    low = np.clip(np.floor(points.min(axis=0) - margin), 0, page_size - 1).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0) + margin), low + 1, page_size).astype(int)
-    if page_size.prod() * scale**2 <= MAX_AREA:
-        low, high = np.zeros(2, int), page_size
-    size = high - low
-    scale = min(scale, (MAX_AREA / size.prod()) ** 0.5)
-    if not turn and 0.8 < scale / view.scale < 1.25:
+    scale = min(view.scale * HEIGHT / height, MAX_ENLARGEMENT)
+    low, high = np.zeros(2, int), np.array(shape if view.quarters % 2 else shape[::-1])
+    if high.prod() * scale**2 > MAX_AREA:  # the written part alone
+        points = np.concatenate([view.on_turned_page(found.polygon) for found in lines])
+        margin = MARGIN * height / view.scale
+        low = np.clip(np.floor(points.min(axis=0) - margin), 0, high - 1).astype(int)
+        high = np.clip(np.ceil(points.max(axis=0) + margin), low + 1, high).astype(int)
+    scale = min(scale, (MAX_AREA / (high - low).prod()) ** 0.5)
+    if 0.8 < scale / view.scale < 1.25:
         return None
-    for _ in range(turn):  # each turns the page anticlockwise
-        low, size = np.array([low[1], page_size[0] - low[0] - size[0]]), size[::-1]
-        page_size = page_size[::-1]
-    return _View((view.quarters + turn) % 4, (int(low[0]), int(low[1])), (int(size[0]), int(size[1])), float(scale))
+    return _View(view.quarters, tuple(low.tolist()), tuple((high - low).tolist()), float(scale))
 
 
 def _with_ink(lines: list[FoundLine], image: np.ndarray) -> list[FoundLine]:

@@ -4,7 +4,7 @@ import pytest
 
 from mltu.pages import LineFinder, slope_of
 from mltu.pages import finder as finder_module
-from mltu.pages.finder import MAX_AREA, MAX_RUNS
+from mltu.pages.finder import CLOSE_LOOK, MAX_AREA, MAX_RUNS
 from mltu.pages.maps import Line, draw_maps
 from mltu.utils.errors import InputError
 
@@ -24,11 +24,13 @@ def page(count=6, shape=(1400, 1000), height=34, left=150, right=850, top=200, d
 class BarFinder(LineFinder):
     """Knows the lines of such pages instead of a network."""
 
-    def __init__(self):
-        self.sizes = []
+    def __init__(self, tells_directions=True):
+        self.tells_directions = tells_directions
+        self.sizes = []  # of what it saw, but for close looks
 
     def maps(self, image):
-        self.sizes.append(image.size)
+        if image.size != CLOSE_LOOK**2:
+            self.sizes.append(image.size)
         paper = np.median(image)
         count, labels, _, _ = cv2.connectedComponentsWithStats((image < paper - 40).astype(np.uint8))
         lines = []
@@ -47,8 +49,12 @@ class BarFinder(LineFinder):
             foot = np.array([x, y]) + height / 2 * np.array([-along[1], along[0]])
             baseline = np.stack([foot - width / 2 * along, foot + width / 2 * along])
             lines.append(Line(baseline, 0.95 * height, 0.25 * height))
-        shape = tuple(side + side % 2 for side in image.shape)
-        return draw_maps(lines, shape)
+        maps = draw_maps(lines, tuple(side + side % 2 for side in image.shape))
+        if not self.tells_directions:
+            # a network that does not know what is upside down is surer of upright writing
+            maps[..., 0] *= np.where(maps[..., 4] < -0.7, 0.9, 0.95)
+            maps[..., 4] = np.abs(maps[..., 4])
+        return maps
 
 
 @pytest.fixture
@@ -57,8 +63,8 @@ def any_ink(monkeypatch):
     monkeypatch.setattr(finder_module, "_with_ink", lambda lines, image: lines)
 
 
-def assert_found(image, baselines, tolerance=8):
-    finder = BarFinder()
+def assert_found(image, baselines, tolerance=8, **options):
+    finder = BarFinder(**options)
     found = finder.predict(image)
     assert len(finder.sizes) <= MAX_RUNS
     assert max(finder.sizes) < 1.05 * MAX_AREA
@@ -97,18 +103,18 @@ def test_line_finder_looks_closer_at_the_written_part_alone():
 
 
 @pytest.mark.usefixtures("any_ink")
-@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize(("quarters", "tells_directions"), [(1, True), (2, True), (3, True), (0, False), (2, False)])
 @pytest.mark.parametrize("height", [34, 12])
-def test_line_finder_reads_turned_pages_in_their_order(quarters, height):
-    image, baselines = page(7, height=height)
+def test_line_finder_reads_turned_pages_in_their_order(quarters, height, tells_directions):
+    image, baselines = page(7, height=height, left=300, right=700)
     turned = np.ascontiguousarray(np.rot90(image, quarters))
 
     def on_turned(points):
         x, y = points.T
         right, bottom = image.shape[1] - 1, image.shape[0] - 1
-        return np.stack(((y, right - x), (right - x, bottom - y), (bottom - y, x))[quarters - 1], axis=1)
+        return np.stack(((x, y), (y, right - x), (right - x, bottom - y), (bottom - y, x))[quarters], axis=1)
 
-    assert_found(turned, [on_turned(points) for points in baselines])
+    assert_found(turned, [on_turned(points) for points in baselines], tells_directions=tells_directions)
     slopes = {round(slope_of(line.baseline) / 90) % 4 for line in BarFinder().predict(turned)}
     assert slopes == {-quarters % 4}
 
