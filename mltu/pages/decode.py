@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from .maps import CORE_ABOVE, CORE_BELOW, END_RADIUS, LONGEST_CUT, MAX_HEIGHT, MIN_HEIGHT, SHORTENED, STRIDE, Line
-from .order import weighted_median
+from .order import find_columns, weighted_median
 
 MAX_PIECES = 600  # of a page, the largest; no page has as many lines
 LEVELS = (0.45, 0.6, 0.75, 0.88)  # of the score; where lines touch, the next level is to part them
@@ -26,6 +26,7 @@ CLOSE_GAP = 0.5  # line heights that pieces may overlap, and that are too near f
 MAX_SHIFT = 0.35  # line heights across the line between pieces of a line
 SHIFT_OF_GAP, SHIFT_OF_CORE = 0.1, 0.1  # how much less a gap allows of it, and how much more cores between them
 MAX_END = (0.6, 0.85)  # of the probability of an end between pieces, and between such that are near
+MIN_COLUMN = 6  # pieces on each side of a gutter, which no line crosses
 PROBES = 16  # places between two pieces where the maps are asked
 MIN_CORE, MIN_SHORT_CORE = 0.65, 0.85  # mean probability of the core along a line, and along the shortest
 SHORT = 3.0  # usual line heights; shorter lines need more evidence
@@ -277,6 +278,12 @@ def _chains(pieces: _Pieces, maps: np.ndarray, barrier: np.ndarray | None) -> li
         & (sideways < 2 * MAX_SHIFT * common)
     )
     np.fill_diagonal(near, False)
+    # short pieces may be anything
+    long = np.flatnonzero(np.array([len(points) for points in pieces.points]) > SHORT * height)
+    if len(long) >= 2 * MIN_COLUMN:
+        columns = np.full(len(height), -1)
+        columns[long] = find_columns([pieces.points[index] for index in long], height[long], MIN_COLUMN)
+        near &= (columns[:, None] == columns) | (columns[:, None] < 0) | (columns < 0)
     one, other = np.nonzero(near)
     gap_heights, shift = forward[near] / common[near], sideways[near] / common[near]
     cost = gap_heights + 3 * shift

@@ -75,6 +75,21 @@ def reading_order(baselines: Sequence[np.ndarray], heights: Sequence[float]) -> 
     return [(line, number) for number, block in enumerate(blocks) for line in block]
 
 
+def find_columns(baselines: Sequence[np.ndarray], heights: np.ndarray, least: int) -> np.ndarray:
+    """The block between gutters that each line, or piece of one, belongs to, shape (lines,); arguments as above.
+
+    Args:
+        least: lines on each side of a gutter.
+    """
+    along = np.array([points[-1] - points[0] for points in baselines], np.float64)
+    main = weighted_median(np.arctan2(along[:, 1], along[:, 0]), np.linalg.norm(along, axis=1))
+    places = _Places.of(baselines, np.asarray(heights, np.float64), main)
+    blocks = np.zeros(len(baselines), int)
+    for number, block in enumerate(_blocks(np.arange(len(baselines)), places, least, tables=False)):
+        blocks[block] = number
+    return blocks
+
+
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     """The value below which half of the weights are; arrays of one shape (values,)."""
     order = np.argsort(values)
@@ -100,11 +115,18 @@ def _groups(lines: np.ndarray, centres: np.ndarray, heights: np.ndarray, angles:
         yield np.array(group)
 
 
-def _blocks(lines: np.ndarray, places: _Places) -> Iterator[list[int]]:
-    """The blocks of some lines in reading order, each a list of lines in reading order."""
+def _blocks(lines: np.ndarray, places: _Places, least: int = MIN_COLUMN, tables: bool = True) -> Iterator[list[int]]:
+    """The blocks of some lines in reading order, each a list of lines in reading order.
+
+    Args:
+        lines: indices.
+        places: of all lines.
+        least: lines of a column.
+        tables: look for tables, whose blocks are rows.
+    """
     if not len(lines):
         return
-    gutter = _gutter(lines, places)
+    gutter = _gutter(lines, places, least)
     if gutter is None:
         yield _rows(lines, places)
         return
@@ -112,9 +134,9 @@ def _blocks(lines: np.ndarray, places: _Places) -> Iterator[list[int]]:
     y, middle = places.y[lines], (places.left + places.right)[lines] / 2
     beside = (y > top) & (y < bottom)
     slab = lines[beside]
-    yield from _blocks(lines[y <= top], places)
+    yield from _blocks(lines[y <= top], places, least, tables)
     columns = _columns(slab, places)
-    starts = _table_rows(columns, places)
+    starts = _table_rows(columns, places) if tables else None
     if starts is not None:
         for low, high in zip([-np.inf, *starts], [*starts, np.inf], strict=True):
             cells = [column[(places.y[column] >= low) & (places.y[column] < high)] for column in columns]
@@ -122,12 +144,12 @@ def _blocks(lines: np.ndarray, places: _Places) -> Iterator[list[int]]:
             if row:
                 yield row
     else:
-        yield from _blocks(lines[beside & (middle < x)], places)
-        yield from _blocks(lines[beside & (middle >= x)], places)
-    yield from _blocks(lines[y >= bottom], places)
+        yield from _blocks(lines[beside & (middle < x)], places, least, tables)
+        yield from _blocks(lines[beside & (middle >= x)], places, least, tables)
+    yield from _blocks(lines[y >= bottom], places, least, tables)
 
 
-def _gutter(lines: np.ndarray, places: _Places) -> tuple[float, float, float] | None:
+def _gutter(lines: np.ndarray, places: _Places, least: int) -> tuple[float, float, float] | None:
     """The longest gutter between columns: x, and the heights of the lines above and below that end it."""
     left, right, y = places.left[lines], places.right[lines], places.y[lines]
     order = np.argsort(y, kind="stable")
@@ -140,7 +162,7 @@ def _gutter(lines: np.ndarray, places: _Places) -> tuple[float, float, float] | 
         for first, last in zip([-1, *crossing], [*crossing, len(y)], strict=True):
             run = slice(first + 1, last)
             one, other = y[run][on_left[run]], y[run][on_right[run]]
-            if min(len(one), len(other)) < MIN_COLUMN:
+            if min(len(one), len(other)) < least:
                 continue
             shared = min(one[-1], other[-1]) - max(one[0], other[0])
             length = y[last - 1] - y[first + 1]
