@@ -8,6 +8,7 @@ import numpy as np
 from .maps import STRIDE
 
 MIN_LENGTH = 4.0  # line heights, of a rule between columns
+LONG = 12.0  # line heights, of faint rules and of folds
 MIN_RULED = 3.0  # likewise, of any rule
 MAX_WIDTH = 9  # pixels
 MAX_SLANT = 3  # pixels that a rule may leave a straight column within `MIN_LENGTH`
@@ -36,7 +37,7 @@ def find_rules(image: np.ndarray, height: float) -> np.ndarray | None:
     dark = cv2.subtract(_paper(image), image)
     ink = _darkness(dark)
     thin = cv2.morphologyEx(image, cv2.MORPH_BLACKHAT, np.ones((1, MAX_WIDTH), np.uint8))
-    strong = _upright(thin, STRONG * ink, length)
+    strong = _upright(thin, STRONG * ink, length) | _upright(thin, FAINT * ink, round(LONG * height))
     if not strong.any():
         return None
     strong[_squares(_upright(thin, FAINT * ink, length), height) > 0] = 0
