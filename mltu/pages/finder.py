@@ -17,7 +17,6 @@ import numpy as np
 from ..inferenceModel import OnnxInferenceModel
 from ..utils.errors import InputError
 from ..utils.image_utils import to_gray
-from .crop import slope_of
 from .decode import FoundLine, decode
 from .maps import MAPS, STRIDE
 from .order import reading_order, weighted_median
@@ -25,13 +24,14 @@ from .rules import erase_rules, find_rules
 
 MODEL = Path(__file__).resolve().parents[2] / "Models" / "lines" / "model.onnx"
 SIDE = 1024  # pixels of the network's input that the longer side of a page is brought to
-MIN_AREA, MAX_AREA = 720_000, 2_000_000  # pixels of the input: of long strips at first, and of any page
+MIN_AREA, MAX_AREA = 720_000, 1_500_000  # pixels of the input: of long strips at first, and of any page
 MULTIPLE = 32  # sides of the input are multiples of it
 MAX_ENLARGEMENT = 4.0
 HEIGHTS, HEIGHT = (21, 60), 30  # pixels of lines that the network reads well, and reads best
+CORE = 0.5  # probability, where cores are
 MAX_RUNS = 3  # of the network on a whole page
 CLOSE_LOOK = 512  # pixels of the side of the part that is turned to see which way the page is
-MIN_TURNED_LINES, MIN_TURNED_LENGTH = 3, 20  # lines, and line heights of all, that are needed to see it
+MIN_TURNED_AREA = 8.0  # squares of the line height that cores must have to see it; a line of words has some four
 LIKELY = 0.45  # probability of a core
 DOUBTFUL, SURER = 0.835, 0.03  # mean probability of cores, of which upright writing has more, and how much more
 UPSIDE_DOWN = 0.004  # by how much less a part turned upside down may be surer, seen alone, if it was upright
@@ -145,16 +145,20 @@ class LineFinder(OnnxInferenceModel):
         gray = to_gray(page)
         size = gray.shape[::-1]
         view = _View(0, (0, 0), size, _first_scale(*size))
-        lines, turn = self._look(gray, view, check_turn=True)
+        image = view.of(gray)
+        maps = self.maps(image)
+        turn = self._turn(image, maps)
         if turn:
             view = _View(turn, (0, 0), size[::-1] if turn % 2 else size, view.scale)
-            lines, _ = self._look(gray, view)
+            image = view.of(gray)
+            maps = self.maps(image)
         for _ in range(MAX_RUNS - 1 - bool(turn)):
-            closer = _closer_view(gray.shape, view, lines)
+            closer = _closer_view(gray.shape, view, maps)
             if closer is None:
                 break
-            view = closer
-            lines, _ = self._look(gray, view)
+            view, image = closer, closer.of(gray)
+            maps = self.maps(image)
+        lines = _lines(image, maps)
         if not lines:
             return []
         order = reading_order([found.line.baseline for found in lines], [f.line.above + f.line.below for f in lines])
@@ -194,29 +198,18 @@ class LineFinder(OnnxInferenceModel):
             raise InputError(f"{self.model_path}: gives no maps of lines; export it again")
         return maps[0, : -(-height // STRIDE), : -(-width // STRIDE)]
 
-    def _look(self, gray: np.ndarray, view: _View, check_turn: bool = False) -> tuple[list[FoundLine], int]:
-        """The lines of a view, and if wanted, by how many quarters it must be turned anticlockwise to be upright."""
-        image = view.of(gray)
-        maps = self.maps(image)
-        cores = maps[..., 0] > 0.5
-        if not cores.any():
-            return [], 0
-        height = float(np.median(maps[cores][:, 2:4].sum(axis=1)))
-        lines = _with_ink(decode(maps, find_rules(image, height)), erase_rules(image, height))
-        return lines, self._turn(image, maps, lines) if check_turn and lines else 0
+    def _turn(self, image: np.ndarray, maps: np.ndarray) -> int:
+        """By how many quarters an image must be turned anticlockwise so that most of its writing is upright.
 
-    def _turn(self, image: np.ndarray, maps: np.ndarray, lines: list[FoundLine]) -> int:
-        """Anticlockwise quarters that bring most lines upright.
-
-        The directions of the lines tell it, or else that the network is surer of the cores of upright writing.
+        The directions that the network gives tell it, or else that it is surer of the cores of upright writing.
         """
-        quarters = [round(slope_of(found.line.baseline) / 90) % 4 for found in lines]
-        votes = np.bincount(quarters, [found.line.length for found in lines], 4)
-        if votes.argmax():
-            return int(votes.argmax())
-        heights = [found.line.length / (found.line.above + found.line.below) for found in lines]
-        if len(lines) < MIN_TURNED_LINES or sum(heights) < MIN_TURNED_LENGTH:
+        cores = maps[maps[..., 0] > CORE]
+        if not len(cores):
             return 0
+        angles = np.arctan2(cores[:, 5], cores[:, 4])
+        turn = int(np.bincount(np.rint(angles / (np.pi / 2)).astype(int) % 4).argmax())
+        if turn or STRIDE**2 * len(cores) < MIN_TURNED_AREA * _usual_height(cores) ** 2:
+            return turn
         reach = CLOSE_LOOK // STRIDE
         weight = cv2.boxFilter(maps[..., 0], -1, (reach, reach), normalize=False, borderType=cv2.BORDER_CONSTANT)
         middle = np.array(np.unravel_index(weight.argmax(), weight.shape))
@@ -234,8 +227,22 @@ class LineFinder(OnnxInferenceModel):
             best, quarter = max((turned(quarters), quarters) for quarters in (1, 3))
             if best > sure + SURER:
                 return quarter
-        steep = [abs(np.sin(np.radians(slope_of(found.line.baseline)))) for found in lines]
-        return 2 if np.median(steep) < 0.5 and turned(2) > sure - UPSIDE_DOWN else 0
+        steep = np.median(np.abs(np.sin(angles))) > 0.5
+        return 2 if not steep and turned(2) > sure - UPSIDE_DOWN else 0
+
+
+def _lines(image: np.ndarray, maps: np.ndarray) -> list[FoundLine]:
+    """The lines that an image has by the maps of the network."""
+    cores = maps[maps[..., 0] > CORE]
+    if not len(cores):
+        return []
+    height = _usual_height(cores)
+    return _with_ink(decode(maps, find_rules(image, height)), erase_rules(image, height))
+
+
+def _usual_height(cores: np.ndarray) -> float:
+    """Height of lines in pixels of the network's input, from its maps where cores are, shape (pixels, 6)."""
+    return float(np.median(cores[:, 2] + cores[:, 3]))
 
 
 def _sureness(maps: np.ndarray) -> float:
@@ -250,27 +257,27 @@ def _first_scale(width: int, height: int) -> float:
     return min(scale, MAX_ENLARGEMENT)
 
 
-def _closer_view(shape: tuple[int, int], view: _View, lines: list[FoundLine]) -> _View | None:
+def _closer_view(shape: tuple[int, int], view: _View, maps: np.ndarray) -> _View | None:
     """How to look again, with the writing of a good size; None if it is so already, or cannot be.
 
     Args:
         shape: of the page, height and width.
         view: that was seen.
-        lines: that were found.
+        maps: what the network said of it.
     """
-    if not lines:
+    rows, columns = np.nonzero(maps[..., 0] > CORE)
+    if not len(rows):
         return None
-    heights = np.array([found.line.above + found.line.below for found in lines])
-    height = weighted_median(heights, np.array([found.line.length for found in lines]))
+    height = _usual_height(maps[rows, columns])
     if HEIGHTS[0] <= height <= HEIGHTS[1]:
         return None
     scale = min(view.scale * HEIGHT / height, MAX_ENLARGEMENT)
     low, high = np.zeros(2, int), np.array(shape if view.quarters % 2 else shape[::-1])
     if high.prod() * scale**2 > MAX_AREA:  # the written part alone
-        points = np.concatenate([view.on_turned_page(found.polygon) for found in lines])
+        ends = view.on_turned_page(STRIDE * np.array([[columns.min(), rows.min()], [columns.max(), rows.max()]]))
         margin = MARGIN * height / view.scale
-        low = np.clip(np.floor(points.min(axis=0) - margin), 0, high - 1).astype(int)
-        high = np.clip(np.ceil(points.max(axis=0) + margin), low + 1, high).astype(int)
+        low = np.clip(np.floor(ends[0] - margin), 0, high - 1).astype(int)
+        high = np.clip(np.ceil(ends[1] + margin), low + 1, high).astype(int)
     scale = min(scale, (MAX_AREA / (high - low).prod()) ** 0.5)
     if 0.8 < scale / view.scale < 1.25:
         return None
