@@ -64,7 +64,7 @@ class ModelConfigs(BaseModelConfigs):
     # generated handwriting
     samples: int = setting(2000, TEXTS, at_least=2)  # how many lines to generate
     text_file: str = setting("", TEXTS)  # sentences to write, one per line, UTF-8; empty: made-up English
-    fonts: str = setting("", TEXTS)  # folder of TTF, OTF, WOFF or WOFF2 fonts; empty: pen strokes
+    fonts: str = setting("", TEXTS)  # folder of TTF, OTF, WOFF, WOFF2 or SVG fonts; empty: strokes
     max_chars: int = setting(60, TEXTS, at_least=1)  # longest generated line, characters
     skip_fonts: tuple[str, ...] = ()  # font families not to use, as their files are named
     plain_quotes: bool = setting(False, TEXTS)  # write the typographic quotes of the text file as ' and "

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .fonts import draw_font
+from .fonts import draw_font, is_stroke_font
 from .hand import Hand, draw_hand
 from .paper import apply_ink, draw_paper
 from .strokes import draw_strokes
@@ -31,7 +31,7 @@ def draw_line(text: str, seed: int = 0, number: int = 0, writer: int = 0, font: 
         InputError: a font file that cannot be opened.
     """
     rng = np.random.default_rng([seed, 4, number])
-    hand = draw_hand(seed, writer)
+    hand = draw_hand(seed, writer, font if font and is_stroke_font(font) else None)
     coverage, baseline = _write(text, hand, seed, writer, font, rng)
     top, bottom = rng.integers(3, 16, 2)
     left, right = rng.integers(4, 30, 2)
@@ -59,7 +59,7 @@ def draw_page(
         InputError: a font file that cannot be opened.
     """
     rng = np.random.default_rng([seed, 7, number])
-    hand = draw_hand(seed, writer)
+    hand = draw_hand(seed, writer, font if font and is_stroke_font(font) else None)
     lines = [_write(text, hand, seed, writer, font, rng) for text in texts]
     distance = hand.height * rng.uniform(1.9, 2.3)
     margin = round(2 * hand.height)
@@ -85,6 +85,6 @@ def _write(
     text: str, hand: Hand, seed: int, writer: int, font: Path | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
     """A line in a font, or in strokes without one; returns what :func:`.strokes.draw_strokes` does."""
-    if font is None:
+    if font is None or is_stroke_font(font):
         return draw_strokes(text, hand, seed, writer, rng)
     return draw_font(text, font, hand.height, rng)

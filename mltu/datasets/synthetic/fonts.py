@@ -1,4 +1,4 @@
-"""Lines in handwriting fonts from a folder."""
+"""Handwriting fonts from a folder: outlines, which Pillow draws, or single lines (SVG), drawn in pen strokes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from PIL import ImageDraw, ImageFont
 from ...augmentors import RandomElasticTransform
 from ...utils.errors import InputError
 from ..base import Skipped
+from .strokes import can_draw
 
-FONT_ENDINGS = (".ttf", ".otf", ".woff", ".woff2", ".ttc")
+STROKE_FONT = ".svg"
+FONT_ENDINGS = (".ttf", ".otf", ".woff", ".woff2", ".ttc", STROKE_FONT)
 
 
 def find_fonts(folder: str | Path) -> list[Path]:
@@ -35,6 +37,11 @@ def find_fonts(folder: str | Path) -> list[Path]:
     return fonts
 
 
+def is_stroke_font(path: Path) -> bool:
+    """Whether a font's glyphs are single lines, by the ending of its file."""
+    return path.suffix.lower() == STROKE_FONT
+
+
 @lru_cache(maxsize=512)
 def _font(path: Path, size: int) -> ImageFont.FreeTypeFont:
     try:
@@ -45,7 +52,9 @@ def _font(path: Path, size: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=65536)
 def has_character(path: Path, character: str) -> bool:
-    """Whether a font draws a character differently from one that no font has."""
+    """Whether a font draws a character, and differently from one that no font has."""
+    if is_stroke_font(path):
+        return can_draw(character, path)
     if character == " ":
         return True
     font = _font(path, 32)
@@ -79,7 +88,7 @@ def usable_fonts(folder: str | Path, skip: Collection[str]) -> tuple[list[Path],
     usable = []
     for path in (path for path in found if family_of(path.stem) not in unwanted):
         try:
-            _font(path, 32)
+            can_draw("", path) if is_stroke_font(path) else _font(path, 32)
             usable.append(path)
         except InputError as error:
             skipped.append(Skipped(str(path), str(error).removeprefix(f"{path}: ")))

@@ -59,8 +59,8 @@ def generate_lines(
         seed: of texts and pictures.
         text_file: UTF-8 file, one sentence a line, used in random order and again if too few;
             else English is made up.
-        fonts: folder of TTF, OTF, WOFF or WOFF2 files; else pen strokes. Every font is a writer;
-            without fonts every eight lines are.
+        fonts: folder of TTF, OTF, WOFF, WOFF2 or single-line SVG files; else pen strokes. Every font is a
+            writer; without fonts every eight lines are.
         max_chars: longer texts are cut between words.
         workers: threads that draw.
         skip_fonts: families not to use, as their files are named; those that are not there are reported.
