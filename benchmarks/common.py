@@ -9,6 +9,7 @@ import os
 import statistics
 import subprocess
 import sys
+import venv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,18 @@ def measure(script: str, options: Mapping[str, Any], python: str = sys.executabl
         sys.stderr.write(done.stderr[-2000:])
         raise CommandError(f"{Path(script).name} {json.dumps(options)} failed")
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def package_python(name: str, *requirements: str) -> str:
+    """The Python of an environment of packages that are compared with, benchmarks/results/<name>; made once."""
+    folder = RESULTS / name
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not (folder / "installed").exists():
+        print(f"Installing {', '.join(requirements)} into {folder}")
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *requirements], check=True)
+        (folder / "installed").touch()
+    return str(python)
 
 
 def rounds(

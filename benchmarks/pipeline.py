@@ -24,28 +24,15 @@ if __name__ == "__main__":
 
 import argparse
 import os
-import subprocess
 import time
-import venv
 
 import cv2
 
-from benchmarks.common import RESULTS, ROOT, measure, parse, report, rounds
+from benchmarks.common import RESULTS, ROOT, measure, package_python, parse, report, rounds
 from mltu.utils.console import command
 
 PACKAGE = "mltu==1.2.5"
 TUTORIAL_AUGMENTORS = "RandomBrightness,RandomErodeDilate,RandomSharpen"
-
-
-def package_python() -> str:
-    """The Python of an environment with the package, made once."""
-    folder = RESULTS / "mltu"
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not (folder / "installed").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", PACKAGE], check=True)
-        (folder / "installed").touch()
-    return str(python)
 
 
 def generated_lines(count: int) -> str:
@@ -108,7 +95,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16, help="lines in a batch [16]")
     given = parse(parser, one)
     shared = {"csv": os.path.abspath(given.csv or generated_lines(given.lines)), "batch": given.batch, "epochs": 2}
-    python = package_python()
+    python = package_python("mltu", PACKAGE)
     cases = [
         {"pipeline": PACKAGE, "network": "reference", "cache": False, "loader": "threads", "workers": 1},
         {"pipeline": "this project", "network": "reference", "cache": False, "loader": "threads", "workers": 1},
