@@ -57,7 +57,7 @@ class ModelConfigs(BaseModelConfigs):
     allow_shared_writers: bool = False  # accept own lists or tables with one writer on two sides
 
     # lines cut out of pages
-    lines_path: str = "Datasets/Alto_Lines"  # dataset alto: folder for the cut lines
+    lines_path: str = "Datasets/Alto_Lines"  # folder for lines cut out of pages, and for those unpacked from a ZIP file
     drop_text: str = setting("", TEXTS)  # dataset alto: regular expression of the lines to leave out
     writer_pattern: str = ""  # dataset alto: regular expression that finds the writer in a page's file name
 

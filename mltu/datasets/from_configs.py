@@ -10,6 +10,7 @@ import numpy as np
 from ..configs import read_yaml
 from ..utils.errors import InputError
 from .alto import read_alto
+from .archive import is_archive, unpack_table
 from .base import Sample, Skipped, without_contradictions
 from .iam import read_iam
 from .splits import PUBLISHED_SPLITS, list_split, published_split, random_split, shared_writers, unassigned
@@ -39,7 +40,7 @@ def read_samples(configs: Any) -> tuple[list[Sample], list[Skipped]]:
             configs.plain_quotes,
         )
     elif configs.dataset == "table":
-        samples, skipped = read_lines(configs.data_path)
+        samples, skipped = read_lines(configs.data_path, configs.lines_path)
     elif configs.dataset == "alto":
         samples, skipped = read_alto(
             configs.data_path, configs.lines_path, configs.drop_text, configs.writer_pattern, configs.train_workers
@@ -53,13 +54,17 @@ def read_samples(configs: Any) -> tuple[list[Sample], list[Skipped]]:
     return samples, skipped
 
 
-def read_lines(path: str) -> tuple[list[Sample], list[Skipped]]:
+def read_lines(path: str, unpack_folder: str) -> tuple[list[Sample], list[Skipped]]:
     """Read a table without the images that it gives several texts.
+
+    Args:
+        path: of the table, or of a ZIP file with a table and its images.
+        unpack_folder: where those of a ZIP file go.
 
     Raises:
         InputError: no table, or nothing usable in it.
     """
-    samples, skipped = read_table(path)
+    samples, skipped = read_table(unpack_table(path, unpack_folder) if is_archive(path) else path)
     samples, contradictory = without_contradictions(samples)
     if not samples:
         raise InputError(f"{path}: every image is named with several texts; each row should name one of its own")
@@ -96,7 +101,7 @@ def split_samples(configs: Any, samples: Sequence[Sample]) -> tuple[dict[str, li
     """
     skipped: list[Skipped] = []
     if configs.val_path:
-        val, skipped = read_lines(configs.val_path)
+        val, skipped = read_lines(configs.val_path, configs.lines_path)
         parts = {"train": list(samples), "val": val}
     elif configs.split == "lists":
         lists = {"train": configs.train_list, "val": configs.val_list, "test": configs.test_list}
