@@ -38,11 +38,9 @@ class EpochNumber(keras.callbacks.Callback):
 
 
 class Clock(keras.callbacks.Callback):
-    """Count the time of training, and end it in good order, validated and saved, when that is over.
+    """Count the time of training, and end it in good order, validated and saved, after `max_seconds`; 0: no limit.
 
-    Args:
-        max_seconds: of training, those of earlier parts of the run included; 0: no limit.
-        spent: seconds of earlier parts.
+    The seconds that earlier parts of the run have `spent` are counted too.
     """
 
     def __init__(self, max_seconds: float = 0.0, spent: float = 0.0) -> None:
@@ -53,7 +51,7 @@ class Clock(keras.callbacks.Callback):
 
     @property
     def seconds(self) -> float:
-        """Of training so far."""
+        """Seconds of training so far."""
         return time.monotonic() - self._start
 
     @property
@@ -104,11 +102,7 @@ class ValidationScore(keras.callbacks.Callback):
 
 
 class SwapAverage(keras.callbacks.SwapEMAWeights):
-    """`SwapEMAWeights` after each epoch, for what is validated and saved.
-
-    Args:
-        swapped: the model starts with averaged weights, as it is saved between two epochs.
-    """
+    """`SwapEMAWeights` after each epoch; `swapped` if the model starts with averaged weights, as states hold it."""
 
     def __init__(self, swapped: bool = False) -> None:
         super().__init__(swap_on_epoch=True)
@@ -121,14 +115,10 @@ class SwapAverage(keras.callbacks.SwapEMAWeights):
 
 
 class SaveBest(keras.callbacks.Callback):
-    """After each epoch that is better than all before, save the network that reads.
+    """After each epoch that is better than all before, save the part of the model that reads as a .keras file.
 
-    That is :func:`mltu.tensorflow.model_utils.inference_model` of the model. Keras's `ModelCheckpoint` writes over
-    the best weights; here they are replaced when the new ones are safe on the disk.
-
-    Args:
-        path: the .keras file.
-        monitor: name of the value that is to fall.
+    Keras's `ModelCheckpoint` writes over the best weights; here they are replaced when the new ones are safe on the
+    disk.
     """
 
     def __init__(self, path: str | Path, monitor: str = "val_score") -> None:
@@ -145,11 +135,7 @@ class SaveBest(keras.callbacks.Callback):
             self.best = value
 
     def save(self) -> None:
-        """Save the model as it is now.
-
-        Raises:
-            OSError: it cannot be written; the file before is still there.
-        """
+        """Save the model as it is now; if that fails, the file before is still there."""
         with atomic_path(self.path, durable=True, ending=".keras") as unfinished:
             inference_model(self.model).save(unfinished)
 
@@ -157,15 +143,8 @@ class SaveBest(keras.callbacks.Callback):
 class WarmupCosine(keras.callbacks.Callback):
     """Raise the learning rate from 0 in a straight line, then let it fall to 0 along a cosine.
 
-    Loshchilov and Hutter, "SGDR" (ICLR 2017), eq. 5, without restarts. The end is that of the epochs
-    or of the time, whichever is nearer, judged before each step.
-
-    Args:
-        peak: the highest learning rate.
-        warmup_steps: steps of the rise.
-        total_steps: steps of all epochs.
-        steps_per_epoch: to know where a continued run stands.
-        clock: of the run; None if time does not matter.
+    Loshchilov and Hutter, "SGDR" (ICLR 2017), eq. 5, without restarts. The end is that of all steps
+    or of the clock, whichever is nearer, judged before each step.
     """
 
     def __init__(
@@ -201,11 +180,6 @@ class LearningRateSweep(keras.callbacks.Callback):
 
     The learning rate range test of Smith, "Cyclical Learning Rates for Training Neural Networks" (WACV 2017), sec. 3.3.
     It ends early when the loss has become much higher than it was.
-
-    Args:
-        low: learning rate of the first step.
-        high: of the last.
-        steps: how many.
     """
 
     TOO_HIGH = 4.0  # times the lowest loss, at which the sweep ends
@@ -245,10 +219,9 @@ class TrainingInterrupted(Exception):
 
 
 class StopOnInterrupt(keras.callbacks.Callback):
-    """On the first Ctrl-C, finish the batch and raise :class:`TrainingInterrupted`; a second one ends at once.
+    """On the first Ctrl-C, finish the batch, `save` if it was one of training, and raise :class:`TrainingInterrupted`.
 
-    Args:
-        save: called first, if the batch was one of training, so that nothing is lost.
+    A second one ends at once.
     """
 
     def __init__(self, save: Callable[[], None] = lambda: None) -> None:

@@ -47,11 +47,9 @@ class Devices:
         return nullcontext()
 
     def wrap(self, network: keras.Model, shortcut: float = 0.0) -> keras.Model:
-        """The model to compile: the network, with what its second output and several devices want around it.
+        """The model to compile: the network, with what several devices and its second output want around it.
 
-        Args:
-            network: with one output, or with two if there is a shortcut.
-            shortcut: factor of the second output's loss; 0: there is none.
+        The loss of a second output has the factor `shortcut`; at 0 there is none.
         """
         from .model_utils import ShortcutModel
 
@@ -65,13 +63,11 @@ class Devices:
         return provider.for_keras()
 
     def clock(self, max_seconds: float, spent: float) -> Clock:
-        """The clock of the run; arguments as :class:`mltu.tensorflow.callbacks.Clock`."""
         from .callbacks import Clock
 
         return Clock(max_seconds, spent)
 
     def interrupt(self, save: Callable[[], None]) -> StopOnInterrupt:
-        """What ends training on Ctrl-C; arguments as :class:`mltu.tensorflow.callbacks.StopOnInterrupt`."""
         from .callbacks import StopOnInterrupt
 
         return StopOnInterrupt(save)

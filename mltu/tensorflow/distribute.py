@@ -26,19 +26,12 @@ EXAMPLE = '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"typ
 
 
 class Replicas(Devices):
-    """Several devices of one or more workers.
-
-    Args:
-        strategy: `tf.distribute.Strategy`.
-        count: devices of all workers.
-        own: those of this worker.
-        is_chief: whether this worker writes the files.
-    """
+    """Several devices of one or more workers: `count` in all, of which `own` are those of this worker."""
 
     saves_within_epochs = False
 
     def __init__(self, strategy: Any, count: int, own: range, is_chief: bool) -> None:
-        self.strategy = strategy
+        self.strategy = strategy  # a `tf.distribute.Strategy`
         self.count = count
         self.own = own
         self.is_chief = is_chief

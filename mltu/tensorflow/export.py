@@ -56,15 +56,9 @@ def float32_copy(model: keras.Model) -> keras.Model:
 
 
 class Model2onnx(keras.callbacks.Callback):
-    """Convert a saved Keras model to ONNX when training ends.
+    """Convert a saved .keras file to an .onnx file beside it when training ends, or after each epoch too.
 
-    Args:
-        saved_model_path: the .keras file; the .onnx file is written beside it.
-        metadata: name -> value, stored in the ONNX file as JSON.
-        save_on_epoch_end: convert after each epoch too.
-
-    Raises:
-        InputError: there is no saved model, or TensorFlow is not the backend.
+    The metadata are stored as JSON, an entry per name. TensorFlow must be the backend, else InputError is raised.
     """
 
     def __init__(
@@ -80,13 +74,7 @@ class Model2onnx(keras.callbacks.Callback):
 
     @staticmethod
     def model2onnx(model: keras.Model, onnx_model_path: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
-        """Write a model with one input and one output as ONNX, with a free batch axis.
-
-        Args:
-            model: built under the TensorFlow backend; mixed precision becomes float32.
-            onnx_model_path: the file; it appears whole or not at all.
-            metadata: stored as JSON, one entry per name.
-        """
+        """Write a model with one input and one output as float32 ONNX, with a free batch axis; whole or not at all."""
         if keras.backend.backend() != "tensorflow":
             raise InputError(NO_TENSORFLOW)
         model = float32_copy(model)
@@ -131,12 +119,6 @@ class Model2onnx(keras.callbacks.Callback):
 def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequence[Sample]) -> float:
     """Convert the best weights to ONNX, compare both on validation lines, and calibrate the confidences on these.
 
-    Args:
-        folder: of the run.
-        line_input: what the network takes.
-        vocab: its characters, in the order of its classes.
-        samples: of validation.
-
     Returns:
         Largest difference between the probabilities of Keras and ONNX.
 
@@ -178,18 +160,7 @@ def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequen
 def export_best(
     folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequence[Sample], script: str | Path
 ) -> None:
-    """Export at the end of a run; from a backend that is not TensorFlow, in a process of its own.
-
-    Args:
-        folder: of the run.
-        line_input: what the network takes.
-        vocab: its characters, in the order of its classes.
-        samples: of validation.
-        script: that exports with `--export_only DIR`.
-
-    Raises:
-        InputError, TrainingError: as :func:`export`.
-    """
+    """As :func:`export`; without the TensorFlow backend, by `script --export_only DIR` in a process of its own."""
     if keras.backend.backend() == "tensorflow":
         export(folder, line_input, vocab, samples)
     elif not importlib.util.find_spec("tensorflow"):
