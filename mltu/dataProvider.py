@@ -36,21 +36,17 @@ class DataProvider:
             `use_cache` keeps.
         batch_size: samples in a batch; the last one of an epoch may hold fewer.
         shuffle: a new order in each epoch.
-        initial_epoch: number of the first epoch.
         augmentors: applied after the preprocessors; see :mod:`mltu.augmentors`.
         transformers: applied last; see :mod:`mltu.transformers`.
         batch_postprocessors: callables (list of data, list of annotations) -> the same for a batch.
         skip_validation: do not try every sample first; see :meth:`validate`.
         limit: use only the first so many samples.
-        use_cache: keep preprocessed samples in memory, up to `cache_mb`.
-        log_level: level of this provider's own logger.
+        use_cache: keep preprocessed samples in memory, up to `cache_mb` megabytes.
         numpy: stack a batch into arrays.
         seed: of the order and the augmentation.
-        same_shape: for data of several shapes, as images of any width are. Shuffled batches hold samples
-            of about one shape before augmentation, and every epoch has as many of them. Others hold samples
-            of exactly one shape, so the last batch of each shape may be smaller.
+        same_shape: for data of several shapes, as images of any width are; see
+            :func:`mltu.loading.batches.plan_epoch`, which gets the shapes before augmentation.
         workers: how many load ahead while iterating, and threads that validate.
-        cache_mb: bound of the cache, in megabytes.
         use_multiprocessing: load ahead in processes instead of threads. They share the cache. What is given to
             load with must be functions and classes of modules, which the processes import.
 
@@ -132,8 +128,8 @@ class DataProvider:
     def first_batch(self) -> int:
         """Index of the first batch that iterating this epoch gives, for a run that goes on in the middle of one.
 
-        `len` stays that of the whole epoch, and indexing gives this batch in place of those before it. Goes
-        back to 0 when the epoch changes, so set it after :attr:`epoch`.
+        `len` stays that of the whole epoch, and indexing gives this batch in place of those before it. It is 0
+        again when :attr:`epoch` changes.
         """
         return self._first_batch
 
@@ -157,16 +153,9 @@ class DataProvider:
         if self._plan is None or self._plan[0] != self._epoch:
             if self._same_shape and self._shapes is None:
                 self._shapes = [np.shape(self.process_data(sample)[0]) for sample in self._dataset]
-            batches = plan_epoch(
-                len(self._dataset),
-                self._batch_size,
-                self._seed,
-                self._epoch,
-                self._shuffle,
-                self._shapes if self._same_shape else None,
-                self._mixture,
-            )
-            self._plan = self._epoch, batches
+            shapes, count = self._shapes if self._same_shape else None, len(self._dataset)
+            how = self._batch_size, self._seed, self._epoch, self._shuffle, shapes, self._mixture
+            self._plan = self._epoch, plan_epoch(count, *how)
         return self._plan[1]
 
     def get_batch_annotations(self, index: int) -> list:
@@ -174,10 +163,7 @@ class DataProvider:
         return [self._dataset[i] for i in self._batches()[index]]
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """One batch of this epoch.
-
-        Returns:
-            (data, annotations): arrays with the batch as first axis, or lists if `numpy` is off.
+        """One batch of this epoch, (data, annotations): arrays with the batch as first axis, or lists without `numpy`.
 
         Raises:
             IndexError: no such batch.
@@ -199,11 +185,9 @@ class DataProvider:
         return self._load_ahead(self._batches_to_load(), self._epoch)
 
     def parts(self, own: Sequence[int], count: int) -> Iterator[tuple[Any, Any, int]]:
-        """As :meth:`__iter__`, but only some of the parts of each batch, for training on several devices.
+        """As :meth:`__iter__`, but only the `own` of `count` parts of each batch, for training on several devices.
 
-        Args:
-            own: the wanted parts, each below `count`.
-            count: parts of a batch; sample i belongs to part i modulo `count`.
+        Sample i belongs to part i modulo `count`.
 
         Yields:
             (data, annotations, how many of the samples count); a part that would be empty has one that does not.
@@ -217,7 +201,7 @@ class DataProvider:
             yield *batch, len(batch[0]) if counts else 0
 
     def _batches_to_load(self) -> list[tuple[int, np.ndarray]]:
-        """(index, indices of its samples) of the batches of this epoch from `first_batch` on."""
+        """(index, indices of its samples) of each batch of this epoch from `first_batch` on."""
         return list(enumerate(self._batches()))[self._first_batch :]
 
     def _load_ahead(self, wanted: Sequence[tuple[int, np.ndarray]], epoch: int) -> Iterator[tuple[Any, Any]]:
@@ -240,11 +224,7 @@ class DataProvider:
                 record.add(idle=asked - given)
 
     def process_data(self, sample: Sequence, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
-        """Preprocess, augment and transform one sample.
-
-        Args:
-            sample: (data, annotation, ...).
-            rng: random numbers for the augmentors; None leaves augmentation out.
+        """Preprocess, augment (with random numbers from `rng`, if given) and transform one (data, annotation, ...).
 
         Raises:
             InputError: the sample cannot be used.
@@ -284,7 +264,7 @@ class DataProvider:
 
     @property
     def failure(self) -> InputError | None:
-        """The error that ended the iteration, for callers to whom it comes wrapped; None if none did."""
+        """The error that ended the iteration, for callers to whom it comes wrapped."""
         return self._record.failure
 
     @property
@@ -302,10 +282,7 @@ class DataProvider:
         self._record.reset_timings()
 
     def validate(self) -> list[Skipped]:
-        """Try every sample once, without augmentation, and keep those that work. Shows a progress bar.
-
-        Returns:
-            The samples that were dropped, each with the reason.
+        """Try every sample once, without augmentation, and keep those that work; returns the others, with the reasons.
 
         Raises:
             InputError: none is left.
@@ -341,11 +318,7 @@ class DataProvider:
     ):
         """A provider of other samples that is otherwise like this one and shares its cache.
 
-        Args:
-            samples: as `dataset` of the class.
-            augmentors: of the new provider.
-            shuffle: of the new provider.
-            mixture: draw each epoch from groups of samples by weight; else an epoch is all samples.
+        With a mixture, each epoch is drawn from groups of samples by weight; else it is all samples.
         """
         if not samples:
             raise InputError("the dataset holds no samples")
@@ -368,9 +341,6 @@ class DataProvider:
         Args:
             split: share of the training half, 0 to 1.
             shuffle: divide at random, by the seed; else the first samples are for training.
-
-        Returns:
-            (training provider, validation provider).
         """
         if shuffle:
             samples = [Sample(*sample[:2], *(str(field) for field in sample[2:4])) for sample in self._dataset]

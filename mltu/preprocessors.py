@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,12 @@ from .annotations.images import Image
 from .utils.image_utils import dark_on_light
 
 
+@dataclass
 class ImageReader:
-    """Read the image of a sample.
+    """Read the image of a sample."""
 
-    Args:
-        image_class: class of the result, called with the path or array.
-        method: `cv2.IMREAD_COLOR` or `cv2.IMREAD_GRAYSCALE`.
-    """
-
-    def __init__(self, image_class: type[Image] = Image, method: int = cv2.IMREAD_COLOR) -> None:
-        self.image_class = image_class
-        self.method = method
+    image_class: type[Image] = Image  # of the result, called with the path or array
+    method: int = cv2.IMREAD_COLOR  # or `cv2.IMREAD_GRAYSCALE`
 
     def __call__(self, image_path: str | Path | np.ndarray, label: Any) -> tuple[Image, Any]:
         """Return (image, label).

@@ -54,17 +54,13 @@ class Image:
         """(x, y) of the middle pixel."""
         return self._image.shape[1] // 2, self._image.shape[0] // 2
 
-    def _converted(self, from_bgr: int, from_rgb: int) -> np.ndarray:
-        image = cv2.cvtColor(self._image, cv2.COLOR_GRAY2BGR) if self._image.ndim == 2 else self._image
-        return cv2.cvtColor(image, from_rgb if self.color == "RGB" else from_bgr)
-
     def RGB(self) -> np.ndarray:
-        if self.color == "RGB":
-            return self._image
-        return self._converted(cv2.COLOR_BGR2RGB, cv2.COLOR_BGR2RGB)
+        if self._image.ndim == 2:
+            return cv2.cvtColor(self._image, cv2.COLOR_GRAY2RGB)
+        return self._image if self.color == "RGB" else cv2.cvtColor(self._image, cv2.COLOR_BGR2RGB)
 
     def HSV(self) -> np.ndarray:
-        return self._converted(cv2.COLOR_BGR2HSV, cv2.COLOR_RGB2HSV)
+        return cv2.cvtColor(self.RGB(), cv2.COLOR_RGB2HSV)
 
     def update(self, image: np.ndarray) -> Image:
         """Replace the pixels; returns this image."""

@@ -60,18 +60,14 @@ class WorkerProcesses:
     They are fresh interpreters, which import what a function needs but not the script that runs, so neither its
     threads nor its TensorFlow come along. They ignore Ctrl-C, and end when this process does, however it
     ends, because the pipes to them end then.
-
-    Args:
-        count: of processes.
     """
 
     def __init__(self, count: int) -> None:
-        workers = [_Worker() for _ in range(count)]
-        self._workers = workers
+        self._workers = [_Worker() for _ in range(count)]
         self._free: LifoQueue[_Worker] = LifoQueue()  # those that have started are taken first
-        for worker in workers:
+        for worker in self._workers:
             self._free.put(worker)
-        when_gone(self, _stop, workers)
+        when_gone(self, _stop, self._workers)
 
     def calling(self, function: Callable[[Item], Result]) -> Callable[[Item], Result]:
         """The function, but computed in one of the processes; may be called in several threads at once.
