@@ -18,26 +18,16 @@ from .table import read_table
 
 
 def read_samples(configs: Any) -> tuple[list[Sample], list[Skipped]]:
-    """Read the dataset that the settings name.
-
-    Returns:
-        (samples, skipped entries).
+    """Read the dataset that the settings name; gives (samples, skipped entries).
 
     Raises:
         InputError: nothing usable is there.
     """
     if configs.dataset == "synthetic":
-        samples, skipped = generate_lines(
-            configs.data_path,
-            configs.samples,
-            configs.seed,
-            configs.text_file or None,
-            configs.fonts or None,
-            configs.max_chars,
-            configs.train_workers,
-            configs.skip_fonts,
-            configs.plain_quotes,
-        )
+        texts = {"text_file": configs.text_file or None, "max_chars": configs.max_chars}
+        fonts = {"fonts": configs.fonts or None, "skip_fonts": configs.skip_fonts}
+        how = {"workers": configs.train_workers, "plain_quotes": configs.plain_quotes}
+        samples, skipped = generate_lines(configs.data_path, configs.samples, configs.seed, **texts, **fonts, **how)
     elif configs.dataset == "table":
         samples, skipped = read_lines(configs.data_path)
     elif configs.dataset == "alto":
@@ -67,10 +57,7 @@ def read_lines(path: str) -> tuple[list[Sample], list[Skipped]]:
 
 
 def read_mix(configs: Any) -> tuple[list[list[Sample]], list[Skipped]]:
-    """Read the further datasets, which are for training only.
-
-    Returns:
-        (samples of each, skipped entries).
+    """Read the further datasets, which are for training only; gives (samples of each, skipped entries).
 
     Raises:
         InputError: a settings file is wrong, or nothing usable is there.

@@ -42,15 +42,13 @@ class _Block(NamedTuple):
 
 
 def annotate(image: np.ndarray, page: PageReading, min_confidence: float = 0.0) -> np.ndarray:
-    """Draw outline, number and baseline of each line on the page, and its reading to the right.
+    """Draw outline, number and baseline of each line on the page, and its reading to the right, uncertain words in red.
 
     Texts stand at the height of their lines as far as there is room, and regions side by side have columns of
     text side by side. The text of an image that is a single line stands below it.
 
     Args:
         image: the page, grey (H, W) or BGR (H, W, 3), uint8, of the size that `page` gives.
-        page: its reading.
-        min_confidence: less certain words are red.
 
     Returns:
         uint8 BGR image. The page takes at most `MAX_SIDE` pixels per side; the text adds at most the same width

@@ -28,11 +28,7 @@ def symbol(character: str) -> str:
 
 
 def draw_confusions(confusions: Counter[tuple[str, str]]) -> bytes:
-    """Draw a heat map of the characters with most errors as PNG.
-
-    Args:
-        confusions: as from :func:`.count_confusions`, at least one.
-    """
+    """Draw a heat map of the characters with most errors as PNG; there must be one at least."""
     from matplotlib.colors import PowerNorm
 
     involved: Counter[str] = Counter()
