@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 from random import Random
@@ -20,21 +19,8 @@ METADATA = {"vocab": '"ab"', "temperature": "1.5", "word_exponent": "0.9", "heig
 LINE_METADATA = METADATA | {"color": '"GRAY"', "width_step": "8"}
 METADATA_VALUES = (
     *("0", "-1", "1", "0.5", "8.0", "64", "1e9", "1e-300", "1e999", "NaN", "-Infinity", "9" * 400, "9" * 10_000),
-    *(
-        "true",
-        "false",
-        "null",
-        '""',
-        '"x"',
-        '"GRAY"',
-        '"BGR"',
-        '"ab"',
-        '"abc"',
-        "[]",
-        '["a", "b"]',
-        "[1, 2]",
-        "[[], {}]",
-    ),
+    *("true", "false", "null", '""', '"x"', '"GRAY"', '"BGR"', '"ab"', '"abc"'),
+    *("[]", '["a", "b"]', "[1, 2]", "[[], {}]"),
     *("{}", '{"a": 1, "b": 2}', '"\\ud800\\u0000"', '"' + "x" * 100_000 + '"', "[" * 100_000, "plain text", "", "\0"),
     *("__import__('os').system('true')", '"../secret.png"', '["a", ""]', '["aaaa", "b"]', '"a\\n"', '[null, "b"]'),
 )
@@ -120,7 +106,7 @@ def model_attacks() -> Attacks:
         return proto.SerializeToString()
 
     contents = {
-        "empty": lambda: b"",
+        "empty": b"",
         "outside": partial(outside_weights, f"{SECRET}.bin"),
         "outside2": partial(outside_weights, "beside/../../secret.bin"),
         "outside3": partial(outside_weights, "/etc/hostname", offset="0", length="4"),
@@ -137,18 +123,17 @@ def model_attacks() -> Attacks:
         "weights": partial(weights, [2**31, 2**31], 1.0),
         "weights2": partial(weights, [96, 3], float("nan")),
         "weights3": partial(weights, [-1, 3], 1.0),
-        "flat": lambda: b"\x00\x00\x00\x00ORTM" + bytes(1000),
-        "text": lambda: onnx_files()[0].content.replace(b"temperature", b"temp\xff\xfeature"[:11]),
+        "flat": b"\x00\x00\x00\x00ORTM" + bytes(1000),
+        "text": onnx_files()[0].content.replace(b"temperature", b"temp\xff\xfeature"[:11]),
     }
-    return {f"{title}:model.onnx": make for title, make in contents.items()}
+    return {f"{title}:model.onnx": content for title, content in contents.items()}
 
 
-def read_model(path: Path) -> Iterator[str]:
+def read_model(path: Path) -> None:
     model = ImageToWordModel(path, threads=1, force_cpu=True)
     image = np.asarray(picture("L", (90, 20)))
     model.predict(image)
     model.read(image)
-    yield from ()
 
 
 ONNX = Target(read_model, onnx_files, model_attacks, vary=vary_onnx)

@@ -21,12 +21,8 @@ MIN_FREE = 65_536  # bytes; a disk with less free space counts as full
 def atomic_path(path: str | Path, durable: bool = False, ending: str = "") -> Iterator[Path]:
     """A path beside `path` to write to, which takes the place of `path` at the end of the block.
 
-    So `path` is either as before or complete, whenever the program is stopped.
-
-    Args:
-        path: the file.
-        durable: wait until the disk has stored it, so that this holds for power cuts too.
-        ending: of the temporary name, `path` + `.part` + this, for libraries that look at it.
+    So `path` is either as before or complete, whenever the program is stopped; `durable`: in power cuts too. The
+    temporary name is `path` + `.part` + `ending`, for libraries that look at it.
 
     Raises:
         OSError: the file cannot be written; the unfinished one is removed.
@@ -64,11 +60,7 @@ def _flush(path: Path) -> None:
 
 
 def write_atomic(path: str | Path, content: bytes, durable: bool = False) -> None:
-    """Write a file by :func:`atomic_path`.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Write a file by :func:`atomic_path`."""
     with atomic_path(path, durable) as unfinished:
         unfinished.write_bytes(content)
 

@@ -57,7 +57,7 @@ def generate_lines(
         folder: where the folder is made.
         count: lines wanted.
         seed: of texts and pictures.
-        text_file: UTF-8 file, one sentence a line, used in random order and again if too few;
+        text_file: UTF-8 file, one sentence per line, used in random order and again if too few;
             else English is made up.
         fonts: folder of TTF, OTF, WOFF or WOFF2 files; else pen strokes. Every font is a writer;
             without fonts every eight lines are.
