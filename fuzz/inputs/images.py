@@ -162,10 +162,8 @@ def image_attacks() -> Attacks:
         "digits:a.ppm": lambda: b"P6 " + b"9" * 100_000 + b" 3 255\n",
         "comment:a.ppm": lambda: b"P6 #" + b"x" * 1_000_000,
         "lie:a.bmp": lambda: b"BM" + struct.pack("<IHHIIiiHHIIiiII", 99, 0, 0, 54, 40, 2**31 - 1, -(2**31), *[1] * 8),
-        "lie:a.jpg": lambda: image_file("grey.jpg").replace(struct.pack(">HH", 30, 40), b"\xff\xff\xff\xff"),
-        "lie2:a.jpg": lambda: image_file("grey.jpg").replace(
-            struct.pack(">HH", 30, 40), struct.pack(">HH", SIDE, SIDE)
-        ),
+        "lie:a.jpg": lambda: image_file("grey.jpg").replace(sides, b"\xff\xff\xff\xff"),
+        "lie2:a.jpg": lambda: image_file("grey.jpg").replace(sides, struct.pack(">HH", SIDE, SIDE)),
         "lie:a.jp2": lambda: image_file("a.jp2").replace(struct.pack(">II", 40, 30), struct.pack(">II", *[SIDE] * 2)),
         "lie:a.tga": lambda: b"\0\0\x0a" + bytes(9) + struct.pack("<HHBB", 65535, 65535, 24, 0) + b"\xff" * 100,
         "name:pipe\n\x1b[31m\u2028.png": lambda: b"no image",
