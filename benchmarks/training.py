@@ -42,12 +42,10 @@ def one(options: dict) -> dict[str, float]:
     from train import build
 
     height, width, channels = SIZES[options["network"]]
-    settings = {"architecture": options["network"], "height": height, "vocab": VOCAB, "dataset": "synthetic"}
-    settings |= {
-        "width": 1536 if channels == 1 else width,
-        **{name: options[name] for name in ("shortcut", "precision")},
-    }
-    configs = ModelConfigs.from_dict(settings)
+    sides = {"height": height, "width": 1536 if channels == 1 else width}
+    chosen = {name: options[name] for name in ("shortcut", "precision")}
+    about = {"architecture": options["network"], "vocab": VOCAB, "dataset": "synthetic"}
+    configs = ModelConfigs.from_dict({**about, **sides, **chosen})
     model = build(configs, LineInput.from_configs(configs), Devices())
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (options["batch"], height, width, channels)).astype(np.uint8)
