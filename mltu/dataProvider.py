@@ -75,8 +75,8 @@ class DataProvider:
         cache_mb: int = 2048,
         use_multiprocessing: bool = False,
     ) -> None:
-        self._dataset = _as_list(dataset)[: limit or None]
-        if not self._dataset:
+        self.samples = _as_list(dataset)[: limit or None]  # in their order before shuffling
+        if not self.samples:
             raise InputError("the dataset holds no samples")
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
@@ -85,7 +85,7 @@ class DataProvider:
         self._shuffle = shuffle
         self._epoch = initial_epoch
         self._first_batch = 0
-        self._step = 0
+        self.step = 0  # index of the batch that was asked for last
         self.augmentors = list(augmentors or [])
         self.transformers = list(transformers or [])
         self._batch_postprocessors = list(batch_postprocessors or [])
@@ -107,11 +107,6 @@ class DataProvider:
     def __len__(self) -> int:
         """Number of batches in an epoch."""
         return len(self._batches())
-
-    @property
-    def samples(self) -> list:
-        """The samples, in their order before shuffling."""
-        return self._dataset
 
     @property
     def epoch(self) -> int:
@@ -139,11 +134,6 @@ class DataProvider:
             raise ValueError(f"first_batch must be one of the epoch's {len(self)} batches, not {value}")
         self._first_batch = value
 
-    @property
-    def step(self) -> int:
-        """Index of the batch that was asked for last."""
-        return self._step
-
     def on_epoch_end(self) -> None:
         """Go on to the next epoch, with its own order and augmentation."""
         self.epoch += 1
@@ -152,15 +142,15 @@ class DataProvider:
         """The indices of the samples of every batch of this epoch."""
         if self._plan is None or self._plan[0] != self._epoch:
             if self._same_shape and self._shapes is None:
-                self._shapes = [np.shape(self.process_data(sample)[0]) for sample in self._dataset]
-            shapes, count = self._shapes if self._same_shape else None, len(self._dataset)
+                self._shapes = [np.shape(self.process_data(sample)[0]) for sample in self.samples]
+            shapes, count = self._shapes if self._same_shape else None, len(self.samples)
             how = self._batch_size, self._seed, self._epoch, self._shuffle, shapes, self._mixture
             self._plan = self._epoch, plan_epoch(count, *how)
         return self._plan[1]
 
     def get_batch_annotations(self, index: int) -> list:
         """The samples of one batch of this epoch, before processing."""
-        return [self._dataset[i] for i in self._batches()[index]]
+        return [self.samples[i] for i in self._batches()[index]]
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """One batch of this epoch, (data, annotations): arrays with the batch as first axis, or lists without `numpy`.
@@ -242,16 +232,16 @@ class DataProvider:
 
     def _job(self, indices: Sequence[int], epoch: int) -> Job:
         """What a worker needs to load the batch of these samples."""
-        return Job.of([self._dataset[i] for i in indices], [[self._seed, epoch, int(i)] for i in indices], self._cache)
+        return Job.of([self.samples[i] for i in indices], [[self._seed, epoch, int(i)] for i in indices], self._cache)
 
     def _unpack(self, index: int, indices: Sequence[int], batch: Batch) -> tuple[Any, Any]:
         """The data and annotations of a loaded batch; its new entries go to the cache, the rest to the record."""
-        self._step = index
+        self.step = index
         for position, entry in batch.fresh:
-            self._cache.put(self._dataset[indices[position]], entry)
+            self._cache.put(self.samples[indices[position]], entry)
         self._record.add(**batch.seconds, lines=batch.lines)
         for position, reason in batch.failed:
-            if skipped := self._record.drop(self._dataset[indices[position]], reason):
+            if skipped := self._record.drop(self.samples[indices[position]], reason):
                 self.logger.warning("left out: %s: %s", *skipped)
         if not batch.lines:
             raise InputError(f"no sample of batch {index} can be used; the last: {batch.failed[-1][1]}")
@@ -295,16 +285,16 @@ class DataProvider:
                 return None, str(error)
 
         with ThreadPoolExecutor(self._threads) as pool:
-            attempts = pool.map(attempt, self._dataset)
-            results = list(ProgressBar(attempts, total=len(self._dataset), desc="Checking lines", unit="line"))
-        dropped = [as_skipped(sample, why) for sample, (_, why) in zip(self._dataset, results, strict=True) if why]
+            attempts = pool.map(attempt, self.samples)
+            results = list(ProgressBar(attempts, total=len(self.samples), desc="Checking lines", unit="line"))
+        dropped = [as_skipped(sample, why) for sample, (_, why) in zip(self.samples, results, strict=True) if why]
         kept = [index for index, (_, why) in enumerate(results) if not why]
-        self._dataset = [self._dataset[index] for index in kept]
+        self.samples = [self.samples[index] for index in kept]
         if self._mixture:
             self._mixture = self._mixture._replace(groups=self._mixture.groups[kept])
         self._shapes = [results[index][0] for index in kept]
         self._plan = None
-        if not self._dataset:
+        if not self.samples:
             first = dropped[0]
             raise InputError(f"none of {len(dropped)} samples can be used; the first, {first.source}: {first.reason}")
         return dropped
@@ -323,7 +313,7 @@ class DataProvider:
         if not samples:
             raise InputError("the dataset holds no samples")
         other = copy.copy(self)
-        other._dataset = list(samples)
+        other.samples = list(samples)
         other._shapes = other._plan = None
         other._mixture = mixture
         other.augmentors = list(augmentors)
@@ -343,16 +333,16 @@ class DataProvider:
             shuffle: divide at random, by the seed; else the first samples are for training.
         """
         if shuffle:
-            samples = [Sample(*sample[:2], *(str(field) for field in sample[2:4])) for sample in self._dataset]
+            samples = [Sample(*sample[:2], *(str(field) for field in sample[2:4])) for sample in self.samples]
             train, val = random_split(samples, split, self._seed)
         else:
-            cut = int(len(self._dataset) * split)
-            train, val = self._dataset[:cut], self._dataset[cut:]
+            cut = int(len(self.samples) * split)
+            train, val = self.samples[:cut], self.samples[cut:]
         return self.with_samples(train, self.augmentors, self._shuffle), self.with_samples(val)
 
     def to_csv(self, path: str | Path, index: bool = False) -> None:
         """Write the samples as `image,text,writer,form` rows that the table reader takes; `index` adds row numbers."""
-        write_table(path, self._dataset, index)
+        write_table(path, self.samples, index)
 
     def close(self) -> None:
         """End the worker processes and free the cache, also those of providers that share them.

@@ -33,5 +33,4 @@ class DarkOnLight:
     """Invert images of light writing on a dark background."""
 
     def __call__(self, image: Image, label: Any) -> tuple[Image, Any]:
-        """Return (image, label)."""
         return image.update(dark_on_light(image.numpy())), label

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
-import io
 import json
 import math
 import struct
@@ -18,8 +16,9 @@ import cv2
 from .calibration import calibration_error, score_characters, score_words
 from .error_analysis import Evaluated, WriterRate, align, count_confusions, pooled_error_rate, worst_lines, writer_rates
 from .pictures.charts import draw_calibration, draw_confusions, symbol
+from .pictures.sheets import shrink
 from .utils.errors import InputError
-from .utils.files import as_utf8, write_atomic
+from .utils.files import as_utf8, csv_bytes, write_atomic
 from .utils.image_utils import read_image
 from .utils.text_utils import ErrorRate, count_errors, get_cer, get_wer
 
@@ -119,25 +118,19 @@ def _without_nan(values: Mapping[str, float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence]) -> bytes:
-    table = io.StringIO(newline="")
-    csv.writer(table).writerows([header, *rows])
-    return as_utf8(table.getvalue())
-
-
 def _lines_csv(lines: Iterable[Evaluated]) -> bytes:
     def row(line: Evaluated) -> tuple:
         read = line.reading
         numbers = (get_cer(read.text, line.text), get_wer(read.text, line.text), read.confidence)
         return line.image, line.text, read.text, line.writer, *map("{:.6f}".format, numbers)
 
-    return _csv(("image", "text", "reading", "writer", "cer", "wer", "confidence"), map(row, lines))
+    return csv_bytes(("image", "text", "reading", "writer", "cer", "wer", "confidence"), map(row, lines))
 
 
 def _confusions_csv(confusions: Sequence[tuple[str, str, int]]) -> bytes:
     total = sum(count for *_, count in confusions)
     rows = ((*row, f"{row[2] / total:.6f}") for row in confusions)
-    return _csv(("true", "read", "count", "share"), rows)
+    return csv_bytes(("true", "read", "count", "share"), rows)
 
 
 def _writers_csv(writers: Iterable[WriterRate]) -> bytes:
@@ -146,7 +139,7 @@ def _writers_csv(writers: Iterable[WriterRate]) -> bytes:
         interval = ("" if math.isnan(end) else f"{end:.6f}" for end in (cer.low, cer.high))
         return writer.writer, writer.lines, cer.total, f"{cer.rate:.6f}", *interval, f"{writer.wer:.6f}"
 
-    return _csv(("writer", "lines", "characters", "cer", "cer_low", "cer_high", "wer"), map(row, writers))
+    return csv_bytes(("writer", "lines", "characters", "cer", "cer_low", "cer_high", "wer"), map(row, writers))
 
 
 def _render(**values: Any) -> str:
@@ -182,11 +175,10 @@ def _line_image(path: str) -> _Image:
     height, width = image.shape[:2]
     scale = min(1.0, MAX_IMAGE_WIDTH / width, MAX_IMAGE_HEIGHT / height)
     while True:
-        size = max(1, round(scale * width)), max(1, round(scale * height))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        small = shrink(image, scale)
         jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 75])[1].tobytes()
         if len(jpeg) <= MAX_IMAGE_BYTES:
-            return _Image(_data_uri(jpeg, "jpeg"), *size)
+            return _Image(_data_uri(jpeg, "jpeg"), small.shape[1], small.shape[0])
         scale *= 0.8
 
 

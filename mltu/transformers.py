@@ -105,7 +105,6 @@ class HeightLimit(Transformer):
     height: int
 
     def __call__(self, image: Image, label: Any) -> tuple[Image, Any]:
-        """Return (image, label)."""
         pixels = image.numpy()
         if pixels.shape[0] > self.height:
             width = max(1, round(pixels.shape[1] * self.height / pixels.shape[0]))
@@ -216,7 +215,6 @@ class ImageShowCV2(Transformer):
             return False
 
     def __call__(self, image: Image | np.ndarray, label: Any) -> tuple[Image | np.ndarray, Any]:
-        """Return both unchanged."""
         if self._screen is None:
             self._screen = self.has_screen()
             if not self._screen:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..utils.files import atomic_path
+from ..utils.files import csv_bytes, write_atomic
 
 
 class Sample(NamedTuple):
@@ -43,10 +42,7 @@ def without_contradictions(samples: Iterable[Sample]) -> tuple[list[Sample], lis
 
 def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
     """Write `source,reason` rows."""
-    with atomic_path(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(Skipped._fields)
-        writer.writerows(skipped)
+    write_atomic(path, csv_bytes(Skipped._fields, skipped))
 
 
 def describe_skipped(skipped: Sequence[Skipped]) -> str:

@@ -39,7 +39,7 @@ def sheet(rows: Sequence[tuple[Sequence[np.ndarray], Sequence[str]]], title: str
 
     All rows have as many images.
     """
-    shrunk = [([_shrink(to_bgr(image)) for image in images], texts) for images, texts in rows]
+    shrunk = [([_line(image) for image in images], texts) for images, texts in rows]
     columns = zip(*(images for images, _ in shrunk), strict=True)
     widths = [max(image.shape[1] for image in column) for column in columns]
     width = max(sum(widths) + MARGIN * (1 + len(widths)), MIN_WIDTH)
@@ -54,7 +54,12 @@ def sheet(rows: Sequence[tuple[Sequence[np.ndarray], Sequence[str]]], title: str
     return np.vstack(parts)
 
 
-def _shrink(image: np.ndarray) -> np.ndarray:
-    scale = min(1.0, MAX_HEIGHT / image.shape[0], MAX_WIDTH / image.shape[1])
+def _line(image: np.ndarray) -> np.ndarray:
+    image = to_bgr(image)
+    return shrink(image, min(MAX_HEIGHT / image.shape[0], MAX_WIDTH / image.shape[1]))
+
+
+def shrink(image: np.ndarray, scale: float) -> np.ndarray:
+    """An image resized by a factor, if that is below 1."""
     size = [max(1, round(scale * side)) for side in image.shape[1::-1]]
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image

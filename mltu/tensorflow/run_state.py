@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +11,7 @@ import keras
 
 from ..run_folder import RunFolder
 from ..utils.errors import InputError
-from ..utils.files import atomic_path, write_atomic
+from ..utils.files import atomic_path, csv_bytes, write_atomic
 from .callbacks import Clock
 from .dataProvider import DataProvider
 
@@ -161,11 +159,9 @@ class RunState(keras.callbacks.Callback):
 
     def write_table(self) -> None:
         """Write the values of the epochs as CSV."""
-        rows = io.StringIO(newline="")
-        writer = csv.DictWriter(rows, list(self.epochs[-1]), extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(self.epochs)
-        write_atomic(self.folder.epochs, rows.getvalue().encode())
+        names = list(self.epochs[-1])
+        rows = ([epoch.get(name, "") for name in names] for epoch in self.epochs)
+        write_atomic(self.folder.epochs, csv_bytes(names, rows))
 
     def save(self) -> None:
         """Save the state between two batches or epochs; if that fails, the state before is still there."""

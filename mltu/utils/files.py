@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -63,6 +65,13 @@ def write_atomic(path: str | Path, content: bytes, durable: bool = False) -> Non
     """Write a file by :func:`atomic_path`."""
     with atomic_path(path, durable) as unfinished:
         unfinished.write_bytes(content)
+
+
+def csv_bytes(header: Iterable, rows: Iterable[Iterable]) -> bytes:
+    """A table as CSV, encoded by :func:`as_utf8`."""
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows([header, *rows])
+    return as_utf8(table.getvalue())
 
 
 def as_utf8(text: str) -> bytes:
