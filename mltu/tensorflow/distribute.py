@@ -60,8 +60,7 @@ class Replicas(Devices):
 
         def dataset(context: Any) -> tf.data.Dataset:
             parts = tf.data.Dataset.from_generator(
-                lambda: provider.parts(self.own, self.count),
-                output_signature=(*spec, tf.TensorSpec((), tf.int32)),
+                lambda: provider.parts(self.own, self.count), output_signature=(*spec, tf.TensorSpec((), tf.int32))
             )
             return parts.prefetch(len(self.own))
 

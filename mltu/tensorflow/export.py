@@ -62,10 +62,7 @@ class Model2onnx(keras.callbacks.Callback):
     """
 
     def __init__(
-        self,
-        saved_model_path: str | Path,
-        metadata: Mapping[str, Any] | None = None,
-        save_on_epoch_end: bool = False,
+        self, saved_model_path: str | Path, metadata: Mapping[str, Any] | None = None, save_on_epoch_end: bool = False
     ) -> None:
         super().__init__()
         self.saved_model_path = Path(saved_model_path)
