@@ -50,7 +50,7 @@ from mltu.inferenceModel import write_int8
 from mltu.line_input import LineInput
 from mltu.preprocessors import DarkOnLight
 from mltu.run_folder import RunFolder, lines_digest
-from mltu.tensorflow.devices import Devices, describe_backend, quickest_precision
+from mltu.tensorflow.devices import Devices, describe_backend, enable_determinism, quickest_precision
 from mltu.tensorflow.failures import translated_failures
 from mltu.transformers import HeightLimit, ImagePadding, LabelIndexer, LabelPadding, LabelStepCheck
 from mltu.utils.console import command
@@ -185,18 +185,13 @@ def build(configs: ModelConfigs, line_input: LineInput, devices: Devices) -> ker
     """The network with its optimiser, loss and metrics, for the devices; seeds Keras and sets its precision."""
     import keras
 
-    from mltu.tensorflow.losses import CTCloss
-    from mltu.tensorflow.metrics import CERMetric, WERMetric
-    from mltu.tensorflow.model_utils import set_statistics_momentum
+    from mltu.tensorflow.model_utils import compile_model, set_statistics_momentum
     from mltu.tensorflow.optimizers import make_optimizer
     from model import train_model
 
-    on_tensorflow = keras.backend.backend() == "tensorflow"
     keras.utils.set_random_seed(configs.seed)
-    if configs.deterministic and on_tensorflow:
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
+    if configs.deterministic:
+        enable_determinism()
     keras.config.set_dtype_policy(configs.precision)
     with devices.scope():
         network = train_model(
@@ -211,12 +206,8 @@ def build(configs: ModelConfigs, line_input: LineInput, devices: Devices) -> ker
         if configs.ema:  # averaged weights go with the statistics of as many batches
             set_statistics_momentum(network, configs.ema)
         model = devices.wrap(network, configs.shortcut)
-        model.compile(
-            optimizer=make_optimizer(configs.learning_rate, configs.weight_decay, configs.clip_norm, configs.ema),
-            loss=CTCloss(),
-            metrics=[CERMetric(vocabulary=configs.vocab), WERMetric(vocabulary=configs.vocab)],
-            jit_compile=False if on_tensorflow else "auto",  # XLA can compile neither the CTC kernel nor the metrics
-        )
+        optimizer = make_optimizer(configs.learning_rate, configs.weight_decay, configs.clip_norm, configs.ema)
+        compile_model(model, configs.vocab, optimizer)
         devices.prepare(model)
     return model
 

@@ -143,9 +143,10 @@ class DataProvider:
         if self._plan is None or self._plan[0] != self._epoch:
             if self._same_shape and self._shapes is None:
                 self._shapes = [np.shape(self.process_data(sample)[0]) for sample in self.samples]
-            shapes, count = self._shapes if self._same_shape else None, len(self.samples)
-            how = self._batch_size, self._seed, self._epoch, self._shuffle, shapes, self._mixture
-            self._plan = self._epoch, plan_epoch(count, *how)
+            shapes = self._shapes if self._same_shape else None
+            how = {"shuffle": self._shuffle, "shapes": shapes, "mixture": self._mixture}
+            batches = plan_epoch(len(self.samples), self._batch_size, self._seed, self._epoch, **how)
+            self._plan = self._epoch, batches
         return self._plan[1]
 
     def get_batch_annotations(self, index: int) -> list:

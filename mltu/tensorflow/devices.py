@@ -97,6 +97,16 @@ def list_devices() -> list[str]:
     return [f"gpu:{number}" for number in range(torch.cuda.device_count())] or ["cpu:0"]
 
 
+def enable_determinism() -> None:
+    """Let TensorFlow compute bit for bit the same each time, if it is the backend; must come before the network."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
 def quickest_precision() -> str:
     """The dtype policy that trains quickest here.
 

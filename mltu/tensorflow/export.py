@@ -24,11 +24,9 @@ from ..utils.errors import InputError
 from ..utils.files import atomic_path
 from ..utils.image_utils import read_image
 from ..utils.text_utils import ctc_decoder
-from . import model_utils, recurrent  # noqa: F401 - register the layers of saved models
+from . import model_utils, recurrent  # noqa: F401 - registers the layers of saved models
 from .dataProvider import DataProvider
 from .failures import TrainingError
-from .losses import CTCloss
-from .metrics import CERMetric, WERMetric
 
 ONNX_OPSET = 17
 COMPARED_LINES = 32
@@ -171,6 +169,5 @@ def export_best(
 def evaluate(folder: RunFolder, provider: DataProvider, vocab: str) -> dict[str, float]:
     """Loss, CER and WER of the best weights of a run on the lines of a provider."""
     model = keras.models.load_model(folder.weights, compile=False)
-    jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"  # as in training
-    model.compile(loss=CTCloss(), metrics=[CERMetric(vocab), WERMetric(vocab)], jit_compile=jit_compile)
+    model_utils.compile_model(model, vocab)
     return model.evaluate(provider.for_keras(), verbose=0, return_dict=True)

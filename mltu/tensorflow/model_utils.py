@@ -11,6 +11,8 @@ from keras import layers
 
 from ..configs import suggestion
 from ..utils.errors import InputError
+from .losses import CTCloss
+from .metrics import CERMetric, WERMetric
 
 
 def activation_layer(layer: keras.KerasTensor, activation: str = "relu", alpha: float = 0.1) -> keras.KerasTensor:
@@ -109,6 +111,13 @@ class ShortcutModel(keras.Model):
     @classmethod
     def from_config(cls, config: dict):
         return cls(keras.saving.deserialize_keras_object(config["network"]), config["weight"])
+
+
+def compile_model(model: keras.Model, vocab: str, optimizer: keras.optimizers.Optimizer | str = "rmsprop") -> None:
+    """Compile with the CTC loss and both error rates; the characters are in the order of the classes."""
+    # under TensorFlow, XLA can compile neither the CTC kernel nor the metrics
+    jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"
+    model.compile(optimizer, CTCloss(), metrics=[CERMetric(vocab), WERMetric(vocab)], jit_compile=jit_compile)
 
 
 def set_statistics_momentum(network: keras.Model, momentum: float) -> None:
