@@ -104,9 +104,8 @@ def read_iam(root: str | Path, unit: str = "sentences", keep_err: bool = False) 
         raise InputError(f"{root}: looked for {unit}.txt in it, in ascii and one level away. {_how_to_get(unit)}")
     images = _index_images(root, unit)
     if not images:
-        raise InputError(
-            f"{root}: {table} is there, but no image; looked for {unit}/a01/... in it. {_how_to_get(unit)}"
-        )
+        wanted = f"{unit}/a01/..."
+        raise InputError(f"{root}: {table} is there, but no image; looked for {wanted} in it. {_how_to_get(unit)}")
     writers = read_writers(root)
     before_text, remark = FIELDS[unit]
     samples: list[Sample] = []

@@ -124,11 +124,11 @@ class _Worker:
         group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if windows else {"start_new_session": True}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         try:
-            process = subprocess.Popen([sys.executable, "-c", code], **pipes, **group)
+            self._process = subprocess.Popen([sys.executable, "-c", code], **pipes, **group)
         except OSError as error:
             raise InputError(f"no process to load data can be started ({error}); {REMEDY}") from None
-        self._process, self._function = process, None
-        return process
+        self._function = None
+        return self._process
 
     def ask(self, function: bytes, argument: Any) -> Any:
         """The result of a pickled function for an argument."""
@@ -155,13 +155,11 @@ class _Worker:
         except BaseException:  # Ctrl-C: the answer to this question must not be taken for that to the next
             self.stop()
             raise
+        if kind == "done":
+            return answer
         if kind == "not understood":
             raise _not_sent(answer)
-        if kind == "wrong input":
-            raise InputError(answer)
-        if kind == "error":
-            raise RuntimeError(f"in a worker process:\n{answer}")
-        return answer
+        raise InputError(answer) if kind == "wrong input" else RuntimeError(f"in a worker process:\n{answer}")
 
     def stop(self) -> None:
         """Kill the process; it holds nothing that could be lost."""

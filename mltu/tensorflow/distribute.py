@@ -132,9 +132,9 @@ def read_cluster() -> tuple[int, int]:
     try:
         config = json.loads(text)
         cluster, task = config["cluster"], config["task"]
-        workers = [("chief", n) for n in range(len(cluster.get("chief", ())))]
-        workers += [("worker", n) for n in range(len(cluster["worker"]))]
-        addresses = [*cluster.get("chief", ()), *cluster["worker"]]
+        chiefs = cluster.get("chief", ())
+        workers = [("chief", n) for n in range(len(chiefs))] + [("worker", n) for n in range(len(cluster["worker"]))]
+        addresses = [*chiefs, *cluster["worker"]]
         if not all(isinstance(address, str) and address.rpartition(":")[2].isdecimal() for address in addresses):
             raise ValueError("addresses are written host:port")
         if len(set(addresses)) < len(addresses):

@@ -117,16 +117,12 @@ class CERMetric(_ErrorRate):
 
     @classmethod
     def get_cer(cls, pred_decoded, y_true, vocab, padding: int = -1):
-        """Error rate of each sample.
+        """Error rate of each sample, float32, shape (batch,).
 
         Args:
             pred_decoded: decoded label indices, shape (batch, any), padded with `padding`.
             y_true: true label indices, shape (batch, any), padded with `len(vocab)` or more.
             vocab: the characters.
-            padding: index that pads the decoded labels.
-
-        Returns:
-            Character edits over true characters, float32, shape (batch,).
         """
         return cls._distance(pred_decoded, y_true, vocab, padding)
 
