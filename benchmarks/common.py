@@ -38,11 +38,7 @@ def parse(parser: argparse.ArgumentParser, one: Callable[[dict], dict[str, float
 
 
 def measure(script: str, options: Mapping[str, Any], python: str = sys.executable) -> dict[str, float]:
-    """Run `script --one ...` in a process of its own; the last line that it prints is JSON.
-
-    Raises:
-        CommandError: it failed; what it printed to standard error is shown.
-    """
+    """Run `script --one ...` in a process of its own, whose last line is JSON; CommandError if it fails."""
     command = [python, script, "--one", json.dumps(options)]
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(options["threads"]), **os.environ}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)

@@ -294,11 +294,7 @@ class BaseModelConfigs:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
     def save(self, name: str = "configs.yaml") -> Path:
-        """Write to `model_path`/`name` and return that path; a missing folder is made.
-
-        Raises:
-            ValueError: no `model_path` is set.
-        """
+        """Write to `model_path`/`name`, making the folder, and return that path; ValueError without a `model_path`."""
         if not self.model_path:
             raise ValueError("model_path is not set, so there is no folder to save the configuration in")
         folder = Path(self.model_path)

@@ -168,11 +168,7 @@ class DataProvider:
             return self._unpack(index, indices, self._batch_loader()(self._job(indices, self._epoch)))
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        """The batches of one epoch in order, from `first_batch` on, loaded ahead by the workers.
-
-        Raises:
-            InputError: no sample of a batch can be used; also kept as `failure`.
-        """
+        """The batches of this epoch from `first_batch` on, loaded ahead; an InputError is kept as `failure`."""
         return self._load_ahead(self._batches_to_load(), self._epoch)
 
     def parts(self, own: Sequence[int], count: int) -> Iterator[tuple[Any, Any, int]]:
@@ -215,11 +211,7 @@ class DataProvider:
                 record.add(idle=asked - given)
 
     def process_data(self, sample: Sequence, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
-        """Preprocess, augment (with random numbers from `rng`, if given) and transform one (data, annotation, ...).
-
-        Raises:
-            InputError: the sample cannot be used.
-        """
+        """Preprocess, augment by `rng`, if given, and transform a sample; InputError if it cannot be used."""
         return self._loader().process(sample, rng, self._cache)
 
     def _loader(self) -> Loader:
@@ -273,11 +265,7 @@ class DataProvider:
         self._record.reset_timings()
 
     def validate(self) -> list[Skipped]:
-        """Try every sample once, without augmentation, and keep those that work; returns the others, with the reasons.
-
-        Raises:
-            InputError: none is left.
-        """
+        """Try every sample, drop those that fail, and return them; InputError if none is left."""
 
         def attempt(sample: Sequence) -> tuple[tuple[int, ...] | None, str]:
             try:

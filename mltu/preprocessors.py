@@ -21,11 +21,7 @@ class ImageReader:
     method: int = cv2.IMREAD_COLOR  # or `cv2.IMREAD_GRAYSCALE`
 
     def __call__(self, image_path: str | Path | np.ndarray, label: Any) -> tuple[Image, Any]:
-        """Return (image, label).
-
-        Raises:
-            InputError: the image cannot be read.
-        """
+        """Return (image, label); InputError if the image cannot be read."""
         return self.image_class(image_path, method=self.method), label
 
 

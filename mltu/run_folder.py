@@ -102,11 +102,7 @@ class RunFolder:
             raise InputError(f"{self.path}: cannot be used for a run; {there} is not a folder that can be written")
 
     def read_state(self) -> dict[str, Any]:
-        """The saved state of the run besides its weights; empty if it was stopped before the first was saved.
-
-        Raises:
-            InputError: the state cannot be read.
-        """
+        """The saved state besides the weights; empty if none was saved yet, InputError if it cannot be read."""
         path = self.state_table
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
@@ -129,11 +125,7 @@ class RunFolder:
             )
 
     def check_lines(self, saved: Mapping[str, Any], samples: Sequence[Sample]) -> None:
-        """See to it that a resumed run goes on with the training lines that it began with.
-
-        Raises:
-            InputError: they are others.
-        """
+        """Raise InputError if a resumed run would not go on with the training lines that it began with."""
         if saved["data"] != lines_digest(samples):
             raise InputError(
                 f"{self.state}: the training lines are no longer those that the run began with; bring them back, or "
@@ -200,11 +192,7 @@ def lines_digest(samples: Sequence[Sample]) -> str:
 
 @contextmanager
 def reserved(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder.
-
-    Raises:
-        InputError: another run is using it.
-    """
+    """Keep other runs out of a folder; InputError if another run is using it."""
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)

@@ -133,11 +133,7 @@ class LabelIndexer(Transformer):
         self._index = {character: index for index, character in enumerate(vocab)}
 
     def __call__(self, data: Any, label: str) -> tuple[Any, np.ndarray]:
-        """Return (data, int32 array of shape (len(label),)).
-
-        Raises:
-            InputError: a character is not in the vocabulary.
-        """
+        """Return (data, int32 array of shape (len(label),)); InputError if a character is not in the vocabulary."""
         unknown = sorted(set(label) - self._index.keys())
         if unknown:
             raise InputError(f"the text has {''.join(unknown)!r}, which is not in the vocabulary")
@@ -151,11 +147,7 @@ class LabelStepCheck(Transformer):
     time_steps: int | Mapping[int, int]  # length of the network's output, or image width in pixels -> that length
 
     def __call__(self, data: Any, label: np.ndarray) -> tuple[Any, np.ndarray]:
-        """Return both unchanged.
-
-        Raises:
-            InputError: the label needs more steps than there are.
-        """
+        """Return both unchanged; InputError if the label needs more steps than there are."""
         needed = steps_needed(label)
         steps = self.time_steps if isinstance(self.time_steps, int) else self.time_steps[data.shape[1]]
         if needed > steps:
@@ -181,11 +173,7 @@ class LabelPadding(Transformer):
         return np.pad(label, (0, length - len(label)), constant_values=self.padding_value)
 
     def __call__(self, data: Any, label: Any) -> tuple[Any, np.ndarray]:
-        """Return (data, labels padded to shape (length,), or (batch, length) with `use_on_batch`).
-
-        Raises:
-            InputError: a label is longer than `max_word_length`.
-        """
+        """Return (data, labels of shape (length,) or (batch, length)); InputError if one is too long."""
         if self.use_on_batch:
             longest = max(map(len, label))
             return data, np.array([self._pad(indices, longest) for indices in label])

@@ -68,11 +68,7 @@ class Image:
         return self
 
     def flip(self, axis: int = 0) -> Image:
-        """Mirror left to right (axis 0) or upside down (axis 1); returns this image.
-
-        Raises:
-            ValueError: another axis.
-        """
+        """Mirror left to right (axis 0) or upside down (axis 1); returns this image. ValueError for another axis."""
         if axis not in (0, 1):
             raise ValueError(f"axis must be 0 or 1, not {axis}")
         return self.update(cv2.flip(self._image, 1 - axis))

@@ -121,11 +121,7 @@ def _join_workers() -> Replicas:
 
 
 def read_cluster() -> tuple[int, int]:
-    """This worker's number, and how many there are, from TF_CONFIG as TensorFlow documents it.
-
-    Raises:
-        InputError: it is not set or malformed.
-    """
+    """This worker's number, and how many there are, from TF_CONFIG; InputError if it is not set or malformed."""
     text = os.environ.get("TF_CONFIG", "")
     if not text:
         raise InputError(f"TF_CONFIG: not set; every worker needs its own, such as '{EXAMPLE}'")

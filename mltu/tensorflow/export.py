@@ -86,11 +86,7 @@ class Model2onnx(keras.callbacks.Callback):
         return self.saved_model_path.with_suffix(".onnx")
 
     def convert(self) -> keras.Model:
-        """Convert the saved model now, and return what was converted, in float32.
-
-        Raises:
-            InputError: there is no saved model, or it cannot be loaded.
-        """
+        """Convert the saved model now, and return its float32 form; InputError if there is none that can be loaded."""
         if not self.saved_model_path.is_file():
             raise InputError(f"{self.saved_model_path}: no saved model to convert")
         try:

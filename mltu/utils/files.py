@@ -80,10 +80,6 @@ def as_utf8(text: str) -> bytes:
 
 
 def refuse_inputs(output: str | Path, inputs: Iterable[str | Path]) -> None:
-    """Refuse to write an output over one of the inputs.
-
-    Raises:
-        InputError: the output is an input.
-    """
+    """Raise InputError if an output would be written over one of the inputs."""
     if os.path.realpath(output) in map(os.path.realpath, inputs):
         raise InputError(f"{output}: is an input too, and would be lost; choose another --output")
