@@ -49,7 +49,6 @@ class Augmentor:
 
         Args:
             image: an `Image` is updated in place, an array is left as it is.
-            annotation: label of the image, returned unchanged.
             rng: random numbers of this call, which make a sample's changes independent of other samples.
         """
         rng = self._rng if rng is None else rng

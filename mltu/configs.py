@@ -245,9 +245,7 @@ class BaseModelConfigs:
     def from_dict(cls, values: Mapping[str, Any], source: str = ""):
         """Build from the fields that differ from the defaults.
 
-        Raises:
-            InputError: a name or value is wrong; the message names the source, if there is one, such as a file, and
-                suggests the most similar name.
+        If a name or value is wrong, the InputError names the source, such as a file, and suggests the nearest name.
         """
         with _naming(source):
             cls.check_names_and_types(values)

@@ -35,15 +35,11 @@ class DataProvider:
         data_preprocessors: callables (data, annotation) -> (data, annotation); their result is what
             `use_cache` keeps.
         batch_size: samples in a batch; the last one of an epoch may hold fewer.
-        shuffle: a new order in each epoch.
         augmentors: applied after the preprocessors; see :mod:`mltu.augmentors`.
         transformers: applied last; see :mod:`mltu.transformers`.
         batch_postprocessors: callables (list of data, list of annotations) -> the same for a batch.
         skip_validation: do not try every sample first; see :meth:`validate`.
-        limit: use only the first so many samples.
         use_cache: keep preprocessed samples in memory, up to `cache_mb` megabytes.
-        numpy: stack a batch into arrays.
-        seed: of the order and the augmentation.
         same_shape: for data of several shapes, as images of any width are; see
             :func:`mltu.loading.batches.plan_epoch`, which gets the shapes before augmentation.
         workers: how many load ahead while iterating, and threads that validate.
@@ -312,14 +308,11 @@ class DataProvider:
         return other
 
     def split(self, split: float = 0.9, shuffle: bool = True):
-        """Divide into training and validation data.
+        """Divide into training and validation data, at random by the seed.
 
         Samples that name a writer or form (see :class:`mltu.datasets.Sample`) are divided so that
-        no writer is on both sides. Only the training half keeps the augmentors and the shuffling.
-
-        Args:
-            split: share of the training half, 0 to 1.
-            shuffle: divide at random, by the seed; else the first samples are for training.
+        no writer is on both sides; without shuffling, the first samples are for training. Only the training
+        half, whose share is `split`, keeps the augmentors and the shuffling.
         """
         if shuffle:
             samples = [Sample(*sample[:2], *(str(field) for field in sample[2:4])) for sample in self.samples]

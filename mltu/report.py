@@ -52,11 +52,7 @@ def write_report(
     apply (no error, no known writer, nothing read) are not written, and those of an earlier report are removed.
 
     Args:
-        folder: created if it is missing.
-        lines: the evaluated lines.
-        seconds: that reading them took.
         about: names and values of settings to mention, such as the model and the table.
-        title: of the page, whose path is returned.
 
     Raises:
         ValueError: there are no lines, or a reading has more or fewer characters than its text.

@@ -16,7 +16,6 @@ class Image:
     Args:
         image: path of an image file, or an array as :func:`mltu.utils.image_utils.to_bgr` takes.
         method: `cv2.IMREAD_COLOR` or `cv2.IMREAD_GRAYSCALE`.
-        path: of the file, if the image is given as an array.
         color: order of the channels, "BGR" or "RGB"; without effect on grey images.
 
     Raises:

@@ -59,11 +59,7 @@ def plan_epoch(
     """The indices of the samples of every batch of an epoch.
 
     Args:
-        samples: how many there are.
         batch_size: samples in a batch; some batches may hold fewer.
-        seed: of the order.
-        epoch: number of the epoch.
-        shuffle: a new order in each epoch.
         shapes: of each sample's data, where batches should hold samples of one shape: shuffled batches hold
             samples of about one shape, and every epoch has as many of them; others hold samples of exactly one,
             so the last batch of each shape may be smaller.

@@ -72,10 +72,8 @@ class WorkerProcesses:
     def calling(self, function: Callable[[Item], Result]) -> Callable[[Item], Result]:
         """The function, but computed in one of the processes; may be called in several threads at once.
 
-        An `InputError` raised there is raised here; any other error comes as a `RuntimeError` with the traceback.
-
-        Raises:
-            InputError: it cannot be sent to other processes.
+        An `InputError` raised there, or if the function cannot be sent there, is raised here; any other error comes as
+        a `RuntimeError` with the traceback.
         """
         return partial(self._call, _pickled(function))
 

@@ -65,7 +65,6 @@ def draw_calibration(scores: Mapping[str, tuple[Sequence[float], Sequence[bool]]
 
     Args:
         scores: name -> (confidences, whether correct), as from :func:`.score_characters`, of one or two kinds.
-        bins: of confidence.
     """
     figure = _figure(5, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))

@@ -85,10 +85,8 @@ class ValidationScore(keras.callbacks.Callback):
 
     CTC networks say nothing at first, at a CER of 1, while their loss falls. Judged by CER alone, the
     first epoch would stay the best and patience would end before reading begins. Any epoch that
-    reads has a lower score than all that do not. Must come before callbacks that use the score.
-
-    Args:
-        reads_below: CER from which on the network reads; below 1.
+    reads, with a CER below `reads_below`, has a lower score than all that do not. Must come before callbacks
+    that use the score.
     """
 
     def __init__(self, reads_below: float = 0.95) -> None:

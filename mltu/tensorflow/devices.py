@@ -28,10 +28,8 @@ class Devices:
     def start(mode: str, replicas: int = 0) -> Devices:
         """Set up the devices; must come before TensorFlow has used any.
 
-        Args:
-            mode: "none" for one device, "mirrored" for those of this machine, "multi_worker" for those that the
-                environment variable TF_CONFIG names; each worker then takes one part.
-            replicas: mirrored, without a GPU: how many parts the CPU plays; 0: two.
+        Mode "none" is one device, "mirrored" those of this machine (without a GPU the CPU plays so many `replicas`, or
+        two), "multi_worker" those that the environment variable TF_CONFIG names; each worker then takes one part.
 
         Raises:
             InputError: TensorFlow is not the backend, or TF_CONFIG or its addresses cannot be used.

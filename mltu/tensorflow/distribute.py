@@ -49,11 +49,7 @@ class Replicas(Devices):
         model.distribute(self)
 
     def feed(self, provider: DataProvider) -> Any:
-        """Each batch in as many parts as there are devices, of which this worker loads its own.
-
-        Returns:
-            `tf.distribute.DistributedDataset` of (images, labels, how many of them count).
-        """
+        """A `tf.distribute.DistributedDataset` of (images, labels, how many count), of this worker's parts."""
         import tensorflow as tf
 
         spec = provider.for_keras().element_spec

@@ -122,7 +122,6 @@ class CERMetric(_ErrorRate):
         Args:
             pred_decoded: decoded label indices, shape (batch, any), padded with `padding`.
             y_true: true label indices, shape (batch, any), padded with `len(vocab)` or more.
-            vocab: the characters.
         """
         return cls._distance(pred_decoded, y_true, vocab, padding)
 

@@ -79,9 +79,6 @@ class ShowReadings(keras.callbacks.Callback):
 
     Args:
         images: one for each line, shape (height, width, channels); widths may differ.
-        texts: what stands on them.
-        vocab: the characters, in the order of the classes.
-        log_file: gets the same text.
         log_dir: folder of TensorBoard logs that get the lines as pictures with their readings; None: none.
     """
 

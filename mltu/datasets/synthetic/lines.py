@@ -41,18 +41,13 @@ def generate_lines(
 
     The pictures go to a folder named after the settings, beside a `lines.csv` that
     :func:`mltu.datasets.read_table` reads. Line k is the same whatever the count. An interrupted
-    run goes on where it was. Shows a progress bar.
+    run goes on where it was. Shows a progress bar. Texts longer than `max_chars` are cut between words.
 
     Args:
-        folder: where the folder is made.
-        count: lines wanted.
-        seed: of texts and pictures.
         text_file: UTF-8 file, one sentence per line, used in random order and again if too few;
             else English is made up.
         fonts: folder of TTF, OTF, WOFF or WOFF2 files; else pen strokes. Every font is a writer;
             without fonts every eight lines are.
-        max_chars: longer texts are cut between words.
-        workers: threads that draw.
         skip_fonts: families not to use, as their files are named; those that are not there are reported.
         plain_quotes: write typographic quotes as ' and ", which hands do not tell apart.
 

@@ -66,11 +66,7 @@ def can_draw(text: str) -> bool:
 
 
 def draw_strokes(text: str, hand: Hand, seed: int, writer: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """A line in pen strokes.
-
-    Returns:
-        (ink coverage, float32 (height, width) in 0 .. 1 without margins, row of the baseline).
-    """
+    """A line in pen strokes: (ink, float32 (height, width) in 0 .. 1 without margins; row of the baseline)."""
     scale = hand.height / CAPITAL_HEIGHT * SUPERSAMPLE
     strokes: list[np.ndarray] = []
     pen_x = 0.0
