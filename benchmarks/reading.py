@@ -41,8 +41,9 @@ from mltu.utils.image_utils import read_image
 PRETRAINED = ["Models/pretrained", "Models/pretrained/model.int8.onnx"]
 
 
-def reference_model(height: int = 96, width: int = 1408) -> Path:
+def reference_model() -> Path:
     """The reference network with random weights as ONNX, made once."""
+    height, width = 96, 1408
     path = RESULTS / f"reference-{height}x{width}.onnx"
     about = {"vocab": VOCAB, **LineInput(height, width, None, "BGR").metadata()}
     if not path.exists():

@@ -180,21 +180,19 @@ class LearningRateSweep(keras.callbacks.Callback):
     It ends early when the loss has become much higher than it was.
     """
 
+    LOW, HIGH, STEPS = 1e-6, 1.0, 100  # learning rates of the first and last step, and how many there are
     TOO_HIGH = 4.0  # times the lowest loss, at which the sweep ends
     SMOOTHING = 0.8  # share of the mean so far in the running mean of the loss
 
-    def __init__(self, low: float = 1e-6, high: float = 1.0, steps: int = 100) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.low = low
-        self.high = high
-        self.steps = steps
         self.rates: list[float] = []
         self.losses: list[float] = []  # smoothed
         self._mean = 0.0
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self.model.reset_metrics()  # so that the loss is that of one batch
-        self.rates.append(self.low * (self.high / self.low) ** (len(self.rates) / max(1, self.steps - 1)))
+        self.rates.append(self.LOW * (self.HIGH / self.LOW) ** (len(self.rates) / (self.STEPS - 1)))
         self.model.optimizer.learning_rate = self.rates[-1]
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -202,7 +200,7 @@ class LearningRateSweep(keras.callbacks.Callback):
         if math.isfinite(loss):
             self._mean = self.SMOOTHING * self._mean + (1 - self.SMOOTHING) * loss
             self.losses.append(self._mean / (1 - self.SMOOTHING ** len(self.rates)))  # as Adam corrects its means
-        if not math.isfinite(loss) or len(self.rates) == self.steps or loss > self.TOO_HIGH * min(self.losses):
+        if not math.isfinite(loss) or len(self.rates) == self.STEPS or loss > self.TOO_HIGH * min(self.losses):
             self.rates = self.rates[: len(self.losses)]
             self.model.stop_training = True
 

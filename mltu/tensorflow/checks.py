@@ -48,8 +48,8 @@ def find_learning_rate(configs: Any, folder: RunFolder, model: keras.Model, trai
     """Try learning rates from low to high, as a table and a picture; returns whether there is one to suggest."""
     show_samples(configs, folder, model, train)
     sweep = LearningRateSweep()
-    epochs = -(-sweep.steps // len(train))
-    print(f"Trying learning rates from {sweep.low:g} to {sweep.high:g} in {sweep.steps} steps ...")
+    epochs = -(-sweep.STEPS // len(train))
+    print(f"Trying learning rates from {sweep.LOW:g} to {sweep.HIGH:g} in {sweep.STEPS} steps ...")
     model.fit(
         train.for_keras(), epochs=epochs, callbacks=[EpochNumber(train), sweep], shuffle=False, verbose=verbosity()
     )

@@ -26,25 +26,19 @@ def edit_distance(prediction_tokens: Sequence[str], reference_tokens: Sequence[s
     return Levenshtein.distance(prediction_tokens, reference_tokens)
 
 
-def bootstrap_interval(
-    errors: Sequence[int], totals: Sequence[int], level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """(Lower, upper) end of the percentile interval of an error rate, by drawing the lines anew with replacement.
+def bootstrap_interval(errors: Sequence[int], totals: Sequence[int], resamples: int = 2000) -> tuple[float, float]:
+    """95 % percentile interval of an error rate, by drawing the lines anew with replacement.
 
-    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), ch. 13.
-
-    Args:
-        errors: edits of each line.
-        totals: true characters or words of each line.
-        level: probability that the interval covers.
+    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), ch. 13. Each line has a number of edits and a
+    total of true characters or words.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     counts = np.array([errors, totals], np.float64)
     rates = []
     for _ in range(resamples):
         drawn_errors, drawn_total = counts[:, rng.integers(0, counts.shape[1], counts.shape[1])].sum(axis=1)
         rates.append(drawn_errors / max(drawn_total, 1))
-    low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(rates, [0.025, 0.975])
     return float(low), float(high)
 
 

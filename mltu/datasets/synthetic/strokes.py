@@ -30,9 +30,9 @@ def _glyphs(font: str) -> dict[str, tuple[list[np.ndarray], float]]:
     return glyphs
 
 
-def _round_corners(points: np.ndarray, times: int = 2) -> np.ndarray:
-    """Chaikin, "An algorithm for high-speed curve generation" (CGIP 3, 1974): cut every corner at a quarter."""
-    for _ in range(times):
+def _round_corners(points: np.ndarray) -> np.ndarray:
+    """Chaikin, "An algorithm for high-speed curve generation" (CGIP 3, 1974): cut every corner at a quarter, twice."""
+    for _ in range(2):
         if len(points) < 3:
             return points
         first, second = points[:-1], points[1:]
