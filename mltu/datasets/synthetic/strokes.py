@@ -18,7 +18,6 @@ from .hand import Hand
 SUPERSAMPLE = 2  # strokes are drawn so many times larger, then shrunk
 BASELINE, CAPITAL_HEIGHT, SMALL_HEIGHT = 9, 21, 12.5  # of Hershey glyphs, in font units; y points down
 
-
 Glyph = tuple[list[np.ndarray], float]  # strokes as (points, 2) arrays from x = 0, y up from the baseline; advance
 
 
@@ -98,9 +97,9 @@ def _simplified(stroke: np.ndarray) -> np.ndarray:
     return cv2.approxPolyDP(stroke.astype(np.float32)[:, None], 0.12, False)[:, 0].astype(np.float64)
 
 
-def _round_corners(points: np.ndarray, times: int = 2) -> np.ndarray:
-    """Chaikin, "An algorithm for high-speed curve generation" (CGIP 3, 1974): cut every corner at a quarter."""
-    for _ in range(times):
+def _round_corners(points: np.ndarray) -> np.ndarray:
+    """Chaikin, "An algorithm for high-speed curve generation" (CGIP 3, 1974): cut every corner at a quarter, twice."""
+    for _ in range(2):
         if len(points) < 3:
             return points
         first, second = points[:-1], points[1:]
@@ -139,11 +138,7 @@ def can_draw(text: str, font: Path | None = None) -> bool:
 
 
 def draw_strokes(text: str, hand: Hand, seed: int, writer: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """A line in pen strokes.
-
-    Returns:
-        (ink coverage, float32 (height, width) in 0 .. 1 without margins, row of the baseline).
-    """
+    """A line in pen strokes: (ink, float32 (height, width) in 0 .. 1 without margins; row of the baseline)."""
     scale = hand.height / CAPITAL_HEIGHT * SUPERSAMPLE
     strokes: list[np.ndarray] = []
     pen_x = 0.0
