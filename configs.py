@@ -41,7 +41,7 @@ class ModelConfigs(BaseModelConfigs):
     seed: int = setting(42, at_least=0, below=2**32)  # for everything random: split, order, augmentation, weights
 
     # the data
-    dataset: Literal["iam", "table", "alto", "synthetic"] = setting("iam", TEXTS)  # table: CSV or TSV; alto: pages
+    dataset: Literal["iam", "table", "alto", "page", "synthetic"] = setting("iam", TEXTS)  # alto, page: of pages
     data_path: str = setting("", TEXTS)  # folder, or table file; empty: Datasets/IAM_Sentences or Datasets/Synthetic
     unit: Literal["sentences", "lines", "words"] = setting("sentences", TEXTS)  # of IAM: sentences, lines or words
     keep_err: Literal["auto", "yes", "no"] = "auto"  # use IAM rows marked err; auto: for published splits only
@@ -57,9 +57,9 @@ class ModelConfigs(BaseModelConfigs):
     allow_shared_writers: bool = False  # accept own lists or tables with one writer on two sides
 
     # lines cut out of pages
-    lines_path: str = "Datasets/Alto_Lines"  # folder for lines cut out of pages, and for those unpacked from a ZIP file
-    drop_text: str = setting("", TEXTS)  # dataset alto: regular expression of the lines to leave out
-    writer_pattern: str = ""  # dataset alto: regular expression that finds the writer in a page's file name
+    lines_path: str = "Datasets/Alto_Lines"  # alto, page: folder for the cut lines; table: for those in a ZIP file
+    drop_text: str = setting("", TEXTS)  # datasets alto and page: regular expression of the lines to leave out
+    writer_pattern: str = ""  # of alto, page: regular expression that finds the writer in a page's name
 
     # generated handwriting
     samples: int = setting(2000, TEXTS, at_least=2)  # how many lines to generate
@@ -132,7 +132,8 @@ class ModelConfigs(BaseModelConfigs):
             raise InputError(f"width: must be a multiple of width_step = {self.width_step}, not {self.width}")
         if len(set(self.vocab)) != len(self.vocab):
             raise InputError("vocab: has a character twice")
-        needed = {"table": "the CSV or TSV file", "alto": "the folder of pages and ALTO files"}.get(self.dataset)
+        pages = "the folder of pages and their XML files"
+        needed = {"table": "the CSV or TSV file", "alto": pages, "page": pages}.get(self.dataset)
         if needed and not self.data_path:
             raise InputError(f"data_path: must name {needed} for --dataset {self.dataset}")
         if self.split == "lists" and not (self.train_list and self.val_list):

@@ -4,7 +4,7 @@
     python train.py --unit lines --split aachen --data_path Datasets/IAM
     python train.py --dataset synthetic --samples 2000     generated handwriting, no download
     python train.py --dataset table --data_path lines.csv  your own lines: image,text[,writer]
-    python train.py --dataset alto --data_path FOLDER      lines cut out of pages, by ALTO XML
+    python train.py --dataset alto --data_path FOLDER      lines cut out of pages, by ALTO or PAGE XML
     python train.py --config Models/.../configs.yaml       the settings of an earlier run
     python train.py --check_only                           read, check and split the data, then stop
     python train.py --show_samples                         a picture of what the network gets, then stop

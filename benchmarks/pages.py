@@ -33,7 +33,7 @@ import numpy as np
 from benchmarks.common import report
 from inferenceModel import ImageToWordModel
 from mltu.datasets import Sample, read_table
-from mltu.datasets.alto import read_page
+from mltu.datasets.page_xml import list_pages, read_xml
 from mltu.datasets.synthetic import draw_page, english_sentences
 from mltu.pages import cut_line
 from mltu.pictures.annotate import annotate
@@ -151,13 +151,13 @@ def generated_pages(count: int) -> Iterator[Page]:
 
 
 def alto_pages(folder: str, count: int) -> Iterator[Page]:
-    """Real pages; each ALTO file's image lies beside it or in a folder beside its own."""
-    files = sorted(Path(folder).rglob("*.xml"))
-    images = {path.stem: path for path in Path(folder).rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png")}
+    """Real pages with ALTO or PAGE files."""
+    files, _ = list_pages(folder)
     order = np.random.default_rng(SEED).permutation(len(files))
     for index in order[:count]:
-        name, lines, _ = read_page(files[index])
-        image = read_image(images.get(Path(name).stem) or images[files[index].stem])
+        file = files[index]
+        image = read_image(file.picture)
+        lines = [line for line in read_xml(file.path, file.picture)[0].lines if line.text and line.polygon is not None]
         size = image.shape[1::-1]
         yield Page(image, [line.polygon * size for line in lines], [line.text for line in lines], "real")
 

@@ -18,10 +18,11 @@ from typing import BinaryIO
 import numpy as np
 
 from .utils.errors import InputError
+from .utils.files import files_below
 from .utils.image_utils import IMAGE_ENDINGS, MAX_PIXELS, MAX_SIDE, check_size, checked_file, decode_pages
 
 STDIN = "-"
-MORE_ENDINGS = (".bmp", ".gif", ".jp2", ".pgm", ".ppm", ".pdf")  # taken from folders beside those of datasets
+FILE_ENDINGS = (*IMAGE_ENDINGS, ".bmp", ".gif", ".jp2", ".pgm", ".ppm", ".pdf")  # of what is taken from folders
 PDF_RESOLUTION = 200  # dots per inch; a line of writing is then some 60 to 100 pixels high
 MAX_INPUT = 1 << 29  # bytes from standard input, which are held in memory
 RENDER_PDF = Path(__file__).with_name("utils") / "render_pdf.py"
@@ -44,7 +45,7 @@ def list_files(names: Sequence[str]) -> tuple[list[str], list[str]]:
         if name == STDIN:
             found = [STDIN]
         elif os.path.isdir(name):
-            found = list(_images_below(name))
+            found = [file for file in files_below(name) if file.lower().endswith(FILE_ENDINGS)]
             if not found:
                 complaints.append(f"{name}: no image in this folder or below")
         elif glob.has_magic(name) and not os.path.exists(name):
@@ -56,14 +57,6 @@ def list_files(names: Sequence[str]) -> tuple[list[str], list[str]]:
         for file in found:
             files.setdefault(file if file == STDIN else os.path.abspath(file), file)
     return list(files.values()), complaints
-
-
-def _images_below(folder: str) -> Iterator[str]:
-    for parent, folders, files in os.walk(folder):
-        folders.sort()  # in place, which is how os.walk is told the order
-        for file in sorted(files):
-            if file.lower().endswith((*IMAGE_ENDINGS, *MORE_ENDINGS)):
-                yield os.path.join(parent, file)
 
 
 def read_pages(name: str) -> Iterator[np.ndarray]:

@@ -48,6 +48,7 @@ def test_save_and_load_are_inverse(tmp_path):
         ({"augmentors": "RandomSlent"}, "did you mean RandomSlant"),
         ({"dataset": "table"}, "data_path: must name the CSV"),
         ({"dataset": "alto"}, "data_path: must name the folder"),
+        ({"dataset": "page"}, "data_path: must name the folder"),
         ({"dataset": "synthetic", "split": "aachen"}, "split: aachen is a split of IAM"),
         ({"split": "lists"}, "train_list"),
         ({"val_path": "x.csv"}, "val_path: goes with --dataset table"),

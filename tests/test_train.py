@@ -421,7 +421,7 @@ def test_main_overfit_batch_learns_one_batch(tmp_path, capsys):
     [
         (["--hieght", "64"], "did you mean --height"),
         (["--height", "tall"], "height: must be a whole number"),
-        (["--dataset", "imagenet"], "dataset: must be one of iam, table, alto, synthetic"),
+        (["--dataset", "imagenet"], "dataset: must be one of iam, table, alto, page, synthetic"),
         (["--data_path", "nowhere", "--model_path", "{tmp}/m"], "nowhere: no such folder"),
         (["--dataset", "table", "--data_path", "no.csv", "--model_path", "{tmp}/m"], "no.csv: no such file"),
         (["--dataset", "synthetic", "--fonts", "nofonts", "--model_path", "{tmp}/m"], "nofonts: no such folder"),

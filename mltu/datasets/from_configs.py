@@ -27,9 +27,14 @@ def read_samples(configs: Any) -> tuple[list[Sample], list[Skipped]]:
         samples, skipped = generate_lines(configs.data_path, configs.samples, configs.seed, **texts, **fonts, **how)
     elif configs.dataset == "table":
         samples, skipped = read_lines(configs.data_path, configs.lines_path)
-    elif configs.dataset == "alto":
+    elif configs.dataset in ("alto", "page"):
         samples, skipped = read_alto(
-            configs.data_path, configs.lines_path, configs.drop_text, configs.writer_pattern, configs.train_workers
+            configs.data_path,
+            configs.lines_path,
+            configs.drop_text,
+            configs.writer_pattern,
+            configs.train_workers,
+            configs.dataset.upper(),
         )
     else:
         keep_err = configs.keep_err == "yes" or (configs.keep_err == "auto" and configs.split in PUBLISHED_SPLITS)

@@ -16,6 +16,7 @@ from filelock import FileLock
 from .errors import InputError
 
 LOCK = ".lock"  # file in a folder that a process has reserved
+MACOS_FOLDER, MACOS_FILE = "__MACOSX", "._"  # names of what macOS keeps beside files on other systems
 MIN_FREE = 65_536  # bytes; a disk with less free space counts as full
 
 
@@ -44,6 +45,22 @@ def atomic_path(path: str | Path, durable: bool = False, ending: str = "") -> It
         raise
     if durable and os.name == "posix":  # elsewhere a folder cannot be flushed
         _flush(path.parent)
+
+
+def files_below(folder: str | Path) -> Iterator[str]:
+    """The paths of the files in a folder and below it, sorted, those of a folder before those of the folders in it.
+
+    Links to folders are followed, each folder once. What macOS puts beside files (`._name`, `__MACOSX`) is passed over.
+    """
+    seen = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        place = os.path.realpath(parent)
+        if place in seen:
+            folders.clear()  # in place, which is how os.walk is told where to go
+            continue
+        seen.add(place)
+        folders[:] = sorted(name for name in folders if name != MACOS_FOLDER)
+        yield from (os.path.join(parent, name) for name in sorted(files) if not name.startswith(MACOS_FILE))
 
 
 @contextmanager

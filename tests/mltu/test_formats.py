@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mltu.datasets.alto import read_page
 from mltu.datasets.base import normalize_text
+from mltu.datasets.page_xml import read_xml
 from mltu.formats import (
     ALTO,
     CSV_HEADER,
@@ -148,17 +148,23 @@ def test_to_csv_has_a_row_for_each_line():
     assert to_csv(page()) == ""
 
 
-@pytest.mark.parametrize("glyphs", [True, False])
-def test_to_alto_reads_back(tmp_path, glyphs):
+@pytest.mark.parametrize(
+    "write", [to_alto, lambda read: to_alto(read, glyphs=False), lambda read: to_page(read, CREATED)]
+)
+def test_to_alto_and_to_page_read_back(tmp_path, write):
     lines = line("two words"), line(" <&> \"ü\" 'x' ", top=60, baseline=False), line("", top=110), line("end", top=160)
     path = tmp_path / "a.xml"
-    path.write_text(to_alto(page(*lines), glyphs), encoding="utf-8")
-    name, found, skipped = read_page(path)
-    assert name == "a.png"
-    assert [one.text for one in found] == ["two words", "<&> \"ü\" 'x'", "end"]
-    for one, true in zip(found, (lines[0], lines[1], lines[3]), strict=True):
-        np.testing.assert_allclose(one.polygon * (400, 300), true.polygon)
-    assert [one.reason for one in skipped] == ["no text"]
+    path.write_text(write(page(*lines)), encoding="utf-8")
+    (found,) = read_xml(path)
+    assert found.image == "a.png"
+    assert [read.text for read in found.lines] == ["two words", "<&> \"ü\" 'x'", "", "end"]
+    for read, true in zip(found.lines, lines, strict=True):
+        np.testing.assert_allclose(read.polygon * (400, 300), true.polygon)
+        if true.baseline is None:
+            assert read.baseline is None
+        else:
+            np.testing.assert_allclose(read.baseline * (400, 300), np.rint(true.baseline))
+    assert found.skipped == []
 
 
 def test_to_alto_has_the_order_of_its_schema():
@@ -280,7 +286,7 @@ def test_formats_of_xml_hold_any_text(tmp_path_factory, text, glyphs):
     path = tmp_path_factory.getbasetemp() / "odd.xml"
     path.write_bytes(to_alto(read, glyphs).encode("utf-8"))
     expected = normalize_text(in_xml(" ".join(text.split())))
-    assert [one.text for one in read_page(path)[1]] == [expected] * bool(expected)
+    assert [read.text for read in read_xml(path)[0].lines] == [expected]
     root = parse(to_page(read, CREATED))
     # an element without text holds the empty one
     assert (root.find(".//TextLine/TextEquiv/Unicode").text or "") == in_xml(text)

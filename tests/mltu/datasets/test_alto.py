@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mltu.datasets import read_alto
-from mltu.datasets.alto import LARGEST_FILE, LINE_HEIGHT, read_page
+from mltu.datasets.alto import LINE_HEIGHT
+from mltu.datasets.page_xml import MAX_FILE, read_xml
 from mltu.datasets.synthetic import draw_line
 from mltu.pages import cut_line
 from mltu.utils.errors import InputError
@@ -103,7 +104,7 @@ def test_read_alto_high_lines_are_shrunk(collection, tmp_path):
 
 def test_read_alto_other_resolutions_fit(tmp_path):
     (tmp_path / "half.xml").write_text(alto("x", [("a", "10 10 360 10 360 60 10 60")], size=(400, 300)))
-    polygon = read_page(tmp_path / "half.xml")[1][0].polygon
+    polygon = read_xml(tmp_path / "half.xml")[0].lines[0].polygon
     assert np.allclose(polygon[0] * (800, 600), (20, 20))
 
 
@@ -112,9 +113,9 @@ def test_read_alto_words_become_a_text(tmp_path):
     path.write_text(
         alto("x.png", [(["two", "words"], None)], namespace="http://www.loc.gov/standards/alto/v3/alto.xsd")
     )
-    assert read_page(path)[1][0].text == "two words"
+    assert read_xml(path)[0].lines[0].text == "two words"
     path.write_text(path.read_text().replace("<SP/>", ""))
-    assert read_page(path)[1][0].text == "two words"
+    assert read_xml(path)[0].lines[0].text == "two words"
 
 
 def test_read_alto_lines_can_be_left_out(collection, tmp_path):
@@ -147,14 +148,14 @@ def test_read_alto_what_cannot_be_used_is_listed(collection, tmp_path):
     )
     (folder / "flat.xml").write_text(alto("page_0007_1.png", lines, size=(0, 600)))
     samples, skipped = read_alto(collection, tmp_path / "cut")
-    assert [sample.text for sample in samples if sample.form == "odd"] == ["good"]
-    assert len(samples) == 7
+    # a page without a size has that of its picture
+    assert [sample.text for sample in samples if sample.form in ("odd", "flat")] == ["good"] * 2
+    assert len(samples) == 8
     reasons = {Path(entry.source.split(":")[0]).name: entry.reason for entry in skipped}
-    assert len(skipped) == 4 + 8
+    assert len(skipped) == 2 * 4 + 7
     assert "no image" in reasons["no_image.xml"]
     assert "no image" in reasons["escape.xml"]
     assert "not an ALTO" in reasons["other.xml"]
-    assert "no size" in reasons["flat.xml"]
     assert "is empty" in reasons["empty.xml"]
     for name in ("broken.xml", "bomb.xml", "outside.xml"):
         assert "not a plain XML" in reasons[name]
@@ -170,8 +171,8 @@ def test_read_alto_nothing_usable_is_one_line(collection, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     assert "no such folder" in message(tmp_path / "nowhere")
-    assert "no ALTO file" in message(tmp_path / "empty")
-    assert "no line in 2 pages" in message(collection, drop_text=".")
+    assert "no ALTO or PAGE file" in message(tmp_path / "empty")
+    assert "no line of any page" in message(collection, drop_text=".")
     assert "drop_text" in message(collection, drop_text="(")
     with pytest.raises(InputError, match="cannot be put there"):
         read_alto(collection, tmp_path / "file" / "cut")
@@ -190,8 +191,8 @@ def test_read_alto_attacks_end_soon_and_do_not_stop_the_others(collection, tmp_p
     }
     for name, content in pages.items():
         (folder / f"{name}.xml").write_text(content, encoding="utf-8")
-    (folder / "large.xml").write_bytes(b" " * (LARGEST_FILE + 1))
-    (folder / "folder.xml").mkdir()
+    (folder / "large.xml").write_bytes(b" " * (MAX_FILE + 1))
+    (folder / "folder.xml").mkdir()  # is passed over
     (folder / "gone.png").symlink_to(folder / "nothing.png")
     (folder / "gone.xml").write_text(alto("gone.png", [("e", POLYGONS[0])]))
     if hasattr(os, "mkfifo"):
@@ -206,7 +207,6 @@ def test_read_alto_attacks_end_soon_and_do_not_stop_the_others(collection, tmp_p
         "three or more points",
         "far outside",
         "32 MB",
-        "folder",
         "no such file",
         "not an ordinary",
     ):
