@@ -6,7 +6,6 @@ from functools import cache
 
 import cv2
 import numpy as np
-from HersheyFonts import HersheyFonts
 
 from .hand import Hand
 
@@ -17,6 +16,8 @@ BASELINE, CAPITAL_HEIGHT = 9, 21  # of Hershey glyphs, in font units; y points d
 @cache
 def _glyphs(font: str) -> dict[str, tuple[list[np.ndarray], float]]:
     """Character -> (strokes as (points, 2) arrays from x = 0 and y up from the baseline, advance)."""
+    from HersheyFonts import HersheyFonts  # here, because reading does without it
+
     hershey = HersheyFonts()
     hershey.load_default_font(font)
     glyphs = {}
