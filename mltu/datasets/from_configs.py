@@ -18,26 +18,12 @@ from .table import read_table
 
 
 def read_samples(configs: Any) -> tuple[list[Sample], list[Skipped]]:
-    """Read the dataset that the settings name.
-
-    Returns:
-        (samples, skipped entries).
-
-    Raises:
-        InputError: nothing usable is there.
-    """
+    """Read the dataset that the settings name as (samples, skipped entries); InputError if nothing is usable."""
     if configs.dataset == "synthetic":
-        samples, skipped = generate_lines(
-            configs.data_path,
-            configs.samples,
-            configs.seed,
-            configs.text_file or None,
-            configs.fonts or None,
-            configs.max_chars,
-            configs.train_workers,
-            configs.skip_fonts,
-            configs.plain_quotes,
-        )
+        texts = {"text_file": configs.text_file or None, "max_chars": configs.max_chars}
+        fonts = {"fonts": configs.fonts or None, "skip_fonts": configs.skip_fonts}
+        how = {"workers": configs.train_workers, "plain_quotes": configs.plain_quotes}
+        samples, skipped = generate_lines(configs.data_path, configs.samples, configs.seed, **texts, **fonts, **how)
     elif configs.dataset == "table":
         samples, skipped = read_lines(configs.data_path)
     elif configs.dataset == "alto":
@@ -54,11 +40,7 @@ def read_samples(configs: Any) -> tuple[list[Sample], list[Skipped]]:
 
 
 def read_lines(path: str) -> tuple[list[Sample], list[Skipped]]:
-    """Read a table without the images that it gives several texts.
-
-    Raises:
-        InputError: no table, or nothing usable in it.
-    """
+    """Read a table without the images that it gives several texts; InputError if nothing in it is usable."""
     samples, skipped = read_table(path)
     samples, contradictory = without_contradictions(samples)
     if not samples:
@@ -67,14 +49,7 @@ def read_lines(path: str) -> tuple[list[Sample], list[Skipped]]:
 
 
 def read_mix(configs: Any) -> tuple[list[list[Sample]], list[Skipped]]:
-    """Read the further datasets, which are for training only.
-
-    Returns:
-        (samples of each, skipped entries).
-
-    Raises:
-        InputError: a settings file is wrong, or nothing usable is there.
-    """
+    """Read the further datasets for training as (samples of each, skipped entries); errors as :func:`read_samples`."""
     groups, skipped = [], []
     for path in configs.mix:
         values = read_yaml(path)

@@ -12,11 +12,9 @@ MAX_PERCENT = 110  # higher error rates, of the first epochs, are drawn there
 
 
 def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None:
-    """Draw loss and error rates over the epochs as PNG.
+    """Draw loss and error rates over the epochs as PNG, which is written whole or not at all.
 
-    Args:
-        epochs: the values of each epoch: `epoch`, and any of `loss`, `val_loss`, `CER`, `val_CER`, `WER`, `val_WER`.
-        path: of the picture, which is written whole or not at all.
+    An epoch has the values `epoch`, and any of `loss`, `val_loss`, `CER`, `val_CER`, `WER` and `val_WER`.
     """
     from matplotlib.figure import Figure  # not pyplot, which keeps global state and looks for a screen
     from matplotlib.ticker import MaxNLocator
@@ -43,14 +41,7 @@ def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None
 
 
 def save_sweep(rates: Sequence[float], losses: Sequence[float], suggestion: float | None, path: str | Path) -> None:
-    """Draw the loss over the learning rate as PNG.
-
-    Args:
-        rates: learning rate of each step.
-        losses: smoothed loss of each step.
-        suggestion: learning rate to mark, if there is one.
-        path: of the picture, which is written whole or not at all.
-    """
+    """Draw the smoothed loss over the learning rate of each step as PNG, with a mark where there is a suggestion."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")

@@ -28,10 +28,8 @@ class Devices:
     def start(mode: str, replicas: int = 0) -> Devices:
         """Set up the devices; must come before TensorFlow has used any.
 
-        Args:
-            mode: "none" for one device, "mirrored" for those of this machine, "multi_worker" for those that the
-                environment variable TF_CONFIG names; each worker then takes one part.
-            replicas: mirrored, without a GPU: how many parts the CPU plays; 0: two.
+        Mode "none" is one device, "mirrored" those of this machine (without a GPU the CPU plays so many `replicas`, or
+        two), "multi_worker" those that the environment variable TF_CONFIG names; each worker then takes one part.
 
         Raises:
             InputError: TensorFlow is not the backend, or TF_CONFIG or its addresses cannot be used.
@@ -47,11 +45,9 @@ class Devices:
         return nullcontext()
 
     def wrap(self, network: keras.Model, shortcut: float = 0.0) -> keras.Model:
-        """The model to compile: the network, with what its second output and several devices want around it.
+        """The model to compile: the network, with what several devices and its second output want around it.
 
-        Args:
-            network: with one output, or with two if there is a shortcut.
-            shortcut: factor of the second output's loss; 0: there is none.
+        The loss of a second output has the factor `shortcut`; at 0 there is none.
         """
         from .model_utils import ShortcutModel
 
@@ -65,13 +61,11 @@ class Devices:
         return provider.for_keras()
 
     def clock(self, max_seconds: float, spent: float) -> Clock:
-        """The clock of the run; arguments as :class:`mltu.tensorflow.callbacks.Clock`."""
         from .callbacks import Clock
 
         return Clock(max_seconds, spent)
 
     def interrupt(self, save: Callable[[], None]) -> StopOnInterrupt:
-        """What ends training on Ctrl-C; arguments as :class:`mltu.tensorflow.callbacks.StopOnInterrupt`."""
         from .callbacks import StopOnInterrupt
 
         return StopOnInterrupt(save)
@@ -99,6 +93,16 @@ def list_devices() -> list[str]:
     import torch
 
     return [f"gpu:{number}" for number in range(torch.cuda.device_count())] or ["cpu:0"]
+
+
+def enable_determinism() -> None:
+    """Let TensorFlow compute bit for bit the same each time, if it is the backend; must come before the network."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
 
 
 def quickest_precision() -> str:

@@ -13,12 +13,9 @@ from ..utils.text_utils import edit_distance
 
 
 def _on_host(function: Callable[..., tuple], arrays: Sequence, shapes: Sequence[tuple]):
-    """Call a numpy function from eager, traced or compiled code of any backend.
+    """Call a function of numpy arrays on tensors, from eager, traced or compiled code of any backend.
 
-    Args:
-        function: takes numpy arrays, returns as many float32 arrays as there are shapes.
-        arrays: tensors.
-        shapes: of the results.
+    It returns as many float32 arrays as there are `shapes`.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -108,10 +105,7 @@ class CERMetric(_ErrorRate):
     """Character error rate of greedy CTC decoding over all samples since the last reset.
 
     Edits are summed over the samples and divided by the true characters summed over them, so a
-    long line weighs more than a short one.
-
-    Args:
-        vocabulary: the characters, in the order of the classes.
+    long line weighs more than a short one. The vocabulary is in the order of the classes.
     """
 
     def __init__(self, vocabulary: str | Sequence[str], name: str = "CER", **options) -> None:
@@ -123,16 +117,11 @@ class CERMetric(_ErrorRate):
 
     @classmethod
     def get_cer(cls, pred_decoded, y_true, vocab, padding: int = -1):
-        """Error rate of each sample.
+        """Error rate of each sample, float32, shape (batch,).
 
         Args:
             pred_decoded: decoded label indices, shape (batch, any), padded with `padding`.
             y_true: true label indices, shape (batch, any), padded with `len(vocab)` or more.
-            vocab: the characters.
-            padding: index that pads the decoded labels.
-
-        Returns:
-            Character edits over true characters, float32, shape (batch,).
         """
         return cls._distance(pred_decoded, y_true, vocab, padding)
 

@@ -44,14 +44,7 @@ class _LogFile(logging.FileHandler):
 
 
 class TrainLogger(keras.callbacks.Callback):
-    """Write one line for each epoch to a log file.
-
-    Args:
-        log_path: folder of the file.
-        log_file: its name.
-        logLevel: level of its logger, which is private to the file.
-        console_output: write to standard error too.
-    """
+    """Write one line for each epoch to a log file in the folder `log_path`, and, if wanted, to standard error."""
 
     def __init__(
         self,
@@ -86,9 +79,6 @@ class ShowReadings(keras.callbacks.Callback):
 
     Args:
         images: one for each line, shape (height, width, channels); widths may differ.
-        texts: what stands on them.
-        vocab: the characters, in the order of the classes.
-        log_file: the same is appended here.
         log_dir: folder of TensorBoard logs that get the lines as pictures with their readings; None: none.
     """
 
@@ -97,14 +87,14 @@ class ShowReadings(keras.callbacks.Callback):
         images: Sequence[np.ndarray],
         texts: Sequence[str],
         vocab: str,
-        log_file: str | Path,
-        log_dir: str | Path | None = None,
+        log_file: Path,
+        log_dir: Path | None = None,
     ) -> None:
         super().__init__()
         self.images = images
         self.texts = texts
         self.vocab = vocab
-        self.log_file = Path(log_file)
+        self.log_file = log_file
         self.log_dir = log_dir
         self._read: Callable | None = None
 
@@ -132,12 +122,7 @@ class ShowReadings(keras.callbacks.Callback):
 
 
 class Curves(keras.callbacks.Callback):
-    """Draw the curves of a run after each epoch.
-
-    Args:
-        state: of the run, which has the values of all epochs and must come before.
-        folder: of the run.
-    """
+    """Draw the curves of a run after each epoch; must come after its state, which has the values of all epochs."""
 
     def __init__(self, state: RunState, folder: RunFolder) -> None:
         super().__init__()
@@ -168,13 +153,8 @@ def logs_and_readings(
 class StageTimes(keras.callbacks.Callback):
     """Say after each epoch where its time went, whether data or network is the bottleneck, and how much is left.
 
-    Must come last, so that saving is counted.
-
-    Args:
-        provider: of the training lines, see :attr:`mltu.dataProvider.DataProvider.timings`.
-        folder: of the run; its table gets a row per epoch: seconds of wall clock, and of loading summed over workers.
-        epochs: the last one.
-        clock: of the run.
+    Must come last, so that saving is counted. The table of the run gets a row per epoch: seconds of wall clock, and of
+    loading summed over workers, see :attr:`mltu.dataProvider.DataProvider.timings` of the training lines.
     """
 
     RECENT = 5  # epochs whose time the estimate is made of

@@ -63,9 +63,8 @@ def command(
 
     Args:
         program: name of the command, with which its messages begin.
-        stopped: what Ctrl-C is answered with.
-        prints_results: standard output is all that the command makes, so that it is done when its reader has seen
-            enough; else that is an error.
+        stopped: the answer to Ctrl-C.
+        prints_results: the command makes only standard output, so it is done when the reader of that has seen enough.
     """
 
     def decorate(main: Callable[..., int | None]) -> Callable[..., int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -21,12 +23,8 @@ MIN_FREE = 65_536  # bytes; a disk with less free space counts as full
 def atomic_path(path: str | Path, durable: bool = False, ending: str = "") -> Iterator[Path]:
     """A path beside `path` to write to, which takes the place of `path` at the end of the block.
 
-    So `path` is either as before or complete, whenever the program is stopped.
-
-    Args:
-        path: the file.
-        durable: wait until the disk has stored it, so that this holds for power cuts too.
-        ending: of the temporary name, `path` + `.part` + this, for libraries that look at it.
+    So `path` is either as before or complete, whenever the program is stopped; `durable`: in power cuts too. The
+    temporary name is `path` + `.part` + `ending`, for libraries that look at it.
 
     Raises:
         OSError: the file cannot be written; the unfinished one is removed.
@@ -64,11 +62,7 @@ def _flush(path: Path) -> None:
 
 
 def write_atomic(path: str | Path, content: bytes, durable: bool = False) -> None:
-    """Write a file by :func:`atomic_path`.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Write a file by :func:`atomic_path`."""
     with atomic_path(path, durable) as unfinished:
         unfinished.write_bytes(content)
 
@@ -83,16 +77,19 @@ def shipped(name: str) -> Path:
     return beside_scripts if beside_scripts.exists() else package / name
 
 
+def csv_bytes(header: Iterable, rows: Iterable[Iterable]) -> bytes:
+    """A table as CSV, encoded by :func:`as_utf8`."""
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows([header, *rows])
+    return as_utf8(table.getvalue())
+
+
 def as_utf8(text: str) -> bytes:
     """Encode a text as UTF-8; surrogates, which stand for undecodable bytes of a file name, become \\udc.. ."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def refuse_inputs(output: str | Path, inputs: Iterable[str | Path]) -> None:
-    """Refuse to write an output over one of the inputs.
-
-    Raises:
-        InputError: the output is an input.
-    """
+    """Raise InputError if an output would be written over one of the inputs."""
     if os.path.realpath(output) in map(os.path.realpath, inputs):
         raise InputError(f"{output}: is an input too, and would be lost; choose another --output")

@@ -21,11 +21,7 @@ FONT_ENDINGS = (".ttf", ".otf", ".woff", ".woff2", ".ttc")
 
 
 def find_fonts(folder: str | Path) -> list[Path]:
-    """Font files in a folder and below, sorted.
-
-    Raises:
-        InputError: no such folder, or no font in it.
-    """
+    """Font files in a folder and below, sorted; InputError if there is no such folder, or no font in it."""
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of fonts")
@@ -66,11 +62,7 @@ def family_of(stem: str) -> str:
 
 
 def usable_fonts(folder: str | Path, skip: Collection[str]) -> tuple[list[Path], list[Skipped]]:
-    """The fonts of a folder that can be opened, without the families to skip, and those that cannot be used.
-
-    Raises:
-        InputError: no such folder, or no usable font in it.
-    """
+    """The usable fonts of a folder without the families to skip, and those that are unusable; InputError if all are."""
     found = find_fonts(folder)
     families = {family_of(path.stem) for path in found}
     unknown = [name for name in skip if family_of(name) not in families]

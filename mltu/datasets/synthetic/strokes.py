@@ -31,9 +31,9 @@ def _glyphs(font: str) -> dict[str, tuple[list[np.ndarray], float]]:
     return glyphs
 
 
-def _round_corners(points: np.ndarray, times: int = 2) -> np.ndarray:
-    """Chaikin, "An algorithm for high-speed curve generation" (CGIP 3, 1974): cut every corner at a quarter."""
-    for _ in range(times):
+def _round_corners(points: np.ndarray) -> np.ndarray:
+    """Chaikin, "An algorithm for high-speed curve generation" (CGIP 3, 1974): cut every corner at a quarter, twice."""
+    for _ in range(2):
         if len(points) < 3:
             return points
         first, second = points[:-1], points[1:]
@@ -67,11 +67,7 @@ def can_draw(text: str) -> bool:
 
 
 def draw_strokes(text: str, hand: Hand, seed: int, writer: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """A line in pen strokes.
-
-    Returns:
-        (ink coverage, float32 (height, width) in 0 .. 1 without margins, row of the baseline).
-    """
+    """A line in pen strokes: (ink, float32 (height, width) in 0 .. 1 without margins; row of the baseline)."""
     scale = hand.height / CAPITAL_HEIGHT * SUPERSAMPLE
     strokes: list[np.ndarray] = []
     pen_x = 0.0
