@@ -9,17 +9,27 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count, islice
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import Image as PillowImage
 
 from .utils.errors import InputError
 from .utils.files import files_below
-from .utils.image_utils import IMAGE_ENDINGS, MAX_PIXELS, MAX_SIDE, check_size, checked_file, decode_pages
+from .utils.image_utils import (
+    IMAGE_ENDINGS,
+    MAX_PIXELS,
+    MAX_SIDE,
+    check_pixels,
+    check_size,
+    checked_file,
+    decode_pages,
+    pillow_pixels,
+)
 
 STDIN = "-"
 FILE_ENDINGS = (*IMAGE_ENDINGS, ".bmp", ".gif", ".jp2", ".pgm", ".ppm", ".pdf")  # of what is taken from folders
@@ -86,6 +96,50 @@ def read_pages(name: str) -> Iterator[np.ndarray]:
         except OSError as error:
             raise InputError(f"{name}: cannot be read ({error.strerror})") from None
     yield from _pdf_pages(file, name) if start == b"%PDF-" else decode_pages(file, name)
+
+
+def as_pixels(image: Any) -> np.ndarray:
+    """The pixels of what a program gives to be read.
+
+    Args:
+        image: an array, grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4), 8-bit, 16-bit or float from 0 to 1 or to 255;
+            the path of a file that :func:`read_pages` reads, with one page; or a Pillow image.
+
+    Returns:
+        The array itself, or one as :func:`mltu.utils.image_utils.decode_pages` yields them.
+
+    Raises:
+        InputError: it is something else; the message says what to give instead.
+    """
+    if isinstance(image, np.ndarray):
+        check_pixels(image)
+        return image
+    if isinstance(image, (str, os.PathLike)):
+        first, *others = islice(read_pages(os.fspath(image)), 2)
+        if others:
+            raise InputError(f"{image}: has several pages; give one after the other, from mltu.inputs.read_pages")
+        return first
+    if isinstance(image, PillowImage.Image):
+        return pillow_pixels(image)
+    reason = {
+        "NoneType": "; cv2.imread gives None where it cannot read a file",
+        "bytes": "; PIL.Image.open(io.BytesIO(content)) opens the content of a file",
+        "list": "; predict_batch and read_batch take several images",
+        "tuple": "; predict_batch and read_batch take several images",
+    }.get(type(image).__name__, "")
+    raise InputError(f"{type(image).__name__} is not an image: give an array, a path or a Pillow image{reason}")
+
+
+def as_images(images: Iterable[Any]) -> list[Any]:
+    """Several images to be read, each as for :func:`as_pixels`.
+
+    Raises:
+        InputError: it is one image.
+    """
+    one_array = isinstance(images, np.ndarray) and (images.ndim < 3 or (images.ndim == 3 and images.shape[2] <= 4))
+    if one_array or isinstance(images, (str, os.PathLike, PillowImage.Image)):
+        raise InputError("one image was given in place of several: use predict or read, or a list")
+    return list(images)
 
 
 def _pdf_pages(file: Path | io.BytesIO, name: str) -> Iterator[np.ndarray]:

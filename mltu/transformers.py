@@ -184,7 +184,8 @@ class LabelPadding(Transformer):
 class ImageShowCV2(Transformer):
     """Show each image in a window and wait for a key; without a screen, only log a warning, once.
 
-    It can stand between any two steps of the pipeline.
+    It can stand between any two steps of the pipeline. Windows need the package opencv-python in place of
+    opencv-python-headless.
     """
 
     verbose: bool = True  # log the label and the size too
@@ -206,7 +207,7 @@ class ImageShowCV2(Transformer):
         if self._screen is None:
             self._screen = self.has_screen()
             if not self._screen:
-                logger.warning("ImageShowCV2: no screen to show images on; they pass through unseen")
+                logger.warning("ImageShowCV2: no screen, or an OpenCV without windows; images pass through unseen")
         pixels = image.numpy() if isinstance(image, Image) else image
         if self.verbose:
             logger.info("%s: %s, shape %s", self.name, label, pixels.shape)

@@ -16,15 +16,14 @@ from ..utils.image_utils import to_bgr
 MAX_HEIGHT, MAX_WIDTH = 64, 800  # pixels; larger lines are shrunk
 MIN_WIDTH = 480  # pixels of a sheet, for the texts
 CAPTION, MARGIN, FONT = 26, 8, 16  # pixels
+FONT_FILE = Path(__file__).with_name("fonts") / "DejaVuSans.ttf"
 GREEN = (20, 90, 40)  # RGB
 
 
 @lru_cache(maxsize=64)
 def text_font(size: int) -> ImageFont.FreeTypeFont:
     """A font with the letters of all Latin alphabets; the size is in pixels."""
-    import matplotlib  # only for the font that it brings along
-
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
+    return ImageFont.truetype(FONT_FILE, size)
 
 
 def caption(text: str, width: int, height: int = CAPTION, size: int = FONT) -> np.ndarray:

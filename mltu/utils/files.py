@@ -84,6 +84,16 @@ def write_atomic(path: str | Path, content: bytes, durable: bool = False) -> Non
         unfinished.write_bytes(content)
 
 
+def shipped(name: str) -> Path:
+    """The path of a file or folder that comes with the project, whatever the current folder is.
+
+    It is beside the scripts, or in the package where the reading half was installed with pip.
+    """
+    package = Path(__file__).parents[1]
+    beside_scripts = package.parent / name
+    return beside_scripts if beside_scripts.exists() else package / name
+
+
 def csv_bytes(header: Iterable, rows: Iterable[Iterable]) -> bytes:
     """A table as CSV, encoded by :func:`as_utf8`."""
     table = io.StringIO(newline="")

@@ -115,6 +115,21 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
         raise InputError(f"{name}: the image is damaged ({reason}); copy or export it again") from None
 
 
+def pillow_pixels(picture: PillowImage.Image) -> np.ndarray:
+    """The pixels of an image that Pillow has opened or made, upright as :func:`decode_pages` gives them.
+
+    Raises:
+        InputError: it is too small or too large, or its file is damaged.
+    """
+    name = getattr(picture, "filename", "") or "the image"
+    check_size(name, picture.size)
+    try:
+        return _pixels(_quietly(ImageOps.exif_transpose, picture))
+    except Exception as error:  # as in decode_pages
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{name}: the image is damaged ({reason}); copy or export it again") from None
+
+
 def _quietly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Call Pillow without its warnings: our own limit judges the size, and whether pixels can be read the damage."""
     with warnings.catch_warnings():
@@ -230,6 +245,21 @@ def _check_shape(image: np.ndarray) -> None:
         raise InputError(
             f"an image must have shape (height, width) or (height, width, 1 to 4 channels), not {image.shape}"
         )
+
+
+def check_pixels(image: np.ndarray) -> None:
+    """Check that an array can be an image, for one that does not come from a file.
+
+    Raises:
+        InputError: it has another shape, or does not hold numbers, or some that are no grey values.
+    """
+    _check_shape(image)
+    if image.dtype.kind not in "buif":
+        raise InputError(f"an image must hold numbers, not {image.dtype}")
+    if image.dtype.kind in "if":
+        low, high = float(image.min()), float(image.max())
+        if not (low >= 0 and high <= (255 if image.dtype.kind == "f" else 65535)):
+            raise InputError(f"pixels from {low:g} to {high:g}: give 0 to 255, or float from 0 to 1, without NaN")
 
 
 def to_bgr(image: np.ndarray) -> np.ndarray:

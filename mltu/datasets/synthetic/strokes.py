@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
-from HersheyFonts import HersheyFonts
 
 from ...utils.errors import InputError
 from .hand import Hand
@@ -26,6 +25,8 @@ def glyphs_of(font: str) -> dict[str, Glyph]:
     """Character -> glyph, of a Hershey font by its name, or of an SVG font by its path."""
     if font.lower().endswith(".svg"):
         return _svg_glyphs(font)
+    from HersheyFonts import HersheyFonts  # here, because reading does without it
+
     hershey = HersheyFonts()
     hershey.load_default_font(font)
     glyphs = {}
