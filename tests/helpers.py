@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from onnx import TensorProto, helper, save
 
 from mltu.ctc import collapse_path
 from mltu.error_analysis import Evaluated
@@ -42,6 +43,19 @@ def train_tiny(folder, *args):
     )
     assert process.returncode == 0, process.stdout + process.stderr
     return folder / "model", process
+
+
+def write_onnx(path, node, shapes, constants=(), **metadata):
+    """Write a network of one node, from `x` to `y` of these shapes, with metadata as they stand in the file."""
+    values = [
+        helper.make_tensor_value_info(*value) for value in zip("xy", [TensorProto.FLOAT] * 2, shapes, strict=True)
+    ]
+    graph = helper.make_graph([node], "network", values[:1], values[1:], constants)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    for key, value in metadata.items():
+        proto.metadata_props.add(key=key, value=value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save(proto, path)
 
 
 def darkened(image, shares):
