@@ -223,7 +223,7 @@ def test_DataProvider_plans_batches_by_the_shapes_of_the_data(png):
     shapes = [images.shape for images, _ in checked]
     assert sorted(count for count, *_ in shapes) == [1, 2, 2, 2, 2, 2]  # of 4, 4 and 3 lines
     assert [images.shape for images, _ in unchecked] == shapes
-    in_order = checked.with_samples(samples)
+    in_order = checked.with_samples(samples[::-1])
     assert [images.shape[2] for images, _ in in_order] == [64, 64, 96, 96, 128, 128]
 
 
@@ -355,7 +355,7 @@ def test_DataProvider_no_process_and_no_shared_memory_is_left_behind(run_script)
             os.killpg(script.pid, sent)  # as a terminal does
         elif sent:
             script.kill()
-        _, errors = script.communicate(timeout=60)  # the workers hold the other end of the pipe
+        _, errors = script.communicate(timeout=300)  # the workers hold the other end of the pipe
         for name in segments:
             with pytest.raises(FileNotFoundError):
                 shared_memory._attach(name)
