@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mltu.configs import BaseModelConfigs, convert, setting
@@ -40,7 +40,6 @@ class Limited(BaseModelConfigs):
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {},

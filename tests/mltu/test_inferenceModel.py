@@ -19,7 +19,7 @@ class Double(OnnxInferenceModel):
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "été/model.onnx"])
-def test_runs_a_file_or_the_model_in_a_folder(tmp_path, name):
+def test_OnnxInferenceModel_runs_a_file_or_the_model_in_a_folder(tmp_path, name):
     path = tmp_path / name
     write_model(path, {})
     for place in (path, path.parent, str(path)):
@@ -28,7 +28,7 @@ def test_runs_a_file_or_the_model_in_a_folder(tmp_path, name):
     assert (model.input_names, model.output_names, model.input_shapes) == (["x"], ["y"], [["batch", 2]])
 
 
-def test_metadata_are_read_as_json_and_never_run(tmp_path):
+def test_OnnxInferenceModel_reads_metadata_as_json_and_never_runs_them(tmp_path):
     marker = tmp_path / "ran"
     values = {"list": "[1, 2]", "text": '"abc"', "plain": "abc", "deep": "[" * 100_000}
     write_model(tmp_path / "model.onnx", {**values, "code": f"open({str(marker)!r}, 'w')"})
@@ -44,7 +44,7 @@ def test_metadata_are_read_as_json_and_never_run(tmp_path):
     ("name", "message"),
     [("bad.onnx", "not an ONNX"), ("empty.onnx", "not an ONNX"), ("no.onnx", "no such"), ("folder", "no such")],
 )
-def test_what_is_no_model_is_named_in_one_line(tmp_path, name, message):
+def test_OnnxInferenceModel_names_what_is_no_model_in_one_line(tmp_path, name, message):
     (tmp_path / "bad.onnx").write_bytes(b"not a model")
     (tmp_path / "empty.onnx").write_bytes(b"")
     (tmp_path / "folder").mkdir()
@@ -55,7 +55,7 @@ def test_what_is_no_model_is_named_in_one_line(tmp_path, name, message):
 
 
 @pytest.mark.parametrize("place", ["beside.bin", "../secret.bin", "*/_ORT_MEM_ADDR_/*"])
-def test_models_with_weights_in_other_files_are_refused(tmp_path, monkeypatch, place):
+def test_OnnxInferenceModel_refuses_models_with_weights_in_other_files(tmp_path, monkeypatch, place):
     (tmp_path / "run").mkdir()
     monkeypatch.chdir(tmp_path / "run")
     for path in (tmp_path / "secret.bin", tmp_path / "run" / "beside.bin"):
@@ -74,7 +74,7 @@ def test_models_with_weights_in_other_files_are_refused(tmp_path, monkeypatch, p
         OnnxInferenceModel("model.onnx")
 
 
-def test_models_whose_names_are_no_text_are_named_in_one_line(tmp_path, capfd):
+def test_OnnxInferenceModel_names_models_whose_names_are_no_text_in_one_line(tmp_path, capfd):
     write_model(tmp_path / "model.onnx", {"key": "value"})
     content = (tmp_path / "model.onnx").read_bytes()
     for name in (b"value", b"batch"):
