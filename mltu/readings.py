@@ -20,7 +20,7 @@ class Character(NamedTuple):
 
 
 class Word(NamedTuple):
-    """Characters between spaces."""
+    """A word of a line: characters between spaces."""
 
     text: str
     confidence: float  # estimated probability that all of it is right
@@ -39,10 +39,10 @@ class LineReading:
         polygon: outline on the page, pixels, shape (points, 2), clockwise from the upper left.
         frame: upper left, upper right and lower left corner, on the page, of the upright image that
             was read; pixels, shape (3, 2).
-        baseline: on the page, from left to right, shape (points, 2); None where it was not looked for.
+        baseline: on the page, from left to right; pixels, shape (points, 2); None where it was not looked for.
         region: number of the block of writing, such as a column, that the line belongs to, from 0.
-        word_exponent: power of the product of its characters' confidences that a word's is; 1 if errors were
-            independent and no character ever left out.
+        word_exponent: a word's confidence is the product of its characters' to this power; 1 if errors were
+            independent and no character were ever left out.
     """
 
     text: str
@@ -57,12 +57,12 @@ class LineReading:
     @property
     def words(self) -> tuple[Word, ...]:
         """The words of the text."""
-        found = []
+        words = []
         for match in re.finditer(r"\S+", self.text):
             part = self.characters[match.start() : match.end()]
             confidence = float(np.prod([character.confidence for character in part]) ** self.word_exponent)
-            found.append(Word(match[0], confidence, part[0].start, part[-1].end))
-        return tuple(found)
+            words.append(Word(match[0], confidence, part[0].start, part[-1].end))
+        return tuple(words)
 
     @property
     def box(self) -> tuple[int, int, int, int]:

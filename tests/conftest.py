@@ -3,9 +3,13 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from helpers import PRETRAINED, train_tiny
 from mltu.recognizer import LineRecognizer
+
+settings.register_profile("any machine", deadline=None)  # examples take long on busy machines
+settings.load_profile("any machine")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from mltu.datasets import Sample
-from mltu.run_folder import RunFolder, git_state, lines_digest, reserved
+from mltu.run_folder import RunFolder, git_state, lines_digest
 from mltu.utils.errors import InputError
 
 
@@ -12,20 +12,14 @@ def folder(tmp_path):
     return RunFolder(tmp_path / "below" / "run")
 
 
-def test_opened_leaves_nothing_where_nothing_was_written(folder):
+def test_opened_leaves_nothing_but_folders_that_were_there_before(folder, tmp_path):
     with folder.opened() as saved:
         assert saved == {}
         assert folder.path.is_dir()
-    assert not folder.path.exists()
+    assert list(tmp_path.iterdir()) == []  # not even the folder around it
     with pytest.raises(RuntimeError), folder.opened():
         raise RuntimeError
-    assert not folder.path.exists()
-
-
-def test_opened_leaves_folders_that_were_there_before(folder, tmp_path):
-    with folder.opened():
-        pass
-    assert list(tmp_path.iterdir()) == []  # not even the folder around it
+    assert list(tmp_path.iterdir()) == []
     folder.path.mkdir(parents=True)
     with folder.opened():
         pass
@@ -127,10 +121,3 @@ def test_add_record_appends(folder):
 
 def test_git_state_of_a_folder_without_a_repository_is_none(tmp_path):
     assert git_state(tmp_path) is None
-
-
-def test_reserved_ends_with_the_block(tmp_path):
-    with reserved(tmp_path), pytest.raises(InputError), reserved(tmp_path):
-        pass
-    with reserved(tmp_path):
-        pass

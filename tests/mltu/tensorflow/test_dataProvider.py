@@ -133,7 +133,7 @@ def test_for_keras_can_begin_in_the_middle_of_an_epoch():
     assert fit(data, epochs=1).trained == batches(make(), 3)
 
 
-def test_failure_keeps_the_error_that_ends_training(png):
+def test_for_keras_keeps_the_error_that_ends_training(png):
     paths = [png(f"{i}.png") for i in range(6)]
     provider = DataProvider([(str(path), 1.0) for path in paths], [ImageReader()], 2, transformers=[ImageResizer(8, 8)])
     data = provider.for_keras()

@@ -6,33 +6,22 @@ from filelock import FileLock, Timeout
 
 from mltu.utils import files
 from mltu.utils.errors import InputError
-from mltu.utils.files import (
-    LOCK,
-    as_utf8,
-    atomic_path,
-    one_at_a_time,
-    refuse_inputs,
-    write_atomic,
+from mltu.utils.files import LOCK, as_utf8, atomic_path, one_at_a_time, refuse_inputs, write_atomic
+
+
+@pytest.mark.parametrize(
+    ("options", "name"), [({}, "*"), ({"durable": True}, "*"), ({"ending": ".h5"}, "a.csv.part.h5")]
 )
-
-
-@pytest.mark.parametrize("durable", [False, True])
-def test_atomic_path_takes_its_place_in_the_end(tmp_path, durable):
+def test_atomic_path_takes_its_place_in_the_end(tmp_path, options, name):
     path = tmp_path / "a.csv"
     path.write_text("before")
-    with atomic_path(path, durable) as unfinished:
+    with atomic_path(path, **options) as unfinished:
+        assert unfinished.match(name)
         unfinished.write_text("after")
         assert path.read_text() == "before"
         assert unfinished.parent == tmp_path
     assert path.read_text() == "after"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_atomic_path_may_have_another_ending_until_then(tmp_path):
-    with atomic_path(tmp_path / "weights", ending=".keras") as unfinished:
-        assert unfinished.name == "weights.part.keras"
-        unfinished.touch()
-    assert (tmp_path / "weights").exists()
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

@@ -10,7 +10,7 @@ from mltu.utils.image_utils import paper_color
 ASCII = "".join(map(chr, range(33, 127)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(ASCII + " ", min_size=1, max_size=20).filter(str.strip), st.integers(0, 1000))
 def test_draw_line_makes_dark_writing_on_light_paper_of_any_ascii(text, number):
     image = draw_line(text, seed=1, number=number, writer=number)
