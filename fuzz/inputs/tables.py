@@ -14,7 +14,7 @@ from .base import OUTSIDE, SECRET, Attacks, Input, Target
 from .images import plain_images
 
 FILE_TOKENS = (b"../secret.png", b"..\\secret.png", b"a.png", b"/etc/hostname")
-ROW_TOKENS = (*FILE_TOKENS, b'""', b"\r\n", b"|", b" ok ", b" err ", b"#")
+ROW_TOKENS = (*FILE_TOKENS, b'""', b"\r\n", b"|", b";", b"sep=,", b"\xff\xfe", b" ok ", b" err ", b"#")
 
 
 @cache
@@ -24,6 +24,7 @@ def table_files() -> list[Input]:
         Input("a.csv", "a.png,één\r\nb/c.png,zwei\r\n".encode()),
         Input("a.tsv", b'file\ttext\tform\na.png\t"Go!" she said\tf1\n'),
         Input("a.txt", b"a.png\tx\nb/c.png\ty\n"),
+        Input("a.csv", b'sep=;\r\nimage ; text\r\na.png ; "Dear ""Anna""; x"\r\nb\\c.png;second\r\n'),
     ]
 
 
@@ -38,6 +39,11 @@ def table_attacks() -> Attacks:
         "names": b"image,image,text,text\na.png,b/c.png,x,y\n",
         "returns": b"a.png,x\ra.png,y\r",
         "nul": b"a.png,x\0y\n",
+        "quotes2": b'a.png,"x""' * 20_000,
+        "quotes3": b'","' * 100_000,
+        "pairs": b'a.png,"' + b'""' * 60_000 + b"x,y\n" + b'"a",' * 60_000,
+        "separator": b"sep=\n" + b";" * 100_000,
+        "lines": b'a.png,"' + b"\n" * 100_000 + b'"\n',
         "utf16": "a.png,x\n".encode("utf-16"),
         "breaks": "a.png\u2028,x\n,\x1b[31m\x85\n".encode(),
         "rows": b"a.png,x\n" * 100_000,

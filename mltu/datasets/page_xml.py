@@ -25,7 +25,7 @@ from ..inputs import FILE_ENDINGS, read_pages
 from ..utils.errors import InputError
 from ..utils.files import files_below
 from ..utils.image_utils import checked_file
-from .base import Skipped, normalize_text
+from .base import Skipped, normalize_text, tell_invisible
 
 MAX_FILE = 1 << 25  # bytes; a newspaper's page with places of letters has some 20 MB, which become 30 times as many
 MAX_POINTS = 10_000  # of an outline; more take OpenCV minutes to fill
@@ -56,7 +56,7 @@ class XmlPage(NamedTuple):
 
     image: str  # file name of its picture, empty if the file gives none
     lines: list[PageLine]  # in the file's order, those without text included
-    skipped: list[Skipped]  # lines without a place
+    skipped: list[Skipped]  # lines without a place, and texts with characters that nobody can see
     size: tuple[float, float]  # width and height, in the file's unit
     number: int  # which page of its picture file it is, from 0
 
@@ -205,7 +205,9 @@ def read_xml(path: str | Path, picture: str | Path | None = None) -> list[XmlPag
             line_id = element.get("ID") or element.get("id") or f"line {len(page.lines) + len(page.skipped) + 1}"
             try:
                 number = regions.setdefault(region, len(regions))
-                page.lines.append(_READERS[kind](element, np.array(page.size), number, line_id))
+                line = _READERS[kind](element, np.array(page.size), number, line_id)
+                page.skipped.extend(tell_invisible(f"{path}:{line_id}", line.text))
+                page.lines.append(line._replace(text=normalize_text(line.text)))
             except ValueError as error:
                 page.skipped.append(Skipped(f"{path}:{line_id}", f"no place: {error}"))
         stack += [(child, region) for child in reversed(element)]
@@ -221,41 +223,52 @@ def complete_polygons(page: XmlPage) -> list[PageLine]:
     are apart and as its number of characters suggests.
     """
     size = np.array(page.size)
-    baselines = [None if line.baseline is None else line.baseline * size for line in page.lines]
     bare = [number for number, line in enumerate(page.lines) if line.polygon is None]
-    distances = {number: _distance(number, baselines) for number in bare}
+    # three points of each baseline stand for it
+    points = np.full((len(page.lines), 3, 2), np.nan)
+    for number, line in enumerate(page.lines if bare else []):
+        if line.baseline is not None:
+            points[number] = line.baseline[[0, len(line.baseline) // 2, -1]] * size
+    distances = {number: _distance(number, points) for number in np.flatnonzero(~np.isnan(points[:, 0, 0])).tolist()}
     usual = float(np.median([distance for distance in distances.values() if np.isfinite(distance)] or [np.inf]))
     lines = list(page.lines)
     for number in bare:
-        line, baseline = lines[number], baselines[number]
+        line, baseline = lines[number], lines[number].baseline * size
         length = float(np.hypot(*np.diff(baseline, axis=0).T).sum())
         likely = CHARACTER_WIDTHS * length / max(len(line.text) or TYPICAL_CHARACTERS, MIN_CHARACTERS)
         height = min(max(distances[number], usual / 2), usual, 2 * likely) if np.isfinite(usual) else likely
-        along = (baseline[-1] - baseline[0]) / np.hypot(*(baseline[-1] - baseline[0]))
-        up = np.array([along[1], -along[0]])
-        longer = baseline + MARGIN * height * along * np.array([[-1], *[[0]] * (len(baseline) - 2), [1]])
-        band = np.concatenate([longer + ABOVE * height * up, (longer - BELOW * height * up)[::-1]])
+        along, up = _axes(baseline) * [[1], [-1]]
+        ends = MARGIN * height * along * np.array([[-1], *[[0]] * (len(baseline) - 2), [1]])
+        band = np.concatenate([baseline + ends + ABOVE * height * up, (baseline + ends - BELOW * height * up)[::-1]])
         lines[number] = line._replace(polygon=band / size)
     return lines
 
 
-def _distance(number: int, baselines: Sequence[np.ndarray | None]) -> float:
-    """From a baseline to the nearest one beside it, infinite if there is none."""
-    baseline = baselines[number]
-    along = (baseline[-1] - baseline[0]) / np.hypot(*(baseline[-1] - baseline[0]))
-    axes = np.array([along, [-along[1], along[0]]])
-    length = ((baseline[-1] - baseline[0]) @ axes.T)[0]
-    nearest = np.inf
+def _axes(baseline: np.ndarray) -> np.ndarray:
+    """Unit vectors along a baseline and down from it."""
+    chord = baseline[-1] - baseline[0]
+    along = chord / np.hypot(*chord)
+    return np.array([along, [-along[1], along[0]]])
+
+
+def _distance(number: int, points: np.ndarray) -> float:
+    """From a baseline to the nearest one beside it, infinite if there is none.
+
+    Args:
+        number: of the baseline.
+        points: three of each baseline, NaN where there is none, shape (lines, 3, 2).
+    """
     # neighbours on the page are neighbours in the file, and looking at all would be slow in a hostile one
     first = max(0, number - NEIGHBOURS)
-    for other in (*baselines[first:number], *baselines[number + 1 : number + 1 + NEIGHBOURS]):
-        if other is not None:
-            x, y = ((other - baseline[0]) @ axes.T).T
-            distance = abs(float(np.median(y)))
-            # a neighbour runs beside half of it, unlike words between two lines, and is not a piece of the same line
-            if min(length, x.max()) - max(0, x.min()) > length / 2 and distance > length / MAX_CHARACTERS:
-                nearest = min(nearest, distance)
-    return nearest
+    near = np.delete(points[first : number + NEIGHBOURS + 1], number - first, axis=0)
+    near = near[~np.isnan(near[:, 0, 0])] - points[number, 0]
+    axes = _axes(points[number])
+    x, y = np.moveaxis(near @ axes.T, -1, 0)
+    length = (points[number, -1] - points[number, 0]) @ axes[0]
+    distance = np.abs(np.median(y, axis=1))
+    # a neighbour runs beside half of it, unlike words between two lines, and is not a piece of the same line
+    beside = np.minimum(length, x.max(axis=1)) - np.maximum(0, x.min(axis=1)) > length / 2
+    return float(distance[beside & (distance > length / MAX_CHARACTERS)].min(initial=np.inf))
 
 
 @contextmanager
@@ -370,7 +383,7 @@ def _alto_text(line: Element) -> str:
             apart = not spaced  # some writers leave the spaces between words out
         else:
             words[-1] += content
-    return normalize_text(" ".join(words))
+    return " ".join(words)
 
 
 def _read_page_line(line: Element, size: np.ndarray, region: int, name: str) -> PageLine:
@@ -391,16 +404,20 @@ def _page_points(line: Element, name: str) -> str:
     return element.get("points") or " ".join(islice(points, MAX_POINTS + 1))
 
 
-def _page_text(element: Element) -> str:
+def _page_text(line: Element) -> str:
     """The text of a line, else of its words, else of their letters."""
+    words = (
+        _equivalent(word) or "".join(map(_equivalent, _children(word, "Glyph"))) for word in _children(line, "Word")
+    )
+    return _equivalent(line) or " ".join(words)
+
+
+def _equivalent(element: Element) -> str:
+    """The best text of several that PAGE gives for a line, a word or a letter."""
     texts = list(_children(element, "TextEquiv"))
     texts.sort(key=lambda text: int(text.get("index", "0")) if text.get("index", "0").isdecimal() else 0)
-    for text in texts:
-        for unicode_text in _children(text, "Unicode"):
-            if normalize_text(unicode_text.text or ""):
-                return normalize_text(unicode_text.text or "")
-    inner = next(((name, mark) for name, mark in (("Word", " "), ("Glyph", "")) if any(_children(element, name))), None)
-    return normalize_text(inner[1].join(map(_page_text, _children(element, inner[0])))) if inner else ""
+    found = (plain.text or "" for text in texts for plain in _children(text, "Unicode", "PlainText"))
+    return next(filter(normalize_text, found), "")
 
 
 _READERS = {"ALTO": _read_alto_line, "PAGE": _read_page_line}

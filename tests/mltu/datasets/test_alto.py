@@ -5,8 +5,10 @@ import time
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mltu.datasets import read_alto
 from mltu.datasets.alto import LINE_HEIGHT
@@ -217,3 +219,97 @@ def test_read_alto_lines_too_large_to_cut_are_left_out(collection, tmp_path, mon
     monkeypatch.setattr("mltu.datasets.alto.MAX_LINE_PIXELS", 60_000)
     with pytest.raises(InputError, match="megapixels"):
         read_alto(collection, tmp_path / "cut")
+
+
+def same_writing(image, expected):
+    """How alike two images of a line are, from -1 to 1, whatever margin each has."""
+
+    def ink(picture):
+        gray = picture.min(axis=2) < 160
+        rows, columns = np.flatnonzero(gray.any(axis=1)), np.flatnonzero(gray.any(axis=0))
+        inner = gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return cv2.resize(inner.astype(np.float32), (300, 50), interpolation=cv2.INTER_AREA).ravel()
+
+    return np.corrcoef(ink(image), ink(expected))[0, 1]
+
+
+@pytest.fixture
+def written():
+    """A line of some 100 x 600 pixels, and places around it: image, polygon and baseline."""
+    image = np.full((160, 700, 3), 240, np.uint8)
+    line = draw_line("a line of writing", number=3)
+    line = cv2.resize(line, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)[:120, :640]
+    image[20 : 20 + line.shape[0], 30 : 30 + line.shape[1]] = np.minimum(line, 240)
+    polygon = np.array([[20, 10], [680, 10], [680, 150], [20, 150]], float)
+    return image, polygon, np.array([[30, 110], [350, 112], [670, 110]], float)
+
+
+@pytest.mark.parametrize("angle", [-90, -20, 0, 12, 90, 180])
+@pytest.mark.parametrize("outline", [True, False])
+def test_read_alto_levels_lines_along_their_baselines(tmp_path, png, written, angle, outline):
+    image, polygon, baseline = written
+    matrix = cv2.getRotationMatrix2D((350, 80), -angle, 1)
+    matrix[:, 2] += 450 - np.array([350, 80])
+    page = cv2.warpAffine(image, matrix, (900, 900), borderMode=cv2.BORDER_CONSTANT, borderValue=(240, 240, 240))
+    png("set/a.png", page)
+    polygon, baseline = (
+        " ".join(f"{x:.0f},{y:.0f}" for x, y in cv2.transform(points[None], matrix)[0])
+        for points in (polygon, baseline)
+    )
+    coords = f'<Coords points="{polygon}"/>' if outline else ""
+    (tmp_path / "set" / "a.xml").write_text(
+        f'<PcGts><Page imageFilename="a.png" imageWidth="900" imageHeight="900"><TextLine>{coords}<Baseline '
+        f'points="{baseline}"/><TextEquiv><Unicode>a line of writing</Unicode></TextEquiv></TextLine></Page></PcGts>'
+    )
+    (sample,), skipped = read_alto(tmp_path / "set", tmp_path / "cut")
+    assert skipped == []
+    assert same_writing(read_image(sample.image), image) > 0.7
+
+
+def test_read_alto_lines_of_unknown_direction_are_left_out(tmp_path, png, page):
+    png("set/a.png", page)
+    lines = [("upwards", "20 20 80 20 80 500 20 500"), ("I", "100 20 120 20 120 80 100 80"), ("level", POLYGONS[0])]
+    (tmp_path / "set" / "a.xml").write_text(alto("a.png", lines).replace('BASELINE="20 90 700 90"', ""))
+    samples, skipped = read_alto(tmp_path / "set", tmp_path / "cut")
+    assert [sample.text for sample in samples] == ["I", "level"]
+    assert ["no baseline tells" in entry.reason for entry in skipped] == [True]
+    assert "upwards" in skipped[0].source
+
+
+def test_read_alto_a_picture_of_other_proportions_is_refused(tmp_path, png, page):
+    png("set/a.png", page)
+    (tmp_path / "set" / "a.xml").write_text(alto("a.png", [("a", POLYGONS[0])], size=(600, 800)))
+    with pytest.raises(InputError, match="page is 600 x 800 in the XML file, but its picture is 800 x 600"):
+        read_alto(tmp_path / "set", tmp_path / "cut")
+
+
+@pytest.mark.parametrize("ending", ["tif", "pdf"])
+def test_read_alto_pages_of_a_file_are_those_of_its_picture(tmp_path, page, ending):
+    (tmp_path / "set").mkdir()
+    first, *others = (Image.fromarray(picture) for picture in (page, np.full_like(page, 200)))
+    first.save(tmp_path / "set" / f"a.{ending}", save_all=True, append_images=others)
+    content = alto(f"a.{ending}", [("one", POLYGONS[0])])
+    sheets = "".join(
+        content[content.index("<Page") : content.index("</Layout>")].replace("one", text) for text in ("two", "none")
+    )
+    (tmp_path / "set" / "a.xml").write_text(content.replace("</Layout>", f"{sheets}</Layout>"))
+    samples, skipped = read_alto(tmp_path / "set", tmp_path / "cut")
+    assert [(sample.text, sample.form) for sample in samples] == [("one", "a"), ("two", "a 2")]
+    assert [round(float(np.median(read_image(sample.image)))) for sample in samples] == [240, 200]
+    assert ["page 3 of the XML file has no picture" in entry.reason for entry in skipped] == [True]
+    again, skipped_again = read_alto(tmp_path / "set", tmp_path / "cut")
+    assert (again, skipped_again) == (samples, skipped)
+
+
+@pytest.mark.parametrize(("preferred", "text"), [("ALTO", "of alto"), ("PAGE", "of page")])
+def test_read_alto_takes_page_files(tmp_path, png, page, preferred, text):
+    png("set/a.png", page)
+    (tmp_path / "set" / "alto.xml").write_text(alto("a.png", [("of alto", POLYGONS[0])]))
+    (tmp_path / "set" / "page.xml").write_text(
+        '<PcGts><Page imageFilename="a.png" imageWidth="800" imageHeight="600"><TextLine><Coords points="20,20 720,20 '
+        '720,120"/><TextEquiv><Unicode>of page</Unicode></TextEquiv></TextLine></Page></PcGts>'
+    )
+    samples, skipped = read_alto(tmp_path / "set", tmp_path / "cut", preferred=preferred)
+    assert [sample.text for sample in samples] == [text]
+    assert len(skipped) == 1
+    assert "its picture has a file in" in skipped[0].reason

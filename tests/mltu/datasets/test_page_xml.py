@@ -152,6 +152,13 @@ def test_read_xml_hyphens_belong_to_their_word(tmp_path, strings, text):
     assert [line.text for line in page.lines] == [text]
 
 
+def test_read_xml_tells_what_nobody_can_see(tmp_path):
+    lines = LINE.format("", '<String CONTENT="Please&#x200B; se&#xAD;nd&#xFEFF;"/>')
+    (page,) = read_xml(alto_file(tmp_path / "a.xml", lines))
+    assert page.lines[0].text == "Please send"
+    assert [(entry.source, entry.kept) for entry in page.skipped] == [(f"{tmp_path / 'a.xml'}:l1", True)]
+
+
 def test_read_xml_takes_texts_of_words_where_a_page_line_has_none(tmp_path):
     def equivalent(text, index=0):
         return f"<TextEquiv index='{index}'><Unicode>{text}</Unicode></TextEquiv>"
