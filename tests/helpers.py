@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 from onnx import TensorProto, helper, save
 
 from mltu.ctc import collapse_path
+from mltu.datasets.synthetic.drawing import draw_page
 from mltu.error_analysis import Evaluated
-from mltu.readings import Character, LineReading
+from mltu.formats import to_alto
+from mltu.readings import Character, LineReading, PageReading
 
 ROOT = Path(__file__).resolve().parent.parent
 PRETRAINED, SAMPLES = ROOT / "Models" / "pretrained", ROOT / "samples"
@@ -135,3 +138,20 @@ def text_score(scorer, labels):
 def to_labels(text, vocab):
     """The class index of each character of a text."""
     return [vocab.index(character) for character in text]
+
+
+def write_page(folder, name, seed=0, lines=5):
+    """Draw a page of handwriting and write it with its lines as ALTO; returns (picture, XML file, boxes of the ink)."""
+    image, boxes = draw_page(sentences(lines, seed), seed=seed, writer=seed)
+    found = []
+    for left, top, right, bottom in boxes:
+        polygon = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+        foot = bottom - 0.25 * (bottom - top)
+        baseline = np.array([[left, foot], [right, foot]])
+        found.append(LineReading("", 1.0, (), polygon, polygon[[0, 1, 3]], baseline))
+    page = PageReading(f"{name}.png", 1, image.shape[1], image.shape[0], tuple(found))
+    folder.mkdir(parents=True, exist_ok=True)
+    picture, xml = folder / f"{name}.png", folder / f"{name}.xml"
+    cv2.imwrite(str(picture), image)
+    xml.write_text(to_alto(page), encoding="utf-8")
+    return picture, xml, boxes

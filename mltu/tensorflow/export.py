@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ..calibration import calibrate
 from ..datasets import Sample
 from ..inferenceModel import OnnxInferenceModel, set_metadata
 from ..line_input import LineInput
+from ..pages.maps import MAPS, STRIDE
 from ..recognizer import LineRecognizer
 from ..run_folder import RunFolder
 from ..utils.errors import InputError
@@ -31,7 +32,7 @@ from .failures import TrainingError
 ONNX_OPSET = 17
 COMPARED_LINES = 32
 MAX_DIFFERENCE = 1e-4  # between the probabilities of Keras and ONNX
-NO_TENSORFLOW = "ONNX export needs TensorFlow: run `python train.py --export_only DIR` where it is installed"
+NO_TENSORFLOW = "ONNX export needs TensorFlow: run the script with --export_only DIR where it is installed"
 
 
 def float32_copy(model: keras.Model) -> keras.Model:
@@ -148,12 +149,50 @@ def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequen
     return difference
 
 
-def export_best(
-    folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequence[Sample], script: str | Path
-) -> None:
-    """As :func:`export`; without the TensorFlow backend, by `script --export_only DIR` in a process of its own."""
+def export_line_finder(folder: RunFolder, images: np.ndarray) -> float:
+    """Write the best weights of a line finder as ONNX, and compare both on some images.
+
+    Args:
+        folder: of the run.
+        images: grey values, shape (batch, height, width, 1).
+
+    Returns:
+        Largest difference between the maps of Keras and ONNX, that of heights as a share.
+
+    Raises:
+        InputError: the saved model cannot be loaded.
+        TrainingError: the two differ; the ONNX file is renamed, so that nobody uses it.
+    """
+    images = images.astype(np.float32)
+    model = Model2onnx(folder.weights, {"maps": MAPS, "stride": STRIDE}).convert()
+    onnx_model = OnnxInferenceModel(folder.onnx, force_cpu=True)
+    ours = model.predict_on_batch(images)
+    theirs = onnx_model.model.run(None, {onnx_model.input_names[0]: images})[0]
+    scale = np.where(np.isin(MAPS, ("above", "below")), np.abs(ours), 1)
+    difference = float((np.abs(ours - theirs) / scale).max())
+    if not difference <= MAX_DIFFERENCE:
+        folder.onnx.replace(folder.failed_onnx)
+        raise TrainingError(
+            f"EXPORT FAILED: on {len(images)} images Keras and ONNX differ by {difference:.2g} "
+            f"(at most {MAX_DIFFERENCE:g}); see {folder.failed_onnx}"
+        )
+    print(f"{folder.onnx}: same maps as Keras on {len(images)} images, within {difference:.1g}")
+    return difference
+
+
+def export_best(folder: RunFolder, export: Callable[[], Any], script: str | Path) -> None:
+    """Export at the end of a run; from a backend that is not TensorFlow, in a process of its own.
+
+    Args:
+        folder: of the run.
+        export: writes and checks the ONNX file.
+        script: that exports with `--export_only DIR`.
+
+    Raises:
+        InputError, TrainingError: as `export`.
+    """
     if keras.backend.backend() == "tensorflow":
-        export(folder, line_input, vocab, samples)
+        export()
     elif not importlib.util.find_spec("tensorflow"):
         print(f"{folder.weights} holds the best weights. {NO_TENSORFLOW}.")
     else:

@@ -40,6 +40,26 @@ class ColumnMax(layers.Layer):
         return (input_shape[0], *input_shape[2:])
 
 
+@keras.saving.register_keras_serializable(package="mltu")
+class LineMaps(layers.Layer):
+    """From scores to what :mod:`mltu.pages.maps` describes; the shape stays, (batch, height, width, 6).
+
+    Sigmoid for the probabilities `core` and `ends`, exponential for the heights `above` and `below`, whose scores are
+    logarithms of shares of `TYPICAL_HEIGHT`, and the scores themselves for the direction `cos` and `sin`.
+    """
+
+    TYPICAL_HEIGHT = 16.0  # pixels, at a score of 0
+    MAX_SCORE = 4.0  # of heights, either way, so that no wild score overflows
+
+    def call(self, x):
+        probabilities = keras.ops.sigmoid(x[..., :2])
+        scores = keras.ops.clip(x[..., 2:4], -self.MAX_SCORE, self.MAX_SCORE)
+        return keras.ops.concatenate([probabilities, self.TYPICAL_HEIGHT * keras.ops.exp(scores), x[..., 4:]], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
 def residual_block(
     x: keras.KerasTensor,
     filter_num: int,

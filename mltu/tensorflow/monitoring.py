@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from ..dataProvider import DataProvider
-from ..pictures.curves import save_curves
+from ..pictures.curves import READING_PANELS, Panel, save_curves
 from ..pictures.sheets import sheet
 from ..run_folder import RunFolder
 from ..utils.text_utils import ctc_decoder
@@ -122,15 +122,22 @@ class ShowReadings(keras.callbacks.Callback):
 
 
 class Curves(keras.callbacks.Callback):
-    """Draw the curves of a run after each epoch; must come after its state, which has the values of all epochs."""
+    """Draw the curves of a run after each epoch.
 
-    def __init__(self, state: RunState, folder: RunFolder) -> None:
+    Args:
+        state: of the run, which has the values of all epochs and must come before.
+        folder: of the run.
+        panels: of the picture.
+    """
+
+    def __init__(self, state: RunState, folder: RunFolder, panels: Sequence[Panel] = READING_PANELS) -> None:
         super().__init__()
         self.state = state
         self.path = folder.curves
+        self.panels = panels
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        save_curves(self.state.epochs, self.path)
+        save_curves(self.state.epochs, self.path, self.panels)
 
 
 def logs_and_readings(
@@ -153,18 +160,27 @@ def logs_and_readings(
 class StageTimes(keras.callbacks.Callback):
     """Say after each epoch where its time went, whether data or network is the bottleneck, and how much is left.
 
-    Must come last, so that saving is counted. The table of the run gets a row per epoch: seconds of wall clock, and of
-    loading summed over workers, see :attr:`mltu.dataProvider.DataProvider.timings` of the training lines.
+    Must come last, so that saving is counted.
+
+    Args:
+        provider: of the training lines, see :attr:`mltu.dataProvider.DataProvider.timings`.
+        folder: of the run; its table gets a row per epoch: seconds of wall clock, and of loading summed over workers.
+        epochs: the last one.
+        clock: of the run.
+        unit: what the samples are called.
     """
 
     RECENT = 5  # epochs whose time the estimate is made of
 
-    def __init__(self, provider: DataProvider, folder: RunFolder, epochs: int, clock: Clock) -> None:
+    def __init__(
+        self, provider: DataProvider, folder: RunFolder, epochs: int, clock: Clock, unit: str = "lines"
+    ) -> None:
         super().__init__()
         self.provider = provider
         self.path = folder.timing
         self.epochs = epochs
         self.clock = clock
+        self.unit = unit
         self.rows: list[dict[str, float]] = []
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -195,7 +211,7 @@ class StageTimes(keras.callbacks.Callback):
         parts = [f"{name} {duration(row[name])}" for name in ("training", "validation", "saving")]
         rate = lines / max(row["training"], 1e-9)
         print(
-            f"{', '.join(parts)}; {rate:.3g} lines per second, ready {ready:.0%} of the time: {slower}; "
+            f"{', '.join(parts)}; {rate:.3g} {self.unit} per second, ready {ready:.0%} of the time: {slower}; "
             f"at most {duration(self.seconds_left(epoch))} left",
             flush=True,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ..datasets import Skipped
 from ..line_input import LineInput
 from ..run_folder import RunFolder
 from .dataProvider import DataProvider
-from .export import evaluate, export_best
+from .export import evaluate, export, export_best
 
 
 def finish(
@@ -37,7 +38,7 @@ def finish(
         results |= {f"test_{name}": float(value) for name, value in scores.items()}
         print(f"Test: CER {results['test_CER']:.2%}, WER {results['test_WER']:.2%}")
     folder.write_results(results)
-    export_best(folder, line_input, vocab, providers["val"].samples, script)
+    export_best(folder, partial(export, folder, line_input, vocab, providers["val"].samples), script)
     if "val_CER" in results:
         print(f"Best: CER {results['val_CER']:.2%}, WER {results['val_WER']:.2%} in epoch {results['best_epoch']}.")
     if folder.onnx.exists():
