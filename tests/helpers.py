@@ -1,4 +1,4 @@
-"""What several test files use."""
+"""Helpers that several test files share."""
 
 import csv
 import itertools
@@ -19,11 +19,11 @@ from mltu.readings import Character, LineReading, PageReading
 
 ROOT = Path(__file__).resolve().parent.parent
 PRETRAINED, SAMPLES = ROOT / "Models" / "pretrained", ROOT / "samples"
-# small enough for two cores: 16 time steps
+# The network of this run has 16 time steps, so that two cores train it quickly.
 TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "1"]
 
 
-# a run of the line network with all that recipes use
+# This run of the line network uses all that recipes use, but for mixed datasets.
 LINE_RECIPE = [
     *(*TINY_RUN, "--architecture", "line", "--width_step", "32", "--dataset", "synthetic", "--clip_norm", "5"),
     *("--schedule", "cosine", "--warmup_steps", "2", "--ema", "0.9", "--shortcut", "0.1", "--weight_decay", "0.01"),
@@ -73,7 +73,7 @@ def write_onnx(path, node, shapes, constants=(), **metadata):
 
 
 def darkened(image, shares):
-    """An image under a light: shares of it, in a shape that can be multiplied with the image's."""
+    """An image under a light, given as shares that can be multiplied with the image."""
     return np.clip(image * shares, 0, 255).astype(np.uint8)
 
 
@@ -87,7 +87,7 @@ _WORDS = "the cat sat on a mat and the dog ran to the old house where no one had
 
 
 def sentences(count, seed):
-    """Made-up sentences, two of three words of which depend on the word before."""
+    """Made-up sentences, in which two of three words depend on the word before."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(count):

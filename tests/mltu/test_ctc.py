@@ -58,7 +58,7 @@ def test_align_is_on_the_most_probable_path(seed):
         path = np.full(5, 2)
         for label, (start, end) in zip(text, spans, strict=True):
             path[start:end] = label
-        # of the text, and no worse than any
+        # The path gives the text, and no path of the text is more probable.
         assert tuple(collapse_path(path, 2)[0].tolist()) == text
         assert log_probs[np.arange(5), path].sum() == pytest.approx(max(paths)[0])
 
@@ -120,12 +120,12 @@ def test_peak_steps_are_where_the_label_is_most_probable():
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5)), max_size=12))
 def test_character_boundaries_rise_and_enclose_each_character(layout):
-    ends = np.cumsum(layout, dtype=int).reshape(-1, 2)  # of a gap and of the character after it
-    boundaries = character_boundaries(ends)
-    assert boundaries.shape == (len(ends) + 1,)
+    spans = np.cumsum(layout, dtype=int).reshape(-1, 2)  # A gap ends where the character after it begins.
+    boundaries = character_boundaries(spans)
+    assert boundaries.shape == (len(spans) + 1,)
     assert boundaries[0] >= 0
     assert (np.diff(boundaries) > 0).all()
-    middles = ends.mean(axis=1)
+    middles = spans.mean(axis=1)
     assert (boundaries[:-1] <= middles).all()
     assert (middles <= boundaries[1:]).all()
 

@@ -186,11 +186,9 @@ def test_timings_count_ready_batches_as_idle_while_the_network_works(samples, cl
 def test_split_separates_writers_and_augments_training_only(samples):
     provider = make(samples, augmentors=[RandomSlant(1)], seed=5)
     train, val = provider.split(0.6)
-    assert len(train.samples) == 6
-    assert len(val.samples) == 4
-    assert not {s.writer for s in train.samples} & {s.writer for s in val.samples}
-    assert train.augmentors
-    assert not val.augmentors
+    assert (len(train.samples), len(val.samples)) == (6, 4)
+    assert not {sample.writer for sample in train.samples} & {sample.writer for sample in val.samples}
+    assert (train.augmentors, val.augmentors) == (provider.augmentors, [])
     assert sum(labels(val), []) == ["abcdefghij".index(sample.text) for sample in val.samples]
     head, tail = provider.split(0.8, shuffle=False)
     assert head.samples + tail.samples == samples

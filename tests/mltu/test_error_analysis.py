@@ -1,11 +1,9 @@
-import math
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import evaluated_line as line
-from mltu.error_analysis import align, count_confusions, pooled_error_rate, worst_lines, writer_rates
-from mltu.utils.text_utils import count_errors, error_rate
+from mltu.error_analysis import align, count_confusions, worst_lines, writer_rates
+from mltu.utils.text_utils import count_errors
 
 texts = st.lists(st.tuples(st.text("abc ", max_size=9), st.text("abc ", max_size=9)), min_size=1, max_size=5)
 
@@ -22,19 +20,6 @@ def test_align_keeps_both_sequences(pairs):
         aligned = align(*pair)
         assert ["".join(side) for side in zip(*aligned, strict=True)] == (list(pair) if aligned else [])
         assert aligned or pair == ("", "")
-
-
-def test_pooled_error_rate_has_no_interval_for_a_single_line():
-    errors, total, low, high = pooled_error_rate([line("abcd ef", "abxd ef")], str.split)
-    assert (errors, total) == (1, 2)
-    assert math.isnan(low)
-    assert math.isnan(high)
-
-
-def test_pooled_error_rate_is_the_error_rate_of_several_lines():
-    pairs = [("abcd ef", "abxd ef"), ("gh", "g"), ("same", "same")]
-    true, read = zip(*pairs, strict=True)
-    assert pooled_error_rate([line(*pair) for pair in pairs]) == error_rate(read, true)
 
 
 def test_writer_rates_is_empty_without_a_known_writer():

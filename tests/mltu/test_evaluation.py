@@ -88,8 +88,5 @@ def test_results_file_flushes_each_row_and_names_what_cannot_be_written(tmp_path
     assert path.read_text(encoding="utf-8").splitlines()[-1] == "\\udcff,2"
     with results_file(None, ("a", "b"), []) as append:
         append((1, 2))
-    with (
-        pytest.raises(InputError, match="cannot be written"),
-        results_file(str(tmp_path / "no" / "o.csv"), ("a",), []),
-    ):
-        pass
+    with pytest.raises(InputError, match="cannot be written"):
+        results_file(str(tmp_path / "no" / "o.csv"), ("a",), []).__enter__()

@@ -168,10 +168,10 @@ def test_write_report_marks_differences(tmp_path):
         ("ru\u0301 字 \u202e $x_ \x07", "ru 宇 $ \u200d", set()),
     ],
 )
-@pytest.mark.filterwarnings("error")  # such as those of matplotlib about glyphs that its font lacks
+@pytest.mark.filterwarnings("error")  # matplotlib warns of glyphs that its font lacks
 def test_write_report_copes_with_extremes(tmp_path, true, read, missing):
-    for name in CHARTS | {"writers.csv"}:  # of an earlier report
-        (tmp_path / name).write_text("old")
+    for name in CHARTS | {"writers.csv"}:
+        (tmp_path / name).write_text("part of an earlier report")
     page = Page(write_report(tmp_path, [line(true, read)], 0, {}))
     assert {path.name for path in tmp_path.iterdir()} == (ALWAYS | CHARTS) - missing
     assert page.tags["img"] == len(CHARTS - missing)

@@ -7,7 +7,7 @@ from mltu.pictures.annotate import BASELINE, MAX_SIDE, MIN_TEXT_WIDTH, OUTLINES,
 from mltu.readings import Character, LineReading, PageReading
 from mltu.utils.errors import InputError
 
-BACKGROUND = 120  # of the pages here, which differs from the white of the text column
+BACKGROUND = 120  # The pages here are grey; the column of text is white.
 
 
 def line(text, left=20, top=40, width=300, height=30, confidence=0.9, baseline=True, region=0):

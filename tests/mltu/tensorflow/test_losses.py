@@ -15,7 +15,7 @@ def loss(labels, probabilities, **options):
     return ops.convert_to_numpy(CTCloss(**options)(np.array(labels), np.array(probabilities, np.float32)))
 
 
-def test_CTCloss_a_value_worked_out_by_hand():
+def test_CTCloss_is_the_value_worked_out_by_hand():
     # two steps, classes a and blank: a comes out of aa, a-, -a, so p = 1 - 0.4 * 0.7
     probabilities = [[[0.6, 0.4], [0.3, 0.7]]]
     assert loss([[0, 1]], probabilities) == pytest.approx(-np.log(1 - 0.4 * 0.7), rel=1e-5)
@@ -33,7 +33,7 @@ def test_CTCloss_equals_the_sum_over_all_alignments():
     assert loss(padded, probabilities) == pytest.approx(np.mean(expected), rel=1e-4)
 
 
-def test_CTCloss_more_padding_changes_nothing():
+def test_CTCloss_ignores_more_padding():
     rng = np.random.default_rng(1)
     probabilities = rng.dirichlet(np.ones(4), (2, 6))
     short = loss([[0, 1], [2, BLANK]], probabilities, reduction=None)
@@ -41,7 +41,7 @@ def test_CTCloss_more_padding_changes_nothing():
     assert short == pytest.approx(long, rel=1e-6)
 
 
-def test_CTCloss_certain_predictions_cost_nothing_and_impossible_ones_are_finite():
+def test_CTCloss_of_certain_predictions_is_zero_and_of_impossible_ones_finite():
     certain = np.eye(4, dtype=np.float32)[[[0, 3, 1]]]
     assert loss([[0, 1]], certain) == pytest.approx(0, abs=1e-4)
     assert 20 < loss([[2, 2]], certain) < 200

@@ -28,14 +28,8 @@ def test_atomic_path_takes_its_place_in_the_end(tmp_path, options, name):
 def test_atomic_path_leaves_the_file_as_it_was_after_an_error(tmp_path, error):
     path = tmp_path / "a.csv"
     path.write_text("before")
-
-    def write():
-        with atomic_path(path) as unfinished:
-            unfinished.write_text("aft")
-            raise error
-
-    with pytest.raises(error):
-        write()
+    with pytest.raises(error), atomic_path(path) as unfinished:
+        raise error(unfinished.write_text("aft"))
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -69,7 +69,7 @@ def test_bootstrap_interval_holds_the_rate_and_shrinks_with_more_lines():
         errors = rng.binomial(totals, 0.1)
         low, high = bootstrap_interval(errors, totals)
         assert low < errors.sum() / totals.sum() < high
-        # of a mean of independent characters the interval is 2 x 1.96 standard errors wide
+        # The interval of a mean of independent characters is 2 x 1.96 standard errors wide.
         assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.1 * 0.9 / totals.sum()), rel=0.25)
         widths.append(high - low)
     assert widths[1] < widths[0] / 5

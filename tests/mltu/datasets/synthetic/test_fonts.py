@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mltu.datasets.synthetic.fonts import draw_font, family_of, find_fonts, font_digest, has_character, usable_fonts
+from mltu.datasets.synthetic.fonts import draw_font, family_of, find_fonts, font_digest, has_character
 from mltu.utils.errors import InputError
 
 
