@@ -263,12 +263,9 @@ class BaseModelConfigs:
 
     @classmethod
     def load(cls, configs_path: str | Path):
-        """Read a YAML file that :meth:`save` wrote.
+        """Read a YAML file that :meth:`save` wrote; InputError if it cannot be read, or a name or value is wrong.
 
         A dataclass checks names and values; this base class takes any name that is not that of a method.
-
-        Raises:
-            InputError: the file cannot be read, or a name or value is wrong.
         """
         values = read_yaml(configs_path)
         if dataclasses.is_dataclass(cls):

@@ -51,8 +51,7 @@ def write_report(
     `writers.csv` hold the numbers, `confusions.png` and `calibration.png` the charts of the page. Files that do not
     apply (no error, no known writer, nothing read) are not written, and those of an earlier report are removed.
 
-    Args:
-        about: names and values of settings to mention, such as the model and the table.
+    `about` are names and values of settings to mention, such as the model and the table. Returns the path of the page.
 
     Raises:
         ValueError: there are no lines, or a reading has more or fewer characters than its text.

@@ -85,14 +85,13 @@ def read_iam(root: str | Path, unit: str = "sentences", keep_err: bool = False) 
     Looks for `<unit>.txt` and `forms.txt` in the folder, in `ascii` and one level away, and for
     the images in any layout below: nested as downloaded (`a01/a01-000u/a01-000u-00.png`) or flat.
     In rows marked `err`, which `keep_err` keeps, the segmentation into words is doubtful, the text is right.
+    Whether the images can be read is not checked here.
 
     Returns:
-        (samples with writer and form, rows that were skipped). A missing image or a malformed
-        row is skipped; whether the images can be read is not checked here.
+        (samples with writer and form, rows that were skipped, as they are malformed or their image is missing).
 
     Raises:
-        InputError: folder, table or images are not there or cannot be read, or no row is usable; the message
-            says what was looked for, where, and how to get it.
+        InputError: folder, table or images are not there or cannot be read, or no row is usable.
     """
     if unit not in FIELDS:
         raise InputError(f"IAM has no unit {unit!r}; there are {', '.join(FIELDS)}")

@@ -85,10 +85,7 @@ def published_split(samples: Sequence[Sample], name: str) -> dict[str, list[Samp
     """Divide IAM samples into "train", "val" and "test" by their form ids, as the "aachen" or "official" split does.
 
     Forms that the split does not name are left out, as its authors did. The two validation sets of the latter are
-    joined.
-
-    Raises:
-        InputError: unknown name, or no sample belongs to the training or validation part.
+    joined. InputError if the name is unknown, or no sample belongs to the training or validation part.
     """
     if name not in PUBLISHED_SPLITS:
         raise InputError(f"no published split {name!r}; there are {', '.join(PUBLISHED_SPLITS)}")

@@ -62,8 +62,7 @@ class _ErrorRate(keras.metrics.Metric):
             for labels in (decoded, true)
         )
         pairs = [(edit_distance(text, reference), len(reference)) for text, reference in zip(*texts, strict=True)]
-        errors, totals = np.array(pairs, np.float32).reshape(-1, 2).T
-        return errors, totals
+        return tuple(np.array(pairs, np.float32).reshape(-1, 2).T)
 
     @classmethod
     def _distance(cls, pred_decoded, y_true, vocab, padding: int):
@@ -84,8 +83,7 @@ class _ErrorRate(keras.metrics.Metric):
 
         def sums(paths: np.ndarray, labels: np.ndarray) -> tuple[np.float32, np.float32]:
             decoded = [collapse_path(path, len(self.vocabulary))[0] for path in paths]
-            errors, totals = self._counts(decoded, labels, self.vocabulary)
-            return errors.sum(dtype=np.float32), totals.sum(dtype=np.float32)
+            return tuple(counts.sum(dtype=np.float32) for counts in self._counts(decoded, labels, self.vocabulary))
 
         paths = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
         errors, tokens = _on_host(sums, [paths, ops.cast(y_true, "int32")], [(), ()])

@@ -47,10 +47,8 @@ def count_errors(
 ) -> tuple[int, int]:
     """(Errors, reference tokens): edit distances and reference lengths, summed over pairs of predicted and true texts.
 
-    `tokens` splits a text into the tokens to count: `list` into characters, `str.split` into words.
-
-    Raises:
-        ValueError: the two have different lengths.
+    `tokens` splits a text into the tokens to count: `list` into characters, `str.split` into words. ValueError if
+    there are more texts of one kind.
     """
     errors = total = 0
     for pred, true in zip(preds, target, strict=True):
@@ -94,10 +92,7 @@ def get_cer(preds: str | Sequence[str], target: str | Sequence[str]) -> float:
     """Character error rate: character edits of a text or of all of a list, divided by the true characters.
 
     A fraction (0.05 is 5 %) that can exceed 1. Without any true character it is 0 if nothing was predicted, else
-    infinity.
-
-    Raises:
-        ValueError: the two lists have different lengths.
+    infinity. ValueError if the lists have different lengths.
     """
     return _rate(preds, target, list)
 

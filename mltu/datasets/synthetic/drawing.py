@@ -22,10 +22,7 @@ def draw_line(text: str, seed: int = 0, number: int = 0, writer: int = 0, font: 
         seed: of everything random.
         number: of the line: the same writer writes the same text differently each time.
         writer: whose hand.
-        font: font file to write with, instead of strokes.
-
-    Raises:
-        InputError: a font file that cannot be opened.
+        font: font file to write with, instead of strokes; InputError if it cannot be opened.
     """
     rng = np.random.default_rng([seed, 4, number])
     hand = draw_hand(seed, writer)

@@ -52,10 +52,7 @@ def generate_lines(
         plain_quotes: write typographic quotes as ' and ", which hands do not tell apart.
 
     Returns:
-        (samples, fonts and sentences that cannot be used).
-
-    Raises:
-        InputError: text file or fonts cannot be used, or no sentence can be drawn.
+        (samples, fonts and sentences that cannot be used); InputError if all are unusable.
     """
     if count < 1 or max_chars < 1:
         raise InputError("generated handwriting needs at least one line of at least one character")
