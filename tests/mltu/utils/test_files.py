@@ -12,6 +12,7 @@ from mltu.utils.files import (
     atomic_path,
     one_at_a_time,
     refuse_inputs,
+    shipped,
     write_atomic,
 )
 
@@ -94,3 +95,10 @@ def test_refuse_inputs_knows_a_file_by_any_name(tmp_path, monkeypatch):
         with pytest.raises(InputError, match="choose another --output"):
             refuse_inputs(output, ["b.csv", "a.csv"])
     refuse_inputs("c.csv", ["b.csv", "a.csv"])
+
+
+def test_shipped_is_beside_the_scripts_or_in_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (shipped("Models/pretrained") / "model.onnx").is_file()
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "site-packages" / "mltu" / "utils" / "files.py"))
+    assert shipped("Models/pretrained") == tmp_path / "site-packages" / "mltu" / "Models" / "pretrained"
