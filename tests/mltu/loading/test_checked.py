@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from mltu.annotations import CVImage
+from mltu.annotations.images import CVImage
 from mltu.dataProvider import DataProvider
 from mltu.datasets import Sample
 from mltu.loading import checked
