@@ -63,15 +63,17 @@ def test_predict_takes_all_kinds_of_arrays(run, line_image):
 
 
 def test_predict_takes_paths_and_pillow_images(line_image, png, pretrained):
-    model = Echo(PRETRAINED)
-    path = png("line.png")
-    expected = model.predict(line_image)
-    picture = PillowImage.fromarray(line_image)
-    assert {model.predict(image) for image in (path, str(path), picture, picture.convert("RGBA"))} == {expected}
     model = ImageToWordModel(PRETRAINED)
-    assert model.predict_batch([path, picture]) == [model.predict(line_image)] * 2
-    assert model.read(path).text == model.predict(path)
-    assert model.predict_page(path, "line").source == str(path)
+    path, picture = png("line.png"), PillowImage.fromarray(line_image)
+    expected = model.predict(line_image)
+    assert expected
+    assert {model.predict(image) for image in (path, str(path), picture, picture.convert("RGBA"))} == {expected}
+    assert model.predict_batch([path, picture]) == [expected] * 2
+    assert model.read(path).text == expected
+    page = model.predict_page(path, "line")
+    assert (page.source, page.lines[0].text) == (str(path), expected)
+    with pytest.raises(InputError, match="NoneType is not an image"):
+        model.predict(None)
 
 
 def test_main_takes_files_with_and_without_a_flag(capsys):
