@@ -25,6 +25,8 @@ def describe(
     ends = f"{configs.max_minutes:g} minutes" if configs.max_minutes else ""
     if configs.schedule == "plateau":
         ends += f"{' or ' if ends else ''}{configs.patience} epochs without progress"
+    loaders = ("process", "processes") if configs.load_in_processes else ("thread", "threads")
+    loaders = loaders[configs.train_workers > 1]
     return "\n".join(
         [
             f"Network: {configs.architecture}, takes {height} x {width or 'any'} x {channels}, "
@@ -33,8 +35,7 @@ def describe(
             + (f"; ends after {ends}" if ends else ""),
             f"Learning rate: {configs.learning_rate:g}, schedule {configs.schedule}",
             f"Augmentation: {', '.join(configs.augmentors) or 'none'}",
-            f"Runs on: {', '.join(devices)} in {configs.precision}; {configs.train_workers} "
-            f"{'processes' if configs.load_in_processes else 'threads'} load images",
+            f"Runs on: {', '.join(devices)} in {configs.precision}; images loaded by {configs.train_workers} {loaders}",
             f"Folder: {folder.path}; Ctrl-C ends training and keeps the best weights",
         ]
     )
