@@ -237,7 +237,7 @@ class SilenceHint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         score, loss = (logs or {}).get("val_score", 0.0), (logs or {}).get("val_loss", 0.0)
         if score > 1:
-            falls = "it falls" if loss < self._lowest else f"it was {self._lowest:.4g}; see docs/troubleshooting.md"
+            falls = "it falls" if loss < self._lowest else f"the lowest was {self._lowest:.4g}"
             print(f"Nothing is read yet, as usual in the first few thousand batches; val_loss {loss:.4g}: {falls}")
         self._lowest = min(self._lowest, loss)
 
