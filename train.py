@@ -50,7 +50,7 @@ from mltu.inferenceModel import write_int8
 from mltu.line_input import LineInput
 from mltu.preprocessors import DarkOnLight
 from mltu.run_folder import RunFolder, lines_digest
-from mltu.tensorflow.devices import Devices, describe_backend, enable_determinism, quickest_precision
+from mltu.tensorflow.devices import Devices, enable_determinism, quickest_precision, start_backend
 from mltu.tensorflow.failures import translated_failures
 from mltu.transformers import HeightLimit, ImagePadding, LabelIndexer, LabelPadding, LabelStepCheck
 from mltu.utils.console import command
@@ -83,6 +83,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
         samples, skipped = read_samples(configs)
         parts, unassigned = split_samples(configs, samples)
         mix, skipped_in_mix = read_mix(configs)
+        backend = start_backend()
         from model import time_steps
 
         initial = configs.initial() if configs.init_from and not saved else None
@@ -99,7 +100,8 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
             parts, mix = {"train": parts["train"][: configs.batch_size]}, []
 
         # Batches: every sample is tried once, and what cannot be used is skipped.
-        providers, dropped = make_providers(configs, line_input, steps_by_width, parts, mix)
+        recheck = action == "check_only"
+        providers, dropped = make_providers(configs, line_input, steps_by_width, parts, mix, recheck)
         watched.extend(providers.values())
         skipped += [*unassigned, *skipped_in_mix, *dropped]
         if skipped:
@@ -107,7 +109,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
             print(describe_skipped(skipped) + (f". Listed in {folder.skipped}" if listed else ""))
 
         with closing(providers["train"]):
-            from mltu.tensorflow import checks, fine_tuning, results
+            from mltu.tensorflow import checks, fine_tuning, results, summary
 
             # Network, and sanity checks before a long run.
             model = build(configs, line_input, devices)
@@ -118,8 +120,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
             if initial:
                 fine_tuning.load_initial_weights(model, configs.vocab, configs.init_from, initial.vocab)
             if writes:  # nothing of an earlier run is replaced before all that can be wrong was found
-                about = {"project": Path(__file__).parent, **describe_backend()}
-                folder.begin(configs, providers, skipped, not resume, **about)
+                folder.begin(configs, providers, skipped, not resume, project=Path(__file__).parent, **backend)
             if action == "check_only":
                 print(f"Nothing was trained; the split is in {folder.path}.")
                 return 0
@@ -127,7 +128,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
             # Training, and results, which the chief alone writes.
             if devices.is_chief:
                 checks.draw_samples(providers["train"], folder)
-                model.summary(line_length=110)
+                print(summary.describe(configs, model, providers, folder, backend["devices"]))
             trained = fit(configs, folder, model, providers, devices, saved)
             if devices.is_chief:
                 results.finish(trained, folder, line_input, configs.vocab, providers, skipped, script=__file__)
@@ -143,24 +144,29 @@ def make_providers(
     steps_by_width: Mapping[int, int],
     parts: Mapping[str, Sequence[Sample]],
     mix: Sequence[Sequence[Sample]] = (),
+    recheck: bool = False,
 ) -> tuple[dict[str, DataProvider], list[Skipped]]:
     """Providers of batches by part ("train", "val", "test"), and the samples that were dropped.
 
-    Only "train" is shuffled, augmented, and mixed with further samples.
+    Only "train" is shuffled, augmented, and mixed with further samples. Lines that an earlier run has checked are
+    tried again only if they have changed, or for `recheck`.
     """
     from mltu.loading.batches import Mixture
+    from mltu.loading.checked import CheckedLines
     from mltu.tensorflow.dataProvider import DataProvider
 
     varies = line_input.width_step is not None
+    preprocessors = [line_input.reader, DarkOnLight(), *([HeightLimit(configs.height)] if varies else [])]
+    transformers = [
+        line_input.resizer,
+        LabelIndexer(configs.vocab),
+        LabelStepCheck(steps_by_width),
+        LabelPadding(max_word_length=configs.max_text_length, padding_value=len(configs.vocab)),
+    ]
     common = DataProvider(  # of which each part gets a copy with its own samples
         parts["train"],
-        data_preprocessors=[line_input.reader, DarkOnLight(), *([HeightLimit(configs.height)] if varies else [])],
-        transformers=[
-            line_input.resizer,
-            LabelIndexer(configs.vocab),
-            LabelStepCheck(steps_by_width),
-            LabelPadding(max_word_length=configs.max_text_length, padding_value=len(configs.vocab)),
-        ],
+        data_preprocessors=preprocessors,
+        transformers=transformers,
         batch_postprocessors=[ImagePadding()] if varies else [],
         same_shape=varies,
         batch_size=configs.batch_size,
@@ -175,7 +181,11 @@ def make_providers(
     augmentors = [AUGMENTORS[name]() for name in configs.augmentors]
     providers = {"train": common.with_samples(sum(map(list, groups), []), augmentors, shuffle=True, mixture=mixture)}
     providers |= {part: common.with_samples(samples) for part, samples in parts.items() if part != "train" and samples}
-    dropped = [entry for provider in providers.values() for entry in provider.validate()]
+    checked = CheckedLines([*preprocessors, *transformers], recheck)
+    dropped = [entry for provider in providers.values() for entry in provider.validate(checked)]
+    checked.save()
+    if checked.found:
+        print(f"{checked.found} lines have not changed since an earlier run checked them.")
     counts = ", ".join(f"{len(provider.samples)} {part}" for part, provider in providers.items())
     print(f"Lines: {counts}. {len(configs.vocab)} characters, {max(steps_by_width.values())} time steps.")
     return providers, dropped
@@ -227,7 +237,7 @@ def fit(
     from keras.callbacks import EarlyStopping, ReduceLROnPlateau
 
     from mltu.tensorflow import callbacks as steering
-    from mltu.tensorflow import monitoring
+    from mltu.tensorflow import monitoring, results
     from mltu.tensorflow.run_state import RunState
 
     train, val = providers["train"], providers["val"]
@@ -251,6 +261,7 @@ def fit(
         state.write(60 * configs.save_minutes if devices.saves_within_epochs else 0.0)
         shown = monitoring.logs_and_readings(folder, val, configs.vocab, configs.log_lines)
         drawn = [monitoring.Curves(state, folder), monitoring.StageTimes(train, folder, configs.train_epochs, clock)]
+        drawn += [monitoring.SilenceHint(), monitoring.EpochBar(clock)]
         callbacks += [state, *shown, interrupt, *drawn]
     else:
         callbacks += [state, interrupt]
@@ -271,7 +282,7 @@ def fit(
                 verbose=monitoring.verbosity(),
             )
     except steering.TrainingInterrupted:
-        ended = "stopped by Ctrl-C"
+        ended = results.STOPPED
         for callback in callbacks:
             callback.on_train_end()
         if devices.is_chief and not folder.weights.exists():
@@ -319,6 +330,7 @@ def main(args: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     given, configs = parse(args)
     if given.export_only:
+        start_backend()
         from mltu.tensorflow.export import export
 
         folder = RunFolder(given.export_only)

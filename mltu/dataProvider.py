@@ -16,6 +16,7 @@ import numpy as np
 from .datasets import Sample, Skipped, random_split, read_table, write_table
 from .loading.batches import Mixture, plan_epoch
 from .loading.cache import Cache
+from .loading.checked import CheckedLines
 from .loading.loader import Batch, Job, Loader
 from .loading.record import LoadingRecord, as_skipped
 from .loading.workers import WorkerProcesses, map_ahead
@@ -260,12 +261,16 @@ class DataProvider:
         """Start all timings at 0."""
         self._record.reset_timings()
 
-    def validate(self) -> list[Skipped]:
-        """Try every sample, drop those that fail, and return them; InputError if none is left."""
+    def validate(self, checked: CheckedLines | None = None) -> list[Skipped]:
+        """Try every sample, but those that were `checked` before, drop those that fail, and return them.
+
+        InputError if none is left.
+        """
 
         def attempt(sample: Sequence) -> tuple[tuple[int, ...] | None, str]:
+            shape = checked.find(sample) if checked else None
             try:
-                return np.shape(self.process_data(sample)[0]), ""
+                return shape or np.shape(self.process_data(sample)[0]), ""
             except InputError as error:
                 return None, str(error)
 
@@ -278,6 +283,9 @@ class DataProvider:
         if self._mixture:
             self._mixture = self._mixture._replace(groups=self._mixture.groups[kept])
         self._shapes = [results[index][0] for index in kept]
+        if checked:
+            for sample, shape in zip(self.samples, self._shapes, strict=True):
+                checked.add(sample, shape)
         self._plan = None
         if not self.samples:
             first = dropped[0]

@@ -45,6 +45,7 @@ class RunFolder:
         self.curves = self.path / "curves.png"
         self.log = self.path / "logs.log"
         self.readings = self.path / "readings.txt"
+        self.network = self.path / "network.txt"
         self.results = self.path / "results.json"
         self.weights = self.path / "model.keras"
         self.onnx = self.path / "model.onnx"

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -99,6 +100,16 @@ def test_reading_works_from_any_folder(args, tmp_path):
     done = run_script("inferenceModel.py", *args, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == run_script("inferenceModel.py", SAMPLES / "line01.jpg").stdout != ""
+
+
+def test_reading_leaves_nothing_in_the_home_folder(tmp_path):
+    homes = dict.fromkeys(("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME"), str(tmp_path))
+    done = run_script("inferenceModel.py", SAMPLES / "line01.jpg", **homes)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not list(tmp_path.iterdir())
+    command = [sys.executable, "-c", "import os, mltu; print(os.environ['ORT_DISABLE_TELEMETRY'])"]
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment).stdout == "1\n"
 
 
 def test_package_holds_what_exists():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..utils.machine import processor_field
@@ -15,6 +19,41 @@ if TYPE_CHECKING:
     from .dataProvider import DataProvider
 
 BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # instructions of x86 and ARM
+
+
+# Passes on what comes in, but for TensorFlow's notes that nothing is wrong and, given an argument, its error that
+# there is no GPU. No environment variable silences those that it writes before its log is set up.
+NOTES_FILTER = r"""
+import re, sys
+notes = rb"(\d{4}-\d\d-\d\d [\d:., ]+)?I(\d{4})? |WARNING: All log messages before absl::InitializeLog"
+notes += rb"|E\d{4} .*failed call to cuInit" if sys.argv[1:] else b""
+for line in sys.stdin.buffer:
+    if not re.match(notes, line):
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+"""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave TensorFlow's notes out of standard error in this block.
+
+    The rest passes another process, so that the last words of one that crashes come through.
+    """
+    no_gpu = [] if Path("/dev/nvidiactl").exists() else ["no GPU"]
+    command = [sys.executable, "-I", "-S", "-c", NOTES_FILTER, *no_gpu]
+    sys.stderr.flush()
+    with (
+        os.fdopen(os.dup(2), "wb") as errors,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=errors, start_new_session=True) as passing,
+    ):
+        os.dup2(passing.stdin.fileno(), 2)
+        passing.stdin.close()
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(errors.fileno(), 2)
 
 
 class Devices:
@@ -77,11 +116,12 @@ class Devices:
         """Wait until all workers have come here, as one that left early would look lost to the others."""
 
 
-def describe_backend() -> dict[str, Any]:
-    """Name of Keras's backend and its devices, for the record of a run."""
-    import keras
+def start_backend() -> dict[str, Any]:
+    """Import Keras, without the notes that TensorFlow writes then; name of the backend and its devices."""
+    with _quiet():
+        import keras
 
-    return {"backend": keras.backend.backend(), "devices": list_devices()}
+        return {"backend": keras.backend.backend(), "devices": list_devices()}
 
 
 def list_devices() -> list[str]:

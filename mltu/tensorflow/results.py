@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,8 @@ from ..line_input import LineInput
 from ..run_folder import RunFolder
 from .dataProvider import DataProvider
 from .export import evaluate, export, export_best
+
+STOPPED = "stopped by Ctrl-C"  # how training ended
 
 
 def finish(
@@ -42,4 +45,24 @@ def finish(
     if "val_CER" in results:
         print(f"Best: CER {results['val_CER']:.2%}, WER {results['val_WER']:.2%} in epoch {results['best_epoch']}.")
     if folder.onnx.exists():
-        print(f"Read a line: python inferenceModel.py --model {folder.path} --image FILE")
+        print(next_steps(results["ended"], folder, providers["val"].samples[0].image))
+
+
+def next_steps(ended: str, folder: RunFolder, image: str) -> str:
+    """What to do with a trained model, as commands that can be copied.
+
+    Args:
+        ended: how training ended.
+        folder: of the run.
+        image: of a line to read.
+    """
+    model = f"python inferenceModel.py --model {shlex.quote(str(folder.path))}"
+    report = shlex.quote(str(folder.path / "report"))
+    steps = {
+        "Read a line": f"{model} {shlex.quote(image)}",
+        "See its errors": f"{model} --csv {shlex.quote(str(folder.val))} --report {report}",
+    }
+    if ended == STOPPED and folder.state_table.exists():
+        steps["Train on"] = f"python train.py --resume {shlex.quote(str(folder.path))}"
+    width = max(map(len, steps)) + 1
+    return f"Training ended: {ended}.\n" + "\n".join(f"{name + ':':{width}} {step}" for name, step in steps.items())

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from mltu import inputs
-from mltu.inputs import PDF_RESOLUTION, STDIN, list_files, read_pages
+from mltu.inputs import PDF_RESOLUTION, STDIN, as_images, as_pixels, list_files, read_pages
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import MAX_PIXELS, MAX_SIDE, to_gray
 
@@ -357,3 +357,60 @@ def test_read_pages_ends_its_process_and_closes_the_file_when_no_more_pages_are_
     assert process.stdout.closed
     assert file.closed
     os.remove(tmp_path / "x.pdf")  # which Windows refuses as long as the file is open
+
+
+def test_as_pixels_keeps_arrays_and_opens_the_rest(png, line_image):
+    for array in (line_image, line_image / 255.0, np.dstack([line_image] * 4), line_image > 128):
+        assert as_pixels(array) is array
+    path = png("line.png")
+    turned = PillowImage.open(path)
+    turned.getexif()[0x0112] = 3  # upside down
+    for image in (path, str(path), PillowImage.open(path), PillowImage.fromarray(line_image)):
+        assert np.array_equal(as_pixels(image), line_image)
+    assert np.array_equal(as_pixels(turned), line_image[::-1, ::-1])
+    assert as_pixels(PillowImage.fromarray(line_image).convert("CMYK")).shape == (*line_image.shape, 3)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (None, "cv2.imread gives None where it cannot read a file"),
+        (b"\x89PNG", "io.BytesIO"),
+        ([np.zeros((40, 200))], "list is not an image: .* predict_batch"),
+        (3, "int is not an image: give an array, a path or a Pillow image"),
+        ("nowhere.png", "nowhere.png: no such file"),
+        (np.zeros((1, 40, 200, 3)), "must have shape"),
+        (np.zeros((3, 40, 200)), "must have shape"),
+        (np.zeros((0, 40)), "must have shape"),
+        (np.full((40, 200), "x"), "must hold numbers"),
+        (np.full((40, 200), 1j), "must hold numbers"),
+        (np.linspace(-1, 1, 8000).reshape(40, 200), "pixels from -1 to 1: give 0 to 255, or float from 0 to 1"),
+        (np.full((40, 200), np.nan), "without NaN"),
+        (np.full((40, 200), -3), "pixels from -3"),
+        (PillowImage.new("L", (1, 1)), "the image: 1 x 1 pixels is too small"),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else type(value).__name__,
+)
+def test_as_pixels_says_what_is_wrong(image, message):
+    with pytest.raises(InputError, match=message) as refused:
+        as_pixels(image)
+    assert "\n" not in str(refused.value)
+
+
+def test_as_pixels_refuses_damaged_files_and_several_pages(png, tmp_path):
+    path = png("line.png")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"line\.png: the image is damaged"):
+        as_pixels(PillowImage.open(path))
+    first, *others = shades(10, 20)
+    first.save(tmp_path / "two.tif", save_all=True, append_images=others)
+    with pytest.raises(InputError, match="several pages"):
+        as_pixels(tmp_path / "two.tif")
+
+
+def test_as_images_refuses_one_image(line_image, png):
+    assert len(as_images(image for image in [line_image] * 3)) == 3
+    assert len(as_images(np.stack([line_image] * 5))) == 5
+    for image in (line_image, np.dstack([line_image] * 3), "line.png", png(), PillowImage.fromarray(line_image)):
+        with pytest.raises(InputError, match="one image"):
+            as_images(image)

@@ -230,3 +230,12 @@ def test_print_error_goes_above_a_progress_bar(capsys, monkeypatch):
     shown = capsys.readouterr().err
     assert any(part == "tool.py: a.png: not an image" for part in shown.replace("\r", "\n").split("\n"))
     assert "2/2" in shown.split("not an image")[1]
+
+
+def test_command_names_a_package_that_is_not_installed(capsys):
+    assert raising(ModuleNotFoundError("No module named 'keras'", name="keras"))() == 2
+    assert capsys.readouterr().err == (
+        "tool.py: needs keras, which reading does without: pip install -r requirements.txt\n"
+    )
+    with pytest.raises(ModuleNotFoundError):  # a mistake in the program
+        raising(ModuleNotFoundError("No module named 'mltu.gone'", name="mltu.gone"))()

@@ -6,7 +6,7 @@ from filelock import FileLock, Timeout
 
 from mltu.utils import files
 from mltu.utils.errors import InputError
-from mltu.utils.files import LOCK, as_utf8, atomic_path, one_at_a_time, refuse_inputs, write_atomic
+from mltu.utils.files import LOCK, as_utf8, atomic_path, one_at_a_time, refuse_inputs, shipped, write_atomic
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,10 @@ def test_refuse_inputs_knows_a_file_by_any_name(tmp_path, monkeypatch):
         with pytest.raises(InputError, match="choose another --output"):
             refuse_inputs(output, ["b.csv", "a.csv"])
     refuse_inputs("c.csv", ["b.csv", "a.csv"])
+
+
+def test_shipped_is_beside_the_scripts_or_in_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (shipped("Models/pretrained") / "model.onnx").is_file()
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "site-packages" / "mltu" / "utils" / "files.py"))
+    assert shipped("Models/pretrained") == tmp_path / "site-packages" / "mltu" / "Models" / "pretrained"

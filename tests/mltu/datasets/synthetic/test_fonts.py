@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mltu.datasets.synthetic.fonts import draw_font, family_of, find_fonts, font_digest, has_character
+from mltu.datasets.synthetic.fonts import draw_font, family_of, find_fonts, font_digest, has_character, usable_fonts
 from mltu.utils.errors import InputError
 
 
@@ -25,12 +25,6 @@ def test_find_fonts_looks_below_the_folder(font_folder, tmp_path):
 def test_has_character_tells_missing_glyphs(font_folder):
     assert [has_character(font_folder / "ae.ttf", character) for character in "ae z"] == [True, True, True, False]
     assert not has_character(font_folder / "small/ab.woff", "e")
-
-
-def test_usable_fonts_leave_out_families_and_report_unknown_ones(font_folder):
-    usable, skipped = usable_fonts(font_folder, ["AB-Regular", "nofont"])
-    assert [path.name for path in usable] == ["ae.ttf"]
-    assert [entry.source for entry in skipped] == ["skip_fonts: nofont"]
 
 
 def test_usable_fonts_take_single_line_fonts(stroke_font, tmp_path):
