@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from .utils.errors import InputError
-from .utils.files import files_below
+from .utils.files import files_below, is_of_macos
 from .utils.image_utils import (
     IMAGE_ENDINGS,
     MAX_PIXELS,
@@ -32,41 +32,62 @@ from .utils.image_utils import (
 )
 
 STDIN = "-"
-FILE_ENDINGS = (*IMAGE_ENDINGS, ".bmp", ".gif", ".jp2", ".pgm", ".ppm", ".pdf")  # of what is taken from folders
+FILE_ENDINGS = (  # of what is taken from folders
+    *IMAGE_ENDINGS,
+    *(".jpe", ".jfif", ".mpo", ".apng", ".avif", ".avifs", ".heic", ".heif", ".heics", ".heifs", ".hif"),
+    *(".bmp", ".dib", ".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".pdf"),
+)
 PDF_RESOLUTION = 200  # dots per inch; a line of writing is then some 60 to 100 pixels high
 MAX_INPUT = 1 << 29  # bytes from standard input, which are held in memory
 RENDER_PDF = Path(__file__).with_name("utils") / "render_pdf.py"
 
 
-def list_files(names: Sequence[str]) -> tuple[list[str], list[str]]:
+def list_files(names: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """The files that names stand for.
 
     Args:
-        names: files, folders (all images and PDF files in them and below), patterns such as `scans/**/*.jpg`,
-            "-" for standard input.
+        names: files, folders (all images and PDF files in them and below), patterns such as `scans/**/*.jpg`, whose
+            brackets may be those of a name, "-" for standard input.
 
     Returns:
         (files, each once, in the order of the names and sorted within a folder or pattern; complaints about
-        names that stand for none).
+        names that stand for none; notes on what was left out of folders).
     """
     files: dict[str, str] = {}  # where a file is -> how it was named first
-    complaints = []
+    complaints, notes = [], []
     for name in names:
         if name == STDIN:
             found = [STDIN]
         elif os.path.isdir(name):
-            found = [file for file in files_below(name) if file.lower().endswith(FILE_ENDINGS)]
+            below = list(files_below(name))
+            found = [file for file in below if file.lower().endswith(FILE_ENDINGS)]
+            others = [os.path.basename(file) for file in below if not file.lower().endswith(FILE_ENDINGS)]
+            if others and found:
+                notes.append(f"{name}: {len(others)} files that are not images are left out, such as {others[0]}")
             if not found:
                 complaints.append(f"{name}: no image in this folder or below")
         elif glob.has_magic(name) and not os.path.exists(name):
-            found = sorted(filter(os.path.isfile, glob.glob(name, recursive=True)))
+            found = _matching(name)
             if not found:
                 complaints.append(f"{name}: no file matches this pattern")
         else:
             found = [name]  # what is wrong with it is said when it is read
         for file in found:
             files.setdefault(file if file == STDIN else os.path.abspath(file), file)
-    return list(files.values()), complaints
+    return list(files.values()), complaints, notes
+
+
+def _matching(pattern: str) -> list[str]:
+    """The files of a pattern; what of it is the name of a folder, or cannot be matched else, is taken literally."""
+    folder = pattern
+    while folder and not os.path.isdir(folder):
+        folder = os.path.dirname(folder) if os.path.dirname(folder) != folder else ""
+    rest = pattern[len(folder) :]
+    for way in (glob.escape(folder) + rest, glob.escape(folder) + rest.replace("[", "[[]")):
+        found = [file for file in glob.glob(way, recursive=True) if os.path.isfile(file) and not is_of_macos(file)]
+        if found:
+            return sorted(found)
+    return []
 
 
 def read_pages(name: str) -> Iterator[np.ndarray]:

@@ -59,8 +59,14 @@ def files_below(folder: str | Path) -> Iterator[str]:
             folders.clear()  # in place, which is how os.walk is told where to go
             continue
         seen.add(place)
-        folders[:] = sorted(name for name in folders if name != MACOS_FOLDER)
-        yield from (os.path.join(parent, name) for name in sorted(files) if not name.startswith(MACOS_FILE))
+        folders[:] = sorted(name for name in folders if not is_of_macos(name))
+        yield from (os.path.join(parent, name) for name in sorted(files) if not is_of_macos(name))
+
+
+def is_of_macos(path: str) -> bool:
+    """Whether a file or folder is one that macOS keeps beside others on foreign disks and in archives."""
+    names = Path(path).parts
+    return MACOS_FOLDER in names or names[-1].startswith(MACOS_FILE)
 
 
 @contextmanager

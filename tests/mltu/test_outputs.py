@@ -70,6 +70,13 @@ def test_format_for_is_the_one_named_or_that_of_the_ending(output, name, format_
     assert format_name in FORMATS
 
 
+@pytest.mark.parametrize("output", ["out.docx", "out.cvs", "a.txt/out.csv.bak"])
+def test_format_for_refuses_unknown_endings(output):
+    with pytest.raises(InputError, match=r"no format has the ending \.\w+; choose \.txt, \.csv.* or add --format"):
+        format_for(output, None)
+    assert format_for(output, "csv") == "csv"
+
+
 def test_page_targets_are_in_folders_as_the_sources(tmp_path):
     sources = [str(tmp_path / name) for name in ("in/a.png", "in/b/c.tif", "in/b/d/c.tif")]
     targets = page_targets(sources, "out", ".xml")
