@@ -75,9 +75,12 @@ def rounds(
     ]
 
 
-def report(name: str, rows: Sequence[Mapping[str, Any]], ratio: str, against: Callable[[Mapping], Mapping]) -> None:
-    """Print a table with the ratio of one value to that of another row, and write it to results/<name>.csv."""
-    rows = [{**row, "ratio": row[ratio] / against(row)[ratio]} for row in rows]
+def report(
+    name: str, rows: Sequence[Mapping[str, Any]], ratio: str = "", against: Callable[[Mapping], Mapping] | None = None
+) -> None:
+    """Print a table, if wanted with the ratio of one value to that of another row; write it to results/<name>.csv."""
+    if against:
+        rows = [{**row, "ratio": row[ratio] / against(row)[ratio]} for row in rows]
     shown = [[f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()] for row in rows]
     cells = [list(rows[0]), *shown]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -89,7 +92,7 @@ def report(name: str, rows: Sequence[Mapping[str, Any]], ratio: str, against: Ca
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    print(f"ratio: of {ratio}. Written to {path}")
+    print(f"ratio: of {ratio}. Written to {path}" if against else f"Written to {path}")
 
 
 def lines_of(table: str) -> list[Sample]:

@@ -9,7 +9,7 @@ from pathlib import PurePath
 import cv2
 import numpy as np
 
-from .pages import cut_line, slope_of
+from .pages import cut_line
 from .readings import LineReading, PageReading
 from .utils.errors import InputError
 from .utils.templates import EmbeddedImage, render
@@ -60,9 +60,8 @@ def correction_section(page: PageReading, image: np.ndarray, min_confidence: flo
 
 def _line_picture(line: LineReading, image: np.ndarray) -> tuple[bytes, int, int] | None:
     """A line cut out of its page as WebP, with its width and height; None if its outline holds nothing."""
-    angle = slope_of(line.baseline) if line.baseline is not None and len(line.baseline) > 1 else 0.0
     try:
-        cut = cut_line(image, line.polygon, angle)[0]
+        cut = cut_line(image, line.polygon, line.baseline)[0]
     except InputError:
         return None
     if cut.shape[0] > MAX_LINE_HEIGHT:

@@ -18,7 +18,7 @@ from .ctc import align, character_boundaries, greedy_decode, peak_steps
 from .inferenceModel import OnnxInferenceModel
 from .inputs import as_images, as_pixels
 from .line_input import LineInput, metadata_number
-from .pages import TextLine, cut_line, find_lines, slope_of
+from .pages import TextLine, cut_line, find_lines
 from .readings import Character, LineReading, PageReading
 from .utils.errors import InputError
 from .utils.files import shipped
@@ -171,7 +171,7 @@ class LineRecognizer(OnnxInferenceModel):
             float(np.mean([character.confidence for character in characters])) if characters else 0.0,
             characters,
             np.array([[0, 0], [width, 0], [width, height], [0, height]]),
-            np.array([[0, 0], [width, 0], [0, height]], np.float64),
+            np.array([[[0, 0], [width, 0]], [[0, height], [width, height]]], np.float64),
             word_exponent=self.word_exponent,
         )
 
@@ -268,7 +268,7 @@ class LineRecognizer(OnnxInferenceModel):
 
     def _read_places(self, image: np.ndarray, places: Sequence[TextLine]) -> list[LineReading]:
         gray = to_gray(image)
-        cuts = [cut_line(gray, place.polygon, slope_of(place.baseline)) for place in places]
+        cuts = [cut_line(gray, place.polygon, place.baseline) for place in places]
         return [
             replace(line, polygon=place.polygon, baseline=place.baseline, frame=frame, region=place.region)
             for line, place, (_, frame) in zip(self.read_batch(cut for cut, _ in cuts), places, cuts, strict=True)

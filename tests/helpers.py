@@ -107,7 +107,7 @@ def evaluated_line(true, read, writer="", image="missing.png", confidences=None)
     characters = tuple(map(Character, read, confidences, ends, ends[1:]))
     polygon = np.array([[0, 0], [99, 0], [99, 9], [0, 9]])
     mean = float(np.mean(confidences)) if read else 0.0
-    return Evaluated(str(image), true, LineReading(read, mean, characters, polygon, polygon[[0, 1, 3]]), writer)
+    return Evaluated(str(image), true, LineReading(read, mean, characters, polygon, polygon[[[0, 1], [3, 2]]]), writer)
 
 
 def random_log_probs(seed, steps, classes, peaked=1.0):
@@ -148,7 +148,7 @@ def write_page(folder, name, seed=0, lines=5):
         polygon = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
         foot = bottom - 0.25 * (bottom - top)
         baseline = np.array([[left, foot], [right, foot]])
-        found.append(LineReading("", 1.0, (), polygon, polygon[[0, 1, 3]], baseline))
+        found.append(LineReading("", 1.0, (), polygon, polygon[[[0, 1], [3, 2]]], baseline))
     page = PageReading(f"{name}.png", 1, image.shape[1], image.shape[0], tuple(found))
     folder.mkdir(parents=True, exist_ok=True)
     picture, xml = folder / f"{name}.png", folder / f"{name}.xml"

@@ -22,13 +22,12 @@ from ..utils.progress import ProgressBar
 from .base import Sample, Skipped
 from .page_xml import PageFile, PageLine, XmlPage, complete_polygons, list_pages, read_xml
 
-VERSION = 2  # part of the names of the cut lines; raise it when the cutting changes
+VERSION = 3  # part of the names of the cut lines; raise it when the cutting changes
 LINE_HEIGHT = 128  # pixels; higher lines are shrunk to save space, lower ones stay
 QUALITY = 90  # of WebP
 MAX_LINE_PIXELS = 16_000_000  # pixels of a line on the page, which takes 60 bytes of memory for each to cut
 MAX_STRETCH = 1.05  # of a picture's proportions against those of its page in the XML file
 UPRIGHT, UPRIGHT_CHARACTERS = 1.5, 4  # a line that is so much higher than wide with so many characters is not level
-LEVEL = 1.0  # degrees by which a baseline may slope without being turned
 STEM = 50  # characters of a page's name that its lines' names begin with, below what file systems allow
 
 
@@ -41,27 +40,25 @@ def _stored(line: np.ndarray) -> bytes:
 
 
 def _cut(page: np.ndarray, line: PageLine) -> np.ndarray:
-    """A line, level if its baseline tells its direction.
+    """A line, straightened along its baseline.
 
     Raises:
         InputError: it is too large or too small, outside the page, or seems to run up or down without a baseline.
     """
     polygon = line.polygon * page.shape[1::-1]
-    if line.baseline is None:
-        angle = 0.0
+    baseline = line.baseline
+    if baseline is None:
         width, height = np.ptp(polygon, axis=0)
         if height > UPRIGHT * width and len(line.text) >= UPRIGHT_CHARACTERS:
             raise InputError("the line is higher than wide, and no baseline tells whether it runs up or down")
     else:
-        across, down = (line.baseline[-1] - line.baseline[0]) * page.shape[1::-1]
-        angle = float(np.degrees(np.arctan2(down, across)))
-    polygon = np.clip(polygon, 0, page.shape[1::-1]) if angle else polygon
+        baseline = baseline * page.shape[1::-1]
     size = np.minimum(polygon.max(axis=0), page.shape[1::-1]) - np.maximum(polygon.min(axis=0), 0)
     if size.prod() > MAX_LINE_PIXELS:
         raise InputError(
             f"the line has more than {MAX_LINE_PIXELS / 1e6:.0f} megapixels; make the page's image smaller"
         )
-    return cut_line(page, polygon, angle if abs(angle) > LEVEL else 0.0)[0]
+    return cut_line(page, polygon, baseline)[0]
 
 
 def _cut_page(

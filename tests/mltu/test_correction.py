@@ -26,7 +26,7 @@ def page():
             Character(character, 0.3 if place in doubtful else 0.99, place / len(text), (place + 1) / len(text))
             for place, character in enumerate(text)
         )
-        lines.append(LineReading(text, 0.9, characters, polygon, polygon[[0, 1, 3]]))
+        lines.append(LineReading(text, 0.9, characters, polygon, polygon[[[0, 1], [3, 2]]]))
     height, width = image.shape[:2]
     return image, PageReading("scans/my page.png", 2, width, height, tuple(lines))
 
@@ -49,7 +49,7 @@ def test_correction_section_shows_lines_and_marks_doubtful_words(page):
 
 def test_correction_section_leaves_out_lines_outside_the_page(page):
     image, _ = page
-    outside = LineReading("x", 0.5, (), np.array([[-9, -9], [-5, -9], [-5, -5]]), np.zeros((3, 2)))
+    outside = LineReading("x", 0.5, (), np.array([[-9, -9], [-5, -9], [-5, -5]]), np.zeros((2, 2, 2)))
     odd = PageReading("a.png", 1, 10, 10, (outside,))
     assert "<textarea" not in correction_section(odd, image)
 

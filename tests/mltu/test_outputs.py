@@ -19,7 +19,7 @@ def line(text, top=0):
     """A line whose words have confidences of their own: the first character of a word says how sure it is."""
     characters = tuple(Character(one, 0.2 if one == "?" else 1.0, i / 20, (i + 1) / 20) for i, one in enumerate(text))
     polygon = np.array([[0, top], [200, top], [200, top + 20], [0, top + 20]])
-    return LineReading(text, 0.75, characters, polygon, polygon[[0, 1, 3]].astype(float))
+    return LineReading(text, 0.75, characters, polygon, polygon[[[0, 1], [3, 2]]].astype(float))
 
 
 def pages(source, count=2):

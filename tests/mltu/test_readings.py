@@ -4,13 +4,13 @@ import pytest
 from mltu.readings import Character, LineReading, PageReading
 
 
-def line(text="", confidences=None, frame=((100, 50), (200, 50), (100, 90)), polygon=None, **more):
+def line(text="", confidences=None, frame=(((100, 50), (200, 50)), ((100, 90), (200, 90))), polygon=None, **more):
     """A line whose characters are equally wide, in a frame 100 wide and 40 high."""
     frame = np.array(frame, float)
     ends = np.linspace(0, 1, len(text) + 1).tolist()
     characters = tuple(map(Character, text, confidences or [0.5] * len(text), ends, ends[1:]))
     if polygon is None:
-        polygon = [frame[0], frame[1], frame[1] + frame[2] - frame[0], frame[2]]
+        polygon = [*frame[0], *frame[1, ::-1]]
     return LineReading(text, 0.5, characters, np.array(polygon), frame, **more)
 
 
@@ -38,13 +38,27 @@ def test_box_of_a_level_line_is_whole_pixels_around_the_part():
 
 def test_box_in_a_turned_frame_holds_the_part():
     # the writing goes downwards, its tops are to the right: a quarter turn clockwise
-    reading = line("ab cd", frame=((140, 10), (140, 110), (100, 10)))
+    reading = line("ab cd", frame=(((140, 10), (140, 110)), ((100, 10), (100, 110))))
     assert reading.box == (100, 10, 140, 110)
     assert [reading.box_of(word) for word in reading.words] == [(100, 10, 140, 50), (100, 70, 140, 110)]
     # turned by 3-4-5: 100 along (0.8, 0.6), 50 down (-0.6, 0.8)
-    reading = line("ab", frame=((100, 0), (180, 60), (70, 40)))
+    reading = line("ab", frame=(((100, 0), (180, 60)), ((70, 40), (150, 100))))
     assert reading.box == (70, 0, 180, 100)
     assert [reading.box_of(character) for character in reading.characters] == [(70, 0, 140, 70), (110, 30, 180, 100)]
+
+
+def test_box_in_a_bent_frame_holds_the_part():
+    upper = np.array([[100, 50], [150, 20], [200, 50]])
+    frame = [upper, upper + np.array([0, 40])]
+    reading = line("abcd", frame=frame)
+    assert [reading.box_of(character) for character in reading.characters] == [
+        (100, 35, 125, 90),
+        (125, 20, 150, 75),
+        (150, 20, 175, 75),
+        (175, 35, 200, 90),
+    ]
+    reading = line("ab c", frame=frame)
+    assert line("abc", frame=frame).box_of(reading.words[0]) == (100, 20, 150, 90)
 
 
 def test_box_stays_within_the_line():

@@ -70,7 +70,7 @@ class _Grid:
         return np.clip((width + 1) / 2 - distance, 0, min(1.0, width))
 
 
-def draw_ruling(shape: Shape, rng: Rng, degrees: float = 0.0, pitch: float = 0.0) -> np.ndarray:
+def draw_ruling(shape: Shape, rng: Rng, degrees: float = 0.0, pitch: float = 0.0, kind: str = "") -> np.ndarray:
     """Factors of printed rules: lines, squares, dots, Seyès, or frames.
 
     Args:
@@ -78,8 +78,9 @@ def draw_ruling(shape: Shape, rng: Rng, degrees: float = 0.0, pitch: float = 0.0
         rng: random numbers.
         degrees: clockwise angle of the rules.
         pitch: pixels between lines that the writing stands on; 0: any.
+        kind: "lines", "squares", "dots", "seyes" or "frames"; empty: any.
     """
-    kind = rng.choice(("lines", "squares", "dots", "seyes", "frames"), p=(0.28, 0.3, 0.14, 0.13, 0.15))
+    kind = kind or rng.choice(("lines", "squares", "dots", "seyes", "frames"), p=(0.28, 0.3, 0.14, 0.13, 0.15))
     grid = _Grid(shape, degrees)
     width = log_uniform(rng, 0.4, 3.0) if rng.random() < 0.85 else rng.uniform(3, 6)
     first, left = rng.uniform(0, 1000, 2)

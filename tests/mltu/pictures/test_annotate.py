@@ -16,7 +16,7 @@ def line(text, left=20, top=40, width=300, height=30, confidence=0.9, baseline=T
     right, bottom = left + width, top + height
     polygon = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
     points = np.array([[left, bottom - 8], [right, bottom - 8]]) if baseline else None
-    return LineReading(text, confidence, characters, polygon, polygon[[0, 1, 3]], points, region)
+    return LineReading(text, confidence, characters, polygon, polygon[[[0, 1], [3, 2]]], points, region)
 
 
 def draw(*lines, size=(400, 600), min_confidence=0.0):
