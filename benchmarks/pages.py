@@ -41,7 +41,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.common import RESULTS, ROOT, report
+from benchmarks.common import ROOT, package_python, report
 from inferenceModel import ImageToWordModel
 from mltu.datasets import Sample, read_table
 from mltu.datasets.page_xml import complete_polygons, list_pages, read_xml

@@ -37,7 +37,7 @@ def line(text="two words", top=10, confidences=None, baseline=True, region=0, al
     characters = tuple(map(Character, text, confidences, ends, ends[1:], [alternatives] * len(text)))
     right = 20 + 10 * max(1, len(text))
     polygon = np.array([[20, top], [right, top], [right + 5, top + 30], [20, top + 30]])
-    frame = np.array([[20, top], [right, top], [20, top + 30]])
+    frame = np.array([[[20, top], [right, top]], [[20, top + 30], [right, top + 30]]])
     points = np.array([[20, top + 22.4], [right, top + 22.6]]) if baseline else None
     return LineReading(text, float(np.mean(confidences or 0)), characters, polygon, frame, points, region)
 
@@ -245,7 +245,8 @@ def test_formats_write_pages_without_lines():
 
 
 def test_formats_keep_places_on_the_page():
-    polygon, frame = [[-9, -8.6], [500, -2], [500.2, 310], [3.5, 40]], [[-9, -9], [500, -2], [3, 310]]
+    polygon = [[-9, -8.6], [500, -2], [500.2, 310], [3.5, 40]]
+    frame = [[[-9, -9], [500, -2]], [[3, 310], [512, 317]]]
     arrays = map(np.array, (polygon, frame, [[-3.4, 20.0], [420, 20]]))
     out = LineReading("a", 1.0, (Character("a", 1.0, 0, 1),), *arrays)
     root = parse(to_page(page(out), CREATED))
