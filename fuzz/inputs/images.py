@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import TiffImagePlugin
 
-from mltu.utils.image_utils import read_image, to_gray
+from mltu.utils.image_utils import read_image, readable_formats, to_gray
 
 from .base import Attacks, Input, Target
 
@@ -58,6 +58,7 @@ def image_files() -> list[Input]:
         "pages.tif": tiff_pages(picture(), picture("RGB"), picture("1")),
         "lossy.webp": saved(picture("RGB"), "WEBP", exif=exif),
         "moving.webp": saved(picture("RGBA"), "WEBP", lossless=True, **more),
+        "a.avif": saved(picture("RGBA"), "AVIF", exif=exif),
         "a.bmp": saved(picture("P"), "BMP"),
         "moving.gif": saved(picture("P"), "GIF", **more),
         "a.pgm": saved(picture(), "PPM"),
@@ -66,6 +67,8 @@ def image_files() -> list[Input]:
         "clear.jp2": saved(picture("RGBA"), "JPEG2000", tile_size=(16, 16)),
         "a.tga": saved(picture("RGB"), "TGA", compression="tga_rle"),
     }
+    if "HEIF" in readable_formats():
+        files["phone.heic"] = saved(picture("RGB"), "HEIF", exif=exif)
     for form in ("tiff_lzw", "packbits", "jpeg"):
         files[f"{form}.tif"] = saved(picture("RGB"), "TIFF", compression=form)
     files["fax.tif"] = saved(picture("1"), "TIFF", compression="group4")

@@ -94,7 +94,7 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
         # opened here, because Pillow maps a TIFF file that it gets by name into memory, and scrambles rotated ones
         with (
             open(file, "rb") if isinstance(file, Path) else nullcontext(file) as opened,
-            _quietly(PillowImage.open, opened, formats=_formats()) as picture,
+            _quietly(PillowImage.open, opened, formats=readable_formats()) as picture,
         ):
             for number in count() if picture.format == "TIFF" else range(1):
                 try:
@@ -114,7 +114,7 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
     except PermissionError:
         raise InputError(f"{name}: no permission to read it") from None
     except UnidentifiedImageError:
-        if "HEIF" not in _formats() and _is_heif(file):
+        if "HEIF" not in readable_formats() and _is_heif(file):
             raise InputError(f"{name}: a HEIF image; pip install pillow-heif, or save it as JPEG") from None
         raise InputError(f"{name}: not an image in a known format; convert it to PNG or JPEG") from None
     except Exception as error:  # decoders raise a dozen types on damaged bytes, which all mean the same here
@@ -138,7 +138,7 @@ def pillow_pixels(picture: PillowImage.Image) -> np.ndarray:
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def readable_formats() -> tuple[str, ...]:
     """What Pillow reads here: for HEIF, in which iPhones save photographs, it needs a further package."""
     try:
         from pillow_heif import register_heif_opener
