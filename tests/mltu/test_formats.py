@@ -262,7 +262,7 @@ def test_formats_keep_places_on_the_page():
 
 
 def test_formats_write_no_baseline_of_one_point():
-    short = LineReading("", 0.0, (), np.array([[0, 0], [9, 0], [9, 9]]), np.zeros((3, 2)), np.array([[1, 2]]))
+    short = LineReading("", 0.0, (), np.array([[0, 0], [9, 0], [9, 9]]), np.zeros((2, 2, 2)), np.array([[1, 2]]))
     assert parse(to_page(page(short), CREATED)).find(".//Baseline") is None
     assert "BASELINE" not in to_alto(page(short))
 
