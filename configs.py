@@ -130,9 +130,7 @@ class ModelConfigs(RunConfigs):
     train_epochs: int = setting(1000, RESUMABLE, at_least=1)  # most epochs; training stops earlier if nothing improves
     max_minutes: float = setting(0.0, RESUMABLE, at_least=0)  # most minutes, before --resume included; 0: no limit
     save_minutes: float = setting(10.0, RESUMABLE, at_least=0)  # between saves within an epoch; 0: only after epochs
-    init_from: str = (
-        ""  # run folder whose weights to start from; of line or fine both, or of the reference and the same height
-    )
+    init_from: str = ""  # run folder whose weights to start from: of the same network, or another line network
     learning_rate: float = setting(0.0005, above=0, below=10)  # of the optimiser, at its highest
     schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: fall when nothing improves, or cosine
     warmup_steps: int = setting(0, at_least=0)  # schedule cosine: steps in which the learning rate rises from 0
