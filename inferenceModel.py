@@ -35,6 +35,12 @@ from mltu.recognizer import PRETRAINED, LineRecognizer
 from mltu.report import write_report
 from mltu.transcription import transcribe
 from mltu.utils.console import command, print_error
+from mltu.utils.files import file_digest
+
+# options on which the texts do not depend, or of which transcribe knows
+CHANGE_NO_READING = set(
+    "image csv model output overwrite format page line annotate min_confidence report calibrate threads".split()
+)
 
 
 class ImageToWordModel(LineRecognizer):
@@ -81,6 +87,7 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     add("--csv", metavar="FILE", help="CSV or TSV table of images of lines and their true texts")
     add("--model", metavar="DIR", default=PRETRAINED, help=f"folder of a run, or ONNX file [{PRETRAINED}]")
     add("--output", metavar="PATH", help="file for results; folder for alto and page, a file for each page")
+    add("--overwrite", action="store_true", help="replace --output instead of going on with it")
     add("--format", choices=list(FORMATS), help="[by the ending of --output, else text]")
     add("--page", action="store_true", help="take every image for a page")
     add("--line", action="store_true", help="take every image for a single line [decide for each]")
@@ -100,7 +107,7 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("name images with --image, or a table with --csv (one of the two)")
     if given.page and given.line:
         parser.error("--page and --line exclude each other")
-    others = ("report", "calibrate") if given.image else ("annotate", "format", "page", "line")
+    others = ("report", "calibrate") if given.image else ("annotate", "format", "page", "line", "overwrite")
     for name in others:
         if getattr(given, name):
             parser.error(f"--{name} goes with --{'csv' if given.image else 'image'}")
@@ -132,7 +139,16 @@ def make_decoder(given: argparse.Namespace, vocab: str | Sequence[str]) -> BeamS
 def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
     """Read files and write what they say; returns how many could not be read, or not to the end."""
     layout = "page" if given.page else "line" if given.line else "auto"
-    return transcribe(model, given.image, given.output, given.format, layout, given.annotate, given.min_confidence)
+    settings = {
+        name: file_digest(value) if name in ("lm", "lexicon") and value else value
+        for name, value in vars(given).items()
+        if name not in CHANGE_NO_READING
+    }
+    return transcribe(
+        *(model, given.image, given.output, given.format, layout, given.annotate, given.min_confidence),
+        settings=settings,
+        overwrite=given.overwrite,
+    )
 
 
 def evaluate(model: ImageToWordModel, given: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -70,10 +70,15 @@ class LineReading:
         (left, top), (right, bottom) = self.polygon.min(axis=0), self.polygon.max(axis=0)
         return int(left), int(top), int(right), int(bottom)
 
+    def corners_of(self, part: Word | Character) -> np.ndarray:
+        """Upper left, upper right, lower right and lower left of a part as it slopes; pixels, shape (4, 2)."""
+        corner, along, down = self.frame[0], self.frame[1] - self.frame[0], self.frame[2] - self.frame[0]
+        shares = ((part.start, 0), (part.end, 0), (part.end, 1), (part.start, 1))
+        return np.array([corner + x * along + y * down for x, y in shares])
+
     def box_of(self, part: Word | Character) -> tuple[int, int, int, int]:
         """Left, top, right, bottom of a part of the line, in pixels of the page."""
-        corner, along, down = self.frame[0], self.frame[1] - self.frame[0], self.frame[2] - self.frame[0]
-        corners = np.array([corner + x * along + y * down for x in (part.start, part.end) for y in (0, 1)])
+        corners = self.corners_of(part)
         left, top, right, bottom = self.box
         low = np.clip(np.floor(corners.min(axis=0)), (left, top), (right, bottom)).astype(int)
         high = np.clip(np.ceil(corners.max(axis=0)), (left, top), (right, bottom)).astype(int)
@@ -90,6 +95,7 @@ class PageReading:
         width: of the image, pixels.
         height: of the image, pixels.
         lines: in reading order.
+        picture: the image as a JPEG file, for a format that shows it; else empty.
     """
 
     source: str
@@ -97,6 +103,7 @@ class PageReading:
     width: int
     height: int
     lines: tuple[LineReading, ...]
+    picture: bytes = field(default=b"", repr=False)
 
     @property
     def text(self) -> str:

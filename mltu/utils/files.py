@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -71,6 +72,15 @@ def write_atomic(path: str | Path, content: bytes, durable: bool = False) -> Non
     """
     with atomic_path(path, durable) as unfinished:
         unfinished.write_bytes(content)
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def as_utf8(text: str) -> bytes:

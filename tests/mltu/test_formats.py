@@ -291,7 +291,7 @@ def test_formats_of_xml_hold_any_text(tmp_path_factory, text, glyphs):
 @pytest.mark.parametrize("name", FORMATS)
 def test_formats_write_every_page(name):
     form = FORMATS[name]
-    written = [form.write(page(line(f"page {n}"), number=n), 0.5, CREATED) for n in (1, 2)]
+    written = [form.write([page(line(f"page {n}"), number=n)], 0.5, CREATED) for n in (1, 2)]
     assert form.ending.startswith(".")
     for n, one in enumerate(written, start=1):
         assert f"page {n}" in one or f'CONTENT="{n}"' in one
@@ -301,4 +301,4 @@ def test_formats_write_every_page(name):
     else:
         lines = (form.header + "".join(written)).splitlines()
         assert len(lines) == 2 + bool(form.header)
-    assert form.write(page(line("dim", confidences=[0.1] * 3)), 0.5, CREATED).count("[?]") == (name == "text")
+    assert form.write([page(line("dim", confidences=[0.1] * 3))], 0.5, CREATED).count("[?]") == (name == "text")
