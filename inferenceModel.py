@@ -37,8 +37,8 @@ from mltu.transcription import transcribe
 from mltu.utils.console import command, print_error
 from mltu.utils.files import file_digest
 
-# options on which the texts do not depend, or of which transcribe knows
-CHANGE_NO_READING = set(
+# all options but those on which the beam search depends
+NOT_OF_DECODER = set(
     "image csv model output overwrite format page line annotate min_confidence report calibrate threads".split()
 )
 
@@ -142,7 +142,7 @@ def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
     settings = {
         name: file_digest(value) if name in ("lm", "lexicon") and value else value
         for name, value in vars(given).items()
-        if name not in CHANGE_NO_READING
+        if name not in NOT_OF_DECODER and model.decoder is not None
     }
     return transcribe(
         *(model, given.image, given.output, given.format, layout, given.annotate, given.min_confidence),
