@@ -20,6 +20,7 @@ if __name__ == "__main__":  # before the slow imports, so that Ctrl-C ends them 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -119,6 +120,11 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--lm and --lexicon need --decoder beam")
     if given.decoder == "beam" and given.calibrate:
         parser.error("--calibrate needs --decoder greedy")
+    if given.calibrate and Path(PRETRAINED).resolve() in (
+        Path(given.model).resolve(),
+        *Path(given.model).resolve().parents,
+    ):
+        parser.error(f"--calibrate changes the model: name one of your own with --model, or a copy of {PRETRAINED}")
     given.format = format_for(given.output, given.format)
     return given
 
@@ -153,14 +159,15 @@ def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
 
 def evaluate(model: ImageToWordModel, given: argparse.Namespace) -> int:
     """Read a table, print its error rates, calibrate and report if asked; returns how many rows could not be read."""
+    model.keeps_peaks = given.calibrate
     evaluation = evaluate_table(model, given.csv, given.output)
     if not evaluation.lines:
         print_error(f"{given.csv}: not one of its images could be read")
         return evaluation.failed
     print(evaluation.summary())
     if given.calibrate:
-        for name, (before, after) in calibrate(model, evaluation.samples).items():
-            print(f"Calibration error of {name}: {before:.2%} before, {after:.2%} now")
+        for name, (before, after) in calibrate(model, evaluation.lines).items():
+            print(f"Calibration error of {name}: {before:.2%} before, {after:.2%} now (by cross-validation)")
         print(f"Stored in {model.model_path}: temperature {model.temperature}, word exponent {model.word_exponent}")
     if given.report:
         about = {"model": model.model_path, "table": given.csv, "decoder": given.decoder}

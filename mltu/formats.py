@@ -63,8 +63,8 @@ def to_json(page: PageReading, min_confidence: float = 0.0) -> str:
     `min_confidence` is not 0.
 
     Example:
-        {"source": "a.png", "page": 1, "width": 800, "height": 100, "lines": [{"text": "Hi", "confidence": 0.9912,
-        "box": [0, 0, 800, 100], "polygon": [[0, 0], ...], "baseline": null, "region": 0,
+        {"source": "a.png", "page": 1, "width": 800, "height": 100, "lines": [{"text": "Hi", "confidence": 0.9824,
+        "characters_right": 0.9912, "box": [0, 0, 800, 100], "polygon": [[0, 0], ...], "baseline": null, "region": 0,
         "words": [{"text": "Hi", "confidence": 0.9823, "box": [12, 0, 90, 100], "doubtful": false}],
         "characters": [{"text": "H", "confidence": 0.9923, "box": [12, 0, 51, 100], "alternatives": [["N", 0.0041]]},
         ...]}]}
@@ -77,6 +77,7 @@ def to_json(page: PageReading, min_confidence: float = 0.0) -> str:
         {
             "text": line.text,
             "confidence": _round(line.confidence),
+            "characters_right": _round(line.characters_right),
             "box": line.box,
             "polygon": _whole(line.polygon).tolist(),
             "baseline": None if line.baseline is None else _whole(line.baseline).tolist(),

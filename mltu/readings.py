@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -28,13 +29,39 @@ class Word(NamedTuple):
     end: float
 
 
+class Peaks(NamedTuple):
+    """What the network says of each character of a line, at the step where the character is most probable."""
+
+    log_probs: np.ndarray  # natural logarithms, shape (characters, classes)
+    labels: np.ndarray  # class indices of the characters, shape (characters,)
+
+
+def find_words(text: str, characters: Sequence[Character], word_exponent: float) -> tuple[Word, ...]:
+    """The words of a line, of which :class:`LineReading` says what the arguments are."""
+    found = []
+    for match in re.finditer(r"\S+", text):
+        part = characters[match.start() : match.end()]
+        confidence = float(np.prod([character.confidence for character in part]) ** word_exponent)
+        found.append(Word(match[0], confidence, part[0].start, part[-1].end))
+    return tuple(found)
+
+
+def line_confidence(text: str, characters: Sequence[Character], word_exponent: float) -> float:
+    """Probability that all of a line is right: the product of its characters', at most that of its least sure word.
+
+    On lines that nothing was fitted to, the product was right without an exponent of its own.
+    """
+    product = float(np.prod([character.confidence for character in characters])) if characters else 0.0
+    return min([product, *(word.confidence for word in find_words(text, characters, word_exponent))])
+
+
 @dataclass(frozen=True, eq=False)
 class LineReading:
     """A line that was read.
 
     Attributes:
         text: the text.
-        confidence: estimated share of its characters that are right; 0 where nothing was read.
+        confidence: estimated probability that all of it is right; 0 where nothing was read.
         characters: those of the text, in order.
         polygon: outline on the page, pixels, shape (points, 2), clockwise from the upper left.
         frame: upper left, upper right and lower left corner, on the page, of the upright image that
@@ -43,6 +70,7 @@ class LineReading:
         region: number of the block of writing, such as a column, that the line belongs to, from 0.
         word_exponent: power of the product of its characters' confidences that a word's is; 1 if errors were
             independent and no character ever left out.
+        peaks: what the confidences were computed from, if it was to be kept for calibration.
     """
 
     text: str
@@ -53,16 +81,17 @@ class LineReading:
     baseline: np.ndarray | None = None
     region: int = 0
     word_exponent: float = 1.0
+    peaks: Peaks | None = None
+
+    @property
+    def characters_right(self) -> float:
+        """Estimated share of its characters that are right; 0 where nothing was read."""
+        return float(np.mean([character.confidence for character in self.characters])) if self.characters else 0.0
 
     @property
     def words(self) -> tuple[Word, ...]:
         """The words of the text."""
-        found = []
-        for match in re.finditer(r"\S+", self.text):
-            part = self.characters[match.start() : match.end()]
-            confidence = float(np.prod([character.confidence for character in part]) ** self.word_exponent)
-            found.append(Word(match[0], confidence, part[0].start, part[-1].end))
-        return tuple(found)
+        return find_words(self.text, self.characters, self.word_exponent)
 
     @property
     def box(self) -> tuple[int, int, int, int]:

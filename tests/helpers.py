@@ -10,7 +10,7 @@ import numpy as np
 
 from mltu.ctc import collapse_path
 from mltu.error_analysis import Evaluated
-from mltu.readings import Character, LineReading
+from mltu.readings import Character, LineReading, line_confidence
 
 ROOT = Path(__file__).resolve().parent.parent
 PRETRAINED, SAMPLES = ROOT / "Models" / "pretrained", ROOT / "samples"
@@ -80,8 +80,8 @@ def evaluated_line(true, read, writer="", image="missing.png", confidences=None)
         for i, (text, confidence) in enumerate(zip(read, confidences, strict=True))
     )
     polygon = np.array([[0, 0], [99, 0], [99, 9], [0, 9]])
-    mean = float(np.mean(confidences)) if read else 0.0
-    return Evaluated(str(image), true, LineReading(read, mean, characters, polygon, polygon[[0, 1, 3]]), writer)
+    confidence = line_confidence(read, characters, 1.0)
+    return Evaluated(str(image), true, LineReading(read, confidence, characters, polygon, polygon[[0, 1, 3]]), writer)
 
 
 def random_log_probs(seed, steps, classes, peaked=1.0):

@@ -68,14 +68,15 @@ def draw_calibration(scores: Mapping[str, tuple[Sequence[float], Sequence[bool]]
     """Draw a reliability diagram as PNG: accuracy over confidence, and below it the distribution of confidences.
 
     Args:
-        scores: name -> (confidences, whether correct), as from :func:`.score_characters`, of one or two kinds.
+        scores: name -> (confidences, whether correct), as from :func:`.score_characters`, of one to three kinds.
         bins: of confidence.
     """
     figure = _figure(5, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot((0, 100), (0, 100), ":", color="0.4", label="calibrated")
     edges = np.linspace(0, 100, bins + 1)
-    for (name, (confidences, correct)), style, color in zip(scores.items(), ("o-", "s--"), ("C0", "C1"), strict=True):
+    styles = (("o-", "C0"), ("s--", "C1"), ("^:", "C2"))
+    for (name, (confidences, correct)), (style, color) in zip(scores.items(), styles, strict=False):
         if not correct:
             continue
         counts, sums, hits = reliability_bins(confidences, correct, bins)
