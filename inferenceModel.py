@@ -3,6 +3,7 @@
     python inferenceModel.py --image line.png                        prints the text
     python inferenceModel.py --image page.jpg --format json          boxes, confidences, alternatives
     python inferenceModel.py --image scans/ --output read.csv        a folder; stopped, it goes on where it was
+    python inferenceModel.py --image scans/ --output book.pdf        searchable
     python inferenceModel.py --image "scans/*.pdf" --format alto --output xml/ --annotate seen/
     python inferenceModel.py --image page.jpg --decoder beam --lm en.lm --lexicon words.txt
     python inferenceModel.py --csv val.csv --report report/          CER and WER of image,text rows
@@ -87,7 +88,7 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     add("--image", nargs="+", metavar="FILE", help="images, TIFF, PDF; folders; patterns; - for standard input")
     add("--csv", metavar="FILE", help="CSV or TSV table of images of lines and their true texts")
     add("--model", metavar="DIR", default=PRETRAINED, help=f"folder of a run, or ONNX file [{PRETRAINED}]")
-    add("--output", metavar="PATH", help="file for results; folder for alto and page, a file for each page")
+    add("--output", metavar="PATH", help="file; folder for alto and page (files of pages), hocr and pdf")
     add("--overwrite", action="store_true", help="replace --output instead of going on with it")
     add("--format", choices=list(FORMATS), help="[by the ending of --output, else text]")
     add("--page", action="store_true", help="take every image for a page")

@@ -1,6 +1,7 @@
 import base64
 import ctypes
 import io
+import re
 import shutil
 import subprocess
 import zlib
@@ -129,6 +130,12 @@ def test_pdftotext_finds_the_words(tmp_path):
     first, second = done.stdout.decode().split("\f")[:2]
     assert first.split() == " ".join(TEXTS).split()
     assert second.split() == ["only", "here"]
+    done = subprocess.run(["pdftotext", "-bbox", tmp_path / "a.pdf", "-"], capture_output=True, check=True)
+    boxes = re.findall(r'xMin="(.+?)" yMin="(.+?)" xMax="(.+?)" yMax="(.+?)">(.+?)<', done.stdout.decode())
+    found = {word: np.array(box, float) * RESOLUTION / 72 for *box, word in boxes}
+    for line in page().lines:
+        for word in line.words:
+            assert found[word.text] == pytest.approx(line.box_of(word), abs=1.5)
 
 
 def test_font_is_a_box_of_the_tables_that_pdf_asks_for():
