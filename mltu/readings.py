@@ -46,13 +46,15 @@ def find_words(text: str, characters: Sequence[Character], word_exponent: float)
     return tuple(found)
 
 
-def line_confidence(text: str, characters: Sequence[Character], word_exponent: float) -> float:
-    """Probability that all of a line is right: the product of its characters', at most that of its least sure word.
+def line_confidence(
+    text: str, characters: Sequence[Character], word_exponent: float, line_exponent: float = 1.0
+) -> float:
+    """Probability that all of a line is right: a power of its characters', at most that of its least sure word.
 
-    On lines that nothing was fitted to, the product was right without an exponent of its own.
+    On lines that nothing was fitted to, the product was right without an exponent, unless a language model chose.
     """
     product = float(np.prod([character.confidence for character in characters])) if characters else 0.0
-    return min([product, *(word.confidence for word in find_words(text, characters, word_exponent))])
+    return min([product**line_exponent, *(word.confidence for word in find_words(text, characters, word_exponent))])
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .calibration import softmax
+from .calibration import LANGUAGE_EXPONENTS, softmax, with_language
 from .ctc import align, character_boundaries, greedy_decode, peak_steps
 from .inferenceModel import OnnxInferenceModel
 from .line_input import LineInput, metadata_number
@@ -154,8 +154,16 @@ class LineRecognizer(OnnxInferenceModel):
             boundaries = np.linspace(0, 1, len(decoded.labels) + 1)
         peaks = Peaks(decoded.log_probs[peak_steps(*decoded)], decoded.labels)
         probabilities = softmax(peaks.log_probs / self.temperature)
+        guided = bool(getattr(self.decoder, "scorers", ()))  # by a language model or a word list
+        word_exponent, line_exponent = LANGUAGE_EXPONENTS if guided else (self.word_exponent, 1.0)
         characters = tuple(
-            Character(self.char_list[label], float(row[label]), float(start), float(end), alternatives)
+            Character(
+                self.char_list[label],
+                with_language(float(row[label])) if guided else float(row[label]),
+                float(start),
+                float(end),
+                alternatives,
+            )
             for label, row, alternatives, start, end in zip(
                 decoded.labels,
                 probabilities,
@@ -168,11 +176,11 @@ class LineRecognizer(OnnxInferenceModel):
         text = "".join(character.text for character in characters)
         return LineReading(
             text,
-            line_confidence(text, characters, self.word_exponent),
+            line_confidence(text, characters, word_exponent, line_exponent),
             characters,
             np.array([[0, 0], [width, 0], [width, height], [0, height]]),
             np.array([[0, 0], [width, 0], [0, height]], np.float64),
-            word_exponent=self.word_exponent,
+            word_exponent=word_exponent,
             peaks=peaks if self.keeps_peaks else None,
         )
 

@@ -4,6 +4,7 @@ import pytest
 from onnx import TensorProto, helper, save
 
 from helpers import SAMPLES
+from mltu.beam_search import BeamSearch
 from mltu.datasets import read_table
 from mltu.recognizer import LineRecognizer, may_be_page
 from mltu.utils.errors import InputError
@@ -133,6 +134,21 @@ def test_describe_gives_likely_alternatives_best_first(pretrained):
     recognizer.temperature = 2.0
     warmer = recognizer.describe(recognizer.decode(np.log(row)[None]), (64, 128), (64, 128)).characters[0]
     assert warmer.confidence < character.confidence
+
+
+def test_describe_trusts_a_decoder_that_knows_the_language(pretrained):
+    vocab = pretrained.char_list
+    log_probs = spelled("ab", vocab).reshape(-1, len(vocab) + 1)
+    recognizer = LineRecognizer(pretrained.model_path)
+    decoded = recognizer.decode(log_probs)._replace(labels=np.array([vocab.index(text) for text in "xb"]))
+    confidences = []
+    for recognizer.decoder in (None, BeamSearch(vocab), BeamSearch(vocab, lexicon=["xb"])):
+        line = recognizer.describe(decoded, (64, 128), (64, 128))
+        confidences.append([character.confidence for character in line.characters])
+    assert confidences[0] == confidences[1]
+    assert confidences[0][0] < 0.1
+    assert confidences[2] == pytest.approx([(1 + share**2) / 2 for share in confidences[0]])
+    assert line.words[0].confidence == pytest.approx(np.prod(confidences[2]) ** 0.86)
 
 
 def test_read_gives_confidences_and_places(pretrained):
