@@ -213,7 +213,7 @@ class Results:
                         self._file.seek(start)
                         copy.write(self._file.read(stop - start))
                     end = copy.tell()
-                self._file.close()
+                    self._file.close()  # before its place is taken, as Windows asks for
                 self._file = open(output, "r+b")
         self._file.truncate(end)
         self._file.seek(end)

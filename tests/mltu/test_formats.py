@@ -105,6 +105,7 @@ def test_to_json_has_all_values():
             {
                 "text": "é b",
                 "confidence": 0.8292,
+                "characters_right": 0.8292,
                 "box": [20, 10, 55, 40],
                 "polygon": [[20, 10], [50, 10], [55, 40], [20, 40]],
                 "baseline": [[20, 32], [50, 33]],
