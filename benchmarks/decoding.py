@@ -43,9 +43,8 @@ def main() -> None:
     parser.add_argument("--lm", help="model of python -m mltu.language_model")
     parser.add_argument("--lexicon", help="word list, one per line")
     parser.add_argument("--lm_weight", type=float, nargs="+", default=[LM_WEIGHT], help=f"[{LM_WEIGHT}]")
-    parser.add_argument(
-        "--character_bonus", type=float, nargs="+", default=[CHARACTER_BONUS], help=f"[{CHARACTER_BONUS}]"
-    )
+    bonuses = {"nargs": "+", "default": [CHARACTER_BONUS], "help": f"[{CHARACTER_BONUS}]"}
+    parser.add_argument("--character_bonus", type=float, **bonuses)
     parser.add_argument("--beam_width", type=int, default=BEAM_WIDTH, help=f"[{BEAM_WIDTH}]")
     given = parser.parse_args()
     model = ImageToWordModel(given.model, threads=1)
@@ -64,9 +63,8 @@ def main() -> None:
                 options["lexicon"] = lexicon
                 decoders[f"{name}, words"] = BeamSearch(vocab, given.beam_width, language_model, **options)
     samples = read_table(given.csv)[0]
-    prepared = [
-        model.line_input(read_image(sample.image)) for sample in ProgressBar(samples, desc="Preparing", unit="line")
-    ]
+    images = (read_image(sample.image) for sample in ProgressBar(samples, desc="Preparing", unit="line"))
+    prepared = [model.line_input(image) for image in images]
     start = time.perf_counter()
     found = [model.log_probabilities(line[None])[0] for line in ProgressBar(prepared, desc="Network", unit="line")]
     network = (time.perf_counter() - start) / len(samples)

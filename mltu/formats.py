@@ -37,7 +37,7 @@ DOUBTFUL = "[?]"  # as editors of manuscripts mark a reading that they are not s
 CSV_HEADER = ("image", "page", "line", "reading", "confidence", "left", "top", "right", "bottom")
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
-UTC = timezone.utc  # noqa: UP017  (datetime.UTC came with Python 3.11)
+UTC = timezone.utc  # datetime.UTC came with Python 3.11
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels
 
@@ -215,7 +215,8 @@ def _add_page_text(parent: Element, text: str, **attributes: str) -> None:
 def to_hocr(pages: Sequence[PageReading]) -> str:
     """The pages of a document as hOCR 1.2 in XHTML; an ocr_carea for each region, as in :func:`to_alto`.
 
-    Confidences (x_wconf) are per cent. A baseline is the straight line through the ends of the one that was found.
+    Confidences (x_wconf) are per cent. A baseline is the straight line through the ends of the one that was found;
+    where writing runs up, down or upside down, its angle (textangle, degrees counterclockwise) stands instead.
     """
     root = Element("html", xmlns="http://www.w3.org/1999/xhtml")
     head = _add(root, "head")
@@ -239,10 +240,12 @@ def to_hocr(pages: Sequence[PageReading]) -> str:
 def _add_hocr_line(region: Element, page: PageReading, name: str, line: LineReading) -> None:
     title = _hocr_place(page, line.box)
     if _has_baseline(line):
-        # relative to the lower left corner of the box
-        start, end = line.baseline[[0, -1]] - (line.box[0], line.box[3])
-        slope = (end[1] - start[1]) / max(end[0] - start[0], 1)
-        title += f"; baseline {slope:.4f} {start[1] - slope * start[0]:.0f}"
+        (left, top), (right, bottom) = line.baseline[[0, -1]] - (line.box[0], line.box[3])
+        if right - left > abs(bottom - top):  # from the lower left corner of the box
+            slope = (bottom - top) / (right - left)
+            title += f"; baseline {slope:.4f} {top - slope * left:.0f}"
+        else:  # which no slope describes
+            title += f"; textangle {-np.degrees(np.arctan2(bottom - top, right - left)):.1f}"
     title += f"; x_wconf {100 * line.confidence:.0f}"
     element = _add(region, "span", **{"class": "ocr_line"}, id=name, title=title)
     for number, word in enumerate(line.words, start=1):

@@ -21,12 +21,19 @@ from .utils.files import as_utf8, atomic_path, refuse_inputs, write_atomic
 
 
 def format_for(output: str | None, name: str | None) -> str:
-    """The format that was named, or that an output's ending tells, or text."""
+    """The format that was named, or that an output's ending tells, or text.
+
+    Raises:
+        InputError: the ending is of no format.
+    """
     if name is not None:
         return name
     ending = Path(output).suffix.lower() if output else ""
-    known = {".csv": "csv", ".json": "json", ".jsonl": "json", ".xml": "alto", ".hocr": "hocr", ".pdf": "pdf"}
-    return known.get(ending, "text")
+    known = {"": "text", ".txt": "text", ".csv": "csv", ".json": "json", ".jsonl": "json", ".xml": "alto"}
+    known |= {".hocr": "hocr", ".pdf": "pdf"}
+    if ending not in known:
+        raise InputError(f"{output}: no format has the ending {ending}; choose {', '.join(known)[2:]} or add --format")
+    return known[ending]
 
 
 def page_targets(sources: Sequence[str], folder: str | Path, ending: str) -> dict[str, Path]:
@@ -118,10 +125,10 @@ class Results:
         own = {"format": format_name, "file names": self.tagged, "min_confidence": min_confidence}
         journal = self._journal = Journal(output, in_folder, own | dict(settings or {}))
         try:
+            journal.folder.mkdir(parents=True, exist_ok=True)
             if self.format.holds == "rows":
                 self._continue_file(Path(output), redo)
                 return
-            journal.folder.mkdir(parents=True, exist_ok=True)
             if in_folder:
                 targets = page_targets(sources, output, self.format.ending)
                 self._targets = {journal.name(source): path for source, path in targets.items()}

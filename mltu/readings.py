@@ -21,7 +21,7 @@ class Character(NamedTuple):
 
 
 class Word(NamedTuple):
-    """Characters between spaces."""
+    """A word of a line: characters between spaces."""
 
     text: str
     confidence: float  # estimated probability that all of it is right
@@ -66,12 +66,12 @@ class LineReading:
         confidence: estimated probability that all of it is right; 0 where nothing was read.
         characters: those of the text, in order.
         polygon: outline on the page, pixels, shape (points, 2), clockwise from the upper left.
-        frame: upper left, upper right and lower left corner, on the page, of the upright image that
-            was read; pixels, shape (3, 2).
-        baseline: on the page, from left to right, shape (points, 2); None where it was not looked for.
+        frame: upper and lower edge, on the page, of the level image that was read: points at equal steps of its
+            width, in writing direction; pixels, shape (2, points, 2).
+        baseline: on the page, in writing direction, shape (points, 2); None where it was not looked for.
         region: number of the block of writing, such as a column, that the line belongs to, from 0.
-        word_exponent: power of the product of its characters' confidences that a word's is; 1 if errors were
-            independent and no character ever left out.
+        word_exponent: a word's confidence is the product of its characters' to this power; 1 if errors were
+            independent and no character were ever left out.
         peaks: what the confidences were computed from, if it was to be kept for calibration.
     """
 
@@ -103,13 +103,21 @@ class LineReading:
 
     def corners_of(self, part: Word | Character) -> np.ndarray:
         """Upper left, upper right, lower right and lower left of a part as it slopes; pixels, shape (4, 2)."""
-        corner, along, down = self.frame[0], self.frame[1] - self.frame[0], self.frame[2] - self.frame[0]
-        shares = ((part.start, 0), (part.end, 0), (part.end, 1), (part.start, 1))
-        return np.array([corner + x * along + y * down for x, y in shares])
+        upper, lower = self._edges_of([part.start, part.end])
+        return np.concatenate([upper, lower[::-1]])
+
+    def _edges_of(self, shares: Sequence[float]) -> np.ndarray:
+        """Points of the frame's upper and lower edge at shares of its width, shape (2, shares, 2)."""
+        steps = np.linspace(0, 1, self.frame.shape[1])
+        places = [[np.interp(shares, steps, edge[:, axis]) for axis in (0, 1)] for edge in self.frame]
+        return np.array(places).transpose(0, 2, 1)
 
     def box_of(self, part: Word | Character) -> tuple[int, int, int, int]:
         """Left, top, right, bottom of a part of the line, in pixels of the page."""
-        corners = self.corners_of(part)
+        steps = np.linspace(0, 1, self.frame.shape[1])
+        # the ends of the part, and the points of the frame between them
+        shares = np.concatenate([[part.start, part.end], steps[(steps > part.start) & (steps < part.end)]])
+        corners = self._edges_of(shares).reshape(-1, 2)
         left, top, right, bottom = self.box
         low = np.clip(np.floor(corners.min(axis=0)), (left, top), (right, bottom)).astype(int)
         high = np.clip(np.ceil(corners.max(axis=0)), (left, top), (right, bottom)).astype(int)

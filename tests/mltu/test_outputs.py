@@ -41,7 +41,7 @@ def line(text, top=0):
     """A line whose words have confidences of their own: the first character of a word says how sure it is."""
     characters = tuple(Character(one, 0.2 if one == "?" else 1.0, i / 20, (i + 1) / 20) for i, one in enumerate(text))
     polygon = np.array([[0, top], [200, top], [200, top + 20], [0, top + 20]])
-    return LineReading(text, 0.75, characters, polygon, polygon[[0, 1, 3]].astype(float))
+    return LineReading(text, 0.75, characters, polygon, polygon[[[0, 1], [3, 2]]].astype(float))
 
 
 def pages(source, count=2):
@@ -90,6 +90,13 @@ def write_all(output, format_name, sources=SOURCES, read=pages, **options):
 def test_format_for_is_the_one_named_or_that_of_the_ending(output, name, format_name):
     assert format_for(output, name) == format_name
     assert format_name in FORMATS
+
+
+@pytest.mark.parametrize("output", ["out.docx", "out.cvs", "a.txt/out.csv.bak"])
+def test_format_for_refuses_unknown_endings(output):
+    with pytest.raises(InputError, match=r"no format has the ending \.\w+; choose \.txt, \.csv.* or add --format"):
+        format_for(output, None)
+    assert format_for(output, "csv") == "csv"
 
 
 def test_page_targets_are_in_folders_as_the_sources(tmp_path):
@@ -301,10 +308,16 @@ def test_Results_an_input_is_no_output(png, tmp_path, format_name):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(("name", "format_name"), [("out.csv", "csv"), ("out.hocr", "hocr"), ("folder", "alto")])
+def test_Results_make_the_folders_of_their_output(tmp_path, name, format_name):
+    write_all(tmp_path / "new" / "deep" / name, format_name)
+    assert (tmp_path / "new" / "deep" / name).exists()
+
+
 def test_Results_outputs_that_cannot_be_written_are_named(tmp_path):
     (tmp_path / "file").write_text("x")
     for output, format_name in (
-        (tmp_path / "none" / "out.csv", "csv"),
+        (tmp_path / "file" / "out.csv", "csv"),
         (tmp_path, "csv"),
         (tmp_path / "file", "alto"),
         (tmp_path / "file" / "below", "alto"),

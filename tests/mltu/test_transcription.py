@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from helpers import PRETRAINED, ROOT, SAMPLES
-from mltu.datasets.alto import read_page
+from mltu.datasets.page_xml import read_xml
 from mltu.inferenceModel import set_metadata
 from mltu.recognizer import LineRecognizer
 from mltu.transcription import transcribe, transcribe_file
@@ -56,11 +56,11 @@ def test_transcribe_refuses_to_replace_inputs(pretrained, tmp_path):
 def test_transcribe_writes_alto_and_pictures(pretrained, tmp_path):
     pages = [LINES[0], str(SAMPLES / "page.jpg")]
     assert transcribe(pretrained, pages, str(tmp_path / "xml"), "alto", picture_folder=str(tmp_path / "seen")) == 0
-    name, lines, _ = read_page(tmp_path / "xml" / "page.xml")
-    assert name == "page.jpg"
-    assert len(lines) == 7
+    (page,) = read_xml(tmp_path / "xml" / "page.xml")
+    assert page.image == "page.jpg"
+    assert len(page.lines) == 7
     text = pretrained.read(read_image(LINES[0])).text
-    assert read_page(tmp_path / "xml" / "line01.xml")[1][0].text == text
+    assert read_xml(tmp_path / "xml" / "line01.xml")[0].lines[0].text == text
     assert read_image(tmp_path / "seen" / "page.png").shape[1] > read_image(SAMPLES / "page.jpg").shape[1]
 
 
@@ -124,7 +124,7 @@ def test_transcribe_continues_a_folder_after_a_kill(pretrained, folder_of_lines,
     assert len(list(xml.glob("*.xml"))) == 40
     again = [path for path, changed in before.items() if path.stat().st_mtime_ns != changed]
     assert len(again) <= 1  # the one of which the journal was cut off, at most
-    assert all(read_page(path)[1] for path in xml.glob("*.xml"))
+    assert all(read_xml(path)[0].lines for path in xml.glob("*.xml"))
 
 
 def test_transcribe_reads_again_what_has_changed_and_what_lacks_its_picture(pretrained, tmp_path, capsys):
