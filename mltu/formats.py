@@ -1,8 +1,8 @@
-"""Readings as text, JSON, CSV, ALTO XML, PAGE XML, hOCR and PDF.
+"""Readings as text, JSON, CSV, ALTO XML, PAGE XML, hOCR, PDF, and as a page for correcting them.
 
 Text, JSON and CSV of several pages stand one after the other in one file. JSON is JSON Lines, an object
 for each page on a line of its own, so a file that a run left unfinished can be read and continued. ALTO
-and PAGE hold one page per file, hOCR and PDF all pages of a document.
+and PAGE hold one page per file, hOCR, PDF and HTML all pages of a document.
 
     text    the lines; [?] follows a doubtful word
     json    all that is known, down to the alternatives of each character
@@ -11,6 +11,7 @@ and PAGE hold one page per file, hOCR and PDF all pages of a document.
     page    PAGE 2019-07-15, https://github.com/PRImA-Research-Lab/PAGE-XML
     hocr    hOCR 1.2, https://kba.github.io/hocr-spec/1.2/
     pdf     the images, with the text invisible over them; see :mod:`mltu.pdf`
+    html    a page on which a person corrects the lines, to train on them; see :mod:`mltu.correction`
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from .correction import to_html
 from .pdf import to_pdf
 from .readings import Character, LineReading, PageReading, Word
 from .utils.files import as_utf8
@@ -264,6 +266,7 @@ class Format(NamedTuple):
     write: Callable[[Sequence[PageReading], float, datetime], str | bytes]
     header: str = ""
     holds: str = "rows"  # a file; or one "page", or a "document" of pages, of which the first are not written alone
+    with_pictures: bool = False  # pages need their `picture`
 
 
 FORMATS = {
@@ -275,7 +278,8 @@ FORMATS = {
         ".xml", lambda pages, least, created: "".join(to_page(page, created) for page in pages), holds="page"
     ),
     "hocr": Format(".hocr", lambda pages, least, created: to_hocr(pages), holds="document"),
-    "pdf": Format(".pdf", lambda pages, least, created: to_pdf(pages), holds="document"),
+    "pdf": Format(".pdf", lambda pages, least, created: to_pdf(pages), holds="document", with_pictures=True),
+    "html": Format(".html", lambda pages, least, created: to_html(pages, least), holds="document", with_pictures=True),
 }
 
 

@@ -30,7 +30,7 @@ def format_for(output: str | None, name: str | None) -> str:
         return name
     ending = Path(output).suffix.lower() if output else ""
     known = {"": "text", ".txt": "text", ".csv": "csv", ".json": "json", ".jsonl": "json", ".xml": "alto"}
-    known |= {".hocr": "hocr", ".pdf": "pdf"}
+    known |= {".hocr": "hocr", ".pdf": "pdf", ".html": "html"}
     if ending not in known:
         raise InputError(f"{output}: no format has the ending {ending}; choose {', '.join(known)[2:]} or add --format")
     return known[ending]
@@ -114,8 +114,8 @@ class Results:
         self._document: list[PageReading] | None = None  # of several sources
         self._begun = False
         if output is None:
-            if format_name == "pdf":
-                raise InputError("PDF is not for the screen; name a file or folder with --output")
+            if self.format.with_pictures:
+                raise InputError(f"{format_name} is not for the screen; name a file or folder with --output")
             return
         refuse_inputs(output, sources)
         to_file = bool(Path(output).suffix) and not os.path.isdir(output)

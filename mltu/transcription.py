@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .formats import FORMATS
 from .inputs import list_files, read_pages
 from .loading.workers import map_ahead
 from .outputs import Results, page_path, page_targets
@@ -62,7 +63,8 @@ def transcribe(
         raise InputError(f"{picture_folder}: inputs there would be lost; choose another folder with --annotate")
 
     def read(file: str) -> tuple[list[PageReading], InputError | None]:
-        return transcribe_file(model, file, layout, pictures.get(file), min_confidence, format_name == "pdf")
+        with_images = FORMATS[format_name].with_pictures
+        return transcribe_file(model, file, layout, pictures.get(file), min_confidence, with_images)
 
     settings = {"model": model.digest, "layout": layout, **(settings or {})}
     undrawn = [file for file, picture in pictures.items() if not picture.exists()]
