@@ -3,8 +3,8 @@
     python languages/build.py fr --text fr.txt train.tsv --csv val.tsv
 
 Texts are text files, or tables of lines, of which only the texts are used. They are written as the recogniser writes:
-with plain quotes, dashes and dots; lines with characters that it does not know are left out. The folder
-languages/NAME is written: a character model and weights.
+with plain quotes, dashes and dots. Lines with characters that it does not know are left out, and those that hold a line
+of --csv or --leave_out. The folder languages/NAME is written: a character model, the words of the texts, and weights.
 
 Exit codes: 0 built, 2 wrong input, 130 stopped by Ctrl-C.
 """
@@ -23,16 +23,19 @@ if __name__ == "__main__":
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 from mltu.beam_search import BeamSearch
 from mltu.configs import ArgumentParser
 from mltu.datasets import read_table
 from mltu.language_model import CharacterModel, break_lines, read_lines
-from mltu.languages import FOLDER, MODEL, WEIGHTS, Weights, fit_weights
+from mltu.languages import FOLDER, MODEL, WEIGHTS, WORDS, Weights, fit_weights
+from mltu.lexicon import Lexicon
 from mltu.recognizer import LineRecognizer
 from mltu.utils.console import command
 from mltu.utils.errors import InputError
+from mltu.utils.files import write_atomic
 from mltu.utils.image_utils import read_image
 from mltu.utils.progress import ProgressBar
 from mltu.utils.text_utils import error_rate
@@ -40,7 +43,9 @@ from mltu.utils.text_utils import error_rate
 ROOT = FOLDER.parent
 ORDER = 8
 MIN_COUNT = 2
-STEPS = Weights(lm_weight=0.1, character_bonus=0.25, lexicon_cost=0)
+MIN_WORD_COUNT = 1
+STEPS = Weights(lm_weight=0.1, character_bonus=0.25, lexicon_cost=0.5)
+WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 PLAIN = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛ʼ′", "'"),
@@ -52,8 +57,13 @@ PLAIN = str.maketrans(
 )
 
 
-def read_texts(paths: Sequence[str], vocab: str | Sequence[str]) -> list[str]:
-    """The lines of text files and the texts of tables, as far as they can be written in a vocabulary.
+def read_texts(paths: Sequence[str], vocab: str | Sequence[str], left_out: Collection[str]) -> list[str]:
+    """The lines of text files and the texts of tables.
+
+    Args:
+        paths: of the files.
+        vocab: lines with other characters are left out.
+        left_out: lines that hold one of these texts are left out.
 
     Raises:
         InputError: a file cannot be read, or has no such line.
@@ -63,10 +73,12 @@ def read_texts(paths: Sequence[str], vocab: str | Sequence[str]) -> list[str]:
         table = Path(path).suffix.lower() in (".csv", ".tsv")
         lines = [sample.text for sample in read_table(path)[0]] if table else read_lines([path])
         lines = [" ".join(line.translate(PLAIN).split()) for line in lines]
-        known = [line for line in lines if line and set(line) <= set(vocab)]
+        known = [
+            line for line in lines if line and set(line) <= set(vocab) and not any(text in line for text in left_out)
+        ]
         if not known:
-            raise InputError(f"{path}: the recogniser knows the characters of none of its lines")
-        print(f"{path}: {len(known):,} lines, {len(lines) - len(known):,} left out for their characters")
+            raise InputError(f"{path}: no line is left, without those with unknown characters or validation lines")
+        print(f"{path}: {len(known):,} lines, {len(lines) - len(known):,} left out")
         texts += known
     return texts
 
@@ -76,9 +88,11 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("name", help="of the language, such as fr")
     parser.add_argument("--text", nargs="+", metavar="FILE", required=True, help="text files, tables of lines")
     parser.add_argument("--csv", metavar="FILE", required=True, help="table of validation lines, for the weights")
+    parser.add_argument("--leave_out", nargs="+", default=[], metavar="FILE", help="tables of test lines")
     parser.add_argument("--model", default=str(ROOT / "Models" / "pretrained"), help="recogniser [Models/pretrained]")
     parser.add_argument("--order", type=int, default=ORDER, help=f"characters of an n-gram [{ORDER}]")
     parser.add_argument("--min_count", type=int, default=MIN_COUNT, help=f"of longer n-grams [{MIN_COUNT}]")
+    parser.add_argument("--min_word_count", type=int, default=MIN_WORD_COUNT, help=f"of words [{MIN_WORD_COUNT}]")
     given = parser.parse_args(args)
     if not re.fullmatch(r"[\w-]+", given.name):
         parser.error(f"name: must be letters, digits and hyphens, not {given.name}")
@@ -92,7 +106,10 @@ def main(args: Sequence[str] | None = None) -> None:
     recognizer = LineRecognizer(given.model)
     vocab = recognizer.char_list
     samples = read_table(given.csv)[0]
-    texts = read_texts(given.text, vocab)
+    left_out = {sample.text for table in (given.csv, *given.leave_out) for sample in read_table(table)[0]}
+    texts = read_texts(given.text, vocab, left_out)
+    counts = Counter(word for text in texts for word in WORD.findall(text))
+    words = sorted(word for word, count in counts.items() if count >= given.min_word_count)
     model = CharacterModel.build(break_lines(texts), given.order, given.min_count, progress=True)
     outputs = [
         recognizer.log_probabilities(recognizer.line_input(read_image(sample.image))[None])[0]
@@ -100,20 +117,26 @@ def main(args: Sequence[str] | None = None) -> None:
     ]
 
     def errors(weights: Weights) -> int:
+        lexicon = Lexicon(words, vocab, weights.lexicon_cost)
         decoder = BeamSearch(
-            vocab, language_model=model, lm_weight=weights.lm_weight, character_bonus=weights.character_bonus
+            vocab,
+            language_model=model,
+            lm_weight=weights.lm_weight,
+            lexicon=lexicon,
+            character_bonus=weights.character_bonus,
         )
         found = ["".join(vocab[label] for label in decoder(output)) for output in outputs]
         rate = error_rate(found, [sample.text for sample in samples])
-        print(f"weight {weights.lm_weight:g}, bonus {weights.character_bonus:g}: CER {rate.rate:.2%}", flush=True)
+        print(f"{weights}: CER {rate.rate:.2%}", flush=True)
         return rate.errors
 
     weights = fit_weights(errors, Weights(), STEPS)
     folder = FOLDER / given.name
     folder.mkdir(exist_ok=True)
     size = model.save(folder / MODEL)
+    write_atomic(folder / WORDS, "\n".join([*words, ""]).encode())
     weights.save(folder / WEIGHTS)
-    print(f"{folder}: {model.ngrams:,} n-grams, {size / 1e6:.2f} MB, {weights}")
+    print(f"{folder}: {model.ngrams:,} n-grams in {size / 1e6:.2f} MB, {len(words):,} words, {weights}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import numpy as np
 
 from .language_model_estimation import Level
 
+SHARE = 0.15  # of equal probabilities, with which names and numbers cost less than the model says
+
 
 class Automaton:
     """The states are the contexts of a model, from the empty one, state 0, to the longest.
@@ -95,15 +97,24 @@ class CharacterScorer:
         vocab: the network's characters, in the order of its classes.
         weight: factor of the logarithms of the probabilities.
         bonus: added for each character.
+        share: of equal probabilities of all characters, which are mixed with those of the model.
     """
 
     def __init__(
-        self, automaton: Automaton, alphabet: str, vocab: str | Sequence[str], weight: float, bonus: float
+        self,
+        automaton: Automaton,
+        alphabet: str,
+        vocab: str | Sequence[str],
+        weight: float,
+        bonus: float,
+        share: float = SHARE,
     ) -> None:
         self.automaton = automaton
         self.weight = weight
         self.bonus = bonus
         self.start = automaton.start
+        self._own = 1 - share
+        self._equal = share / (len(alphabet) + 1)
         self._break = len(alphabet)
         known = {character: symbol for symbol, character in enumerate(alphabet)}
         self._symbols = [known.get(character, len(known) + 1) for character in vocab]
@@ -111,8 +122,11 @@ class CharacterScorer:
     def advance(self, state: int, index: int) -> tuple[float, int]:
         """(score of a character, state after it)."""
         log_prob, after = self.automaton.step(state, self._symbols[index])
-        return self.weight * log_prob + self.bonus, after
+        return self.weight * self._mixed(log_prob) + self.bonus, after
 
     def end(self, state: int) -> float:
         """The score of the end of the line."""
-        return self.weight * self.automaton.step(state, self._break)[0]
+        return self.weight * self._mixed(self.automaton.step(state, self._break)[0])
+
+    def _mixed(self, log_prob: float) -> float:
+        return math.log(self._own * math.exp(log_prob) + self._equal)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .character_scorer import Automaton, CharacterScorer
+from .character_scorer import SHARE, Automaton, CharacterScorer
 from .configs import ArgumentParser
 from .datasets.base import normalize_text
 from .language_model_estimation import BREAK, PRUNED_FROM, Level, count_ngrams, smooth
@@ -161,15 +161,11 @@ class CharacterModel:
             raise ValueError("there are no lines to measure on")
         return bits / count
 
-    def scorer(self, vocab: str | Sequence[str], weight: float = 1.0, bonus: float = 0.0) -> CharacterScorer:
-        """The model in the form that :class:`mltu.beam_search.BeamSearch` uses.
-
-        Args:
-            vocab: the network's characters, in the order of its classes.
-            weight: factor of the logarithms of the probabilities.
-            bonus: added for each character.
-        """
-        return CharacterScorer(self.automaton, self.alphabet, vocab, weight, bonus)
+    def scorer(
+        self, vocab: str | Sequence[str], weight: float = 1.0, bonus: float = 0.0, share: float = SHARE
+    ) -> CharacterScorer:
+        """The model in the form that :class:`mltu.beam_search.BeamSearch` uses; arguments as for its scorer."""
+        return CharacterScorer(self.automaton, self.alphabet, vocab, weight, bonus, share)
 
     def to_bytes(self) -> bytes:
         """The model as a compressed .npz file."""

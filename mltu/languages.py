@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from .beam_search import BEAM_WIDTH, CHARACTER_BONUS, LM_WEIGHT, BeamSearch
+from .beam_search import BEAM_WIDTH, CHARACTER_BONUS, LIKELY, LM_WEIGHT, BeamSearch
 from .configs import read_yaml
 from .language_model import CharacterModel
 from .lexicon import LEXICON_COST, Lexicon
@@ -90,6 +90,7 @@ def language_decoder(
         weights.lm_weight if lm_weight is None else lm_weight,
         lexicon,
         character_bonus=weights.character_bonus,
+        likely=LIKELY,
     )
 
 
@@ -105,9 +106,7 @@ def fit_weights(errors: Callable[[Weights], int], start: Weights, steps: Weights
     moves = [{name: sign * getattr(steps, name)} for name in names for sign in (1, -1)]
     # a model that counts for more also takes more from each character
     if {"lm_weight", "character_bonus"} <= {*names}:
-        moves += [
-            {name: sign * getattr(steps, name) for name in ("lm_weight", "character_bonus")} for sign in (1, -1)
-        ]
+        moves += [{name: sign * getattr(steps, name) for name in ("lm_weight", "character_bonus")} for sign in (1, -1)]
     found = {start: errors(start)}
     best = start
     while True:

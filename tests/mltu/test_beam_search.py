@@ -166,7 +166,9 @@ def test_call_sums_over_paths():
 @pytest.mark.parametrize("seed", SEEDS[:6])
 def test_search_with_pruning_changes_little_and_keeps_the_best_class(seed):
     log_probs = random_log_probs(seed, steps=40, classes=8, peaked=0.1)
-    quick, slow = (BeamSearch("abcdefg", prune=prune).search(log_probs)[0] for prune in (1e-3, 0))
+    quick, slow = (
+        BeamSearch("abcdefg", prune=prune, margin=0, merge=False).search(log_probs)[0] for prune in (1e-3, 0)
+    )
     assert quick[0].tolist() == slow[0].tolist()
     assert slow[1] - 0.1 < quick[1] <= slow[1] + 1e-9
     coarse = BeamSearch("abcdefg", prune=0.9999).search(log_probs)[0][0]
@@ -175,9 +177,9 @@ def test_search_with_pruning_changes_little_and_keeps_the_best_class(seed):
 
 def test_search_does_not_try_pruned_characters():
     log_probs = np.log([[0.0999, 0.0001, 0.9]] * 3)
-    texts = {tuple(labels.tolist()) for labels, _ in BeamSearch("ab", prune=1e-3).search(log_probs)}
+    texts = {tuple(labels.tolist()) for labels, _ in BeamSearch("ab", prune=1e-3, merge=False).search(log_probs)}
     assert texts == {(), (0,), (0, 0)}
-    assert (1,) in {tuple(labels.tolist()) for labels, _ in BeamSearch("ab", prune=1e-5).search(log_probs)}
+    assert (1,) in {tuple(labels.tolist()) for labels, _ in BeamSearch("ab", prune=1e-5, margin=0).search(log_probs)}
 
 
 def test_search_counts_stretches_of_blanks():
@@ -187,7 +189,7 @@ def test_search_counts_stretches_of_blanks():
     rows[10:12] = [0.5, 0.3, 0.2]
     rows[20] = [0.2, 0.5, 0.3]
     tried = np.log(np.where(rows < 1e-3, 1e-300, rows))
-    for labels, score in BeamSearch("ab", 50).search(np.log(rows)):
+    for labels, score in BeamSearch("ab", 50, prune=1e-3, margin=0, merge=False).search(np.log(rows)):
         assert score == pytest.approx(text_log_prob(tried, labels))
 
 
@@ -220,6 +222,22 @@ def test_call_with_a_language_model_decides_between_similar_characters():
     assert BeamSearch(vocab)(log_probs).tolist() == written
     assert BeamSearch(vocab, language_model=model)(log_probs).tolist() == to_labels("the", vocab)
     assert BeamSearch(vocab, language_model=model, lm_weight=0.01)(log_probs).tolist() == written
+
+
+def test_call_reads_lines_of_another_language_without_the_model():
+    vocab = "aceht "
+    model = CharacterModel.build(["the cat", "the hat", "that"], min_count=1)
+    rows = np.full((6, 7), 0.01)
+    for step, (label, other) in enumerate(zip("tataca", "hhehhh", strict=True)):
+        rows[step, [vocab.index(label), vocab.index(other)]] = 0.5, 0.4
+    log_probs = np.log(rows)
+    path = greedy_decode(log_probs)[0].tolist()
+    guided, careful, bold = (
+        BeamSearch(vocab, language_model=model, lm_weight=2, likely=likely)(log_probs).tolist()
+        for likely in (None, -0.1, -9)
+    )
+    assert guided == bold != path
+    assert careful == path
 
 
 def test_call_with_a_bonus_makes_texts_longer(model):

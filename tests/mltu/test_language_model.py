@@ -148,7 +148,7 @@ def test_load_reads_what_save_wrote(tmp_path, order):
 
 def test_scorer_follows_the_vocabulary(model):
     vocab = "e.ßT h"
-    scorer = model.scorer(vocab, weight=0.5, bonus=0.25)
+    scorer = model.scorer(vocab, weight=0.5, bonus=0.25, share=0)
     state = scorer.start
     text = "The"
     for place, character in enumerate(text):
@@ -172,17 +172,22 @@ def test_scorer_states_are_the_contexts_of_the_model(model):
     assert states[0] == states[1] == "house"
 
 
-def test_scorer_remembers_a_bounded_number_of_scores(monkeypatch):
-    monkeypatch.setattr(language_model, "CACHED", 30)
+def test_scorer_is_the_model_on_long_texts():
     model = CharacterModel.build(sentences(20, seed=1))
-    scorer = model.scorer(model.alphabet)
-    state = scorer.start
-    text = ""
+    scorer = model.scorer(model.alphabet, share=0)
+    state, text = scorer.start, ""
     for index in np.random.default_rng(0).integers(0, len(model.alphabet), 200).tolist():
         score, state = scorer.advance(state, index)
         assert score == pytest.approx(model.log_probs(text)[index])
         text += model.alphabet[index]
-    assert scorer.advance.cache_info().currsize == 30
+
+
+def test_scorer_mixes_with_equal_probabilities(model):
+    probabilities = np.exp(model.log_probs(""))
+    mixed = model.scorer(model.alphabet, share=0.2)
+    scores = [mixed.advance(mixed.start, index)[0] for index in range(len(model.alphabet))]
+    expected = 0.8 * probabilities + 0.2 / len(probabilities)
+    np.testing.assert_allclose(np.exp([*scores, mixed.end(mixed.start)]), expected)
 
 
 def test_build_refuses_wrong_settings():
