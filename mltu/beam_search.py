@@ -134,8 +134,9 @@ class BeamSearch:
         path = greedy_decode(log_probs)[0]
         if self._judge and _text_score(self._judge, labels) < self.likely * (len(labels) + 1):
             return path
-        # the beam can lose the text of the best path, which is therefore compared with its result
-        if not np.array_equal(path, labels):
+        # the beam can lose the text of the best path, which is therefore compared with its result, unless it could not
+        # win if it were the only text that the picture allows
+        if not np.array_equal(path, labels) and self._scorers_score(path) > found:
             score = self.score(log_probs, path)
             if score > found and score > self.score(log_probs, labels):
                 return path
@@ -143,7 +144,10 @@ class BeamSearch:
 
     def score(self, log_probs: np.ndarray, labels: Sequence[int] | np.ndarray) -> float:
         """The score of a given text, which the search maximises; :meth:`search` misses paths that it pruned."""
-        return text_log_prob(log_probs, labels) + sum(_text_score(scorer, labels) for scorer in self.scorers)
+        return text_log_prob(log_probs, labels) + self._scorers_score(labels)
+
+    def _scorers_score(self, labels: Iterable[int]) -> float:
+        return sum(_text_score(scorer, labels) for scorer in self.scorers)
 
     def search(self, log_probs: np.ndarray) -> list[tuple[np.ndarray, float]]:
         """The texts in the beam at the end of the line, best first, each once, with their scores.
