@@ -5,8 +5,8 @@
     python benchmarks/decoding.py --csv test.tsv --language fr
 
 Greedy decoding, beam search alone, with the language model, with the word list, with both, and with languages, as
-far as they are named. Time is that of decoding alone; `network_ms` is the time of the network for a line. The ratio is to the
-CER of greedy decoding. Written to benchmarks/results/decoding.csv.
+far as they are named. Time is that of decoding alone; `network_ms` is the time of the network for a line. The ratio
+is to the CER of greedy decoding. Written to benchmarks/results/decoding.csv.
 """
 
 from __future__ import annotations
