@@ -1,12 +1,12 @@
 """Read handwriting with an exported model.
 
-    python inferenceModel.py --image line.png                        prints the text
-    python inferenceModel.py --image page.jpg --format json          boxes, confidences, alternatives
-    python inferenceModel.py --image scans/ --output read.csv        a folder; stopped, it goes on where it was
-    python inferenceModel.py --image "scans/*.pdf" --format alto --output xml/ --annotate seen/
-    python inferenceModel.py --image page.jpg --language en          likely English rather than unlikely letters
-    python inferenceModel.py --image page.jpg --lm own.lm --lexicon words.txt
-    python inferenceModel.py --csv val.csv --report report/          CER and WER of image,text rows
+    python inferenceModel.py line.png                        prints the text
+    python inferenceModel.py page.jpg --format json          boxes, confidences, alternatives
+    python inferenceModel.py scans/ --output read.csv        a folder; stopped, it goes on where it was
+    python inferenceModel.py "scans/*.pdf" --format alto --output xml/ --annotate seen/
+    python inferenceModel.py page.jpg --language en          likely English rather than unlikely letters
+    python inferenceModel.py page.jpg --lm own.lm --lexicon words.txt
+    python inferenceModel.py --csv val.csv --report report/  CER and WER of image,text rows
 
 Exit codes: 0 all read, 2 wrong input (what can be read is read nevertheless), 130 stopped by Ctrl-C.
 """
@@ -20,20 +20,20 @@ if __name__ == "__main__":  # before the slow imports, so that Ctrl-C ends them 
 
 import argparse
 import sys
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 
 from mltu.beam_search import BEAM_WIDTH, LM_WEIGHT, BeamSearch
 from mltu.calibration import calibrate
 from mltu.configs import ArgumentParser
 from mltu.evaluation import evaluate_table
 from mltu.formats import FORMATS
+from mltu.inputs import as_pixels
+from mltu.language import known_languages, language_decoder
 from mltu.language_model import CharacterModel
-from mltu.languages import known_languages, language_decoder
 from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.outputs import format_for
-from mltu.recognizer import PRETRAINED, LineRecognizer
+from mltu.recognizer import PRETRAINED, LineRecognizer, Readable
 from mltu.report import write_report
 from mltu.transcription import transcribe
 from mltu.utils.console import command, print_error
@@ -46,16 +46,16 @@ class ImageToWordModel(LineRecognizer):
     :meth:`predict_page` add confidences and places.
 
     Example:
-        >>> model = ImageToWordModel("Models/pretrained", language="en")  # doctest: +SKIP
-        >>> model.predict(cv2.imread("line.png"))  # doctest: +SKIP
+        >>> model = ImageToWordModel(language="en")  # doctest: +SKIP
+        >>> model.predict("line.png")  # doctest: +SKIP
         'A line of handwriting'
     """
 
-    def predict(self, image: np.ndarray) -> str:
+    def predict(self, image: Readable) -> str:
         """Read one line.
 
         Args:
-            image: grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4); 8-bit, 16-bit or float.
+            image: an array, a path or a Pillow image, as for :func:`mltu.inputs.as_pixels`.
 
         Returns:
             The text.
@@ -64,24 +64,25 @@ class ImageToWordModel(LineRecognizer):
             InputError: not an image.
         """
         # dark on light, in the size that the network takes: float32, shape (height, width, channels)
-        line = self.line_input(image)
+        line = self.line_input(as_pixels(image))
         # how probable each character is at each time step, shape (steps, classes)
         log_probs = self.log_probabilities(line[None])[0]
         # the best class of each step, repeats merged, blanks dropped; or the text that the beam search finds
         labels = self.decode(log_probs).labels
         return "".join(self.char_list[label] for label in labels)
 
-    def predict_batch(self, images: Sequence[np.ndarray]) -> list[str]:
+    def predict_batch(self, images: Iterable[Readable]) -> list[str]:
         """Read several lines at once, each as :meth:`predict` does, whatever the others are."""
         return [reading.text for reading in self.read_batch(images)]
 
 
 def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = ArgumentParser(description=__doc__, usage="%(prog)s --image FILE ... | --csv FILE [options]")
+    parser = ArgumentParser(description=__doc__, usage="%(prog)s FILE ... | --csv FILE [options]")
     add = parser.add_argument
-    add("--image", nargs="+", metavar="FILE", help="images, TIFF, PDF; folders; patterns; - for standard input")
+    add("files", nargs="*", metavar="FILE", help="images, TIFF, PDF; folders; patterns; - for standard input")
+    add("--image", nargs="+", metavar="FILE", default=[], help="more of them")
     add("--csv", metavar="FILE", help="CSV or TSV table of images of lines and their true texts")
-    add("--model", metavar="DIR", default=PRETRAINED, help=f"folder of a run, or ONNX file [{PRETRAINED}]")
+    add("--model", metavar="DIR", default=PRETRAINED, help="folder of a run, or ONNX file [the pretrained weights]")
     add("--output", metavar="PATH", help="file for results; folder for alto and page, a file for each page")
     add("--format", choices=list(FORMATS), help="[by the ending of --output, else text]")
     add("--page", action="store_true", help="take every image for a page")
@@ -98,15 +99,19 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     add("--report", metavar="DIR", help="with --csv: errors, confusions, worst lines as a web page")
     add("--calibrate", action="store_true", help="with --csv: fit confidences to it, stored in the model")
     add("--threads", metavar="N", type=int, default=0, help="lines read at once [as many as cores]")
-    given = parser.parse_args(args)
+    given = parser.parse_intermixed_args(args)
+    given.image = given.files + given.image
     if bool(given.image) == bool(given.csv):
-        parser.error("name images with --image, or a table with --csv (one of the two)")
+        parser.error("name images, or a table with --csv (one of the two)")
     if given.page and given.line:
         parser.error("--page and --line exclude each other")
     others = ("report", "calibrate") if given.image else ("annotate", "format", "page", "line")
     for name in others:
         if getattr(given, name):
-            parser.error(f"--{name} goes with --{'csv' if given.image else 'image'}")
+            parser.error(f"--{name} goes with {'--csv' if given.image else 'images'}")
+    for name, package in (("report", "matplotlib"), ("calibrate", "onnx")):
+        if getattr(given, name) and not find_spec(package):
+            parser.error(f"--{name} needs {package}, which reading does without: pip install -r requirements.txt")
     for name, low, high in (("min_confidence", 0, 1), ("threads", 0, 1024), ("beam_width", 1, 1024)):
         if not low <= getattr(given, name) <= high:
             parser.error(f"--{name}: must be {low} to {high}, not {getattr(given, name)}")

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from mltu.tensorflow.model_utils import ColumnMax, activation_layer, residual_block
+from mltu.pages.maps import MAPS, STRIDE
+from mltu.tensorflow.model_utils import ColumnMax, LineMaps, activation_layer, residual_block
 from mltu.tensorflow.recurrent import BidirectionalLSTM
 
 # (filters, skip_conv, stride) of each residual block; a stride is one number or (vertical, horizontal)
@@ -32,6 +33,9 @@ LINE_BLOCKS = (
     (128, True, (2, 1)),
     (128, False, 1),
 )
+# the levels of the line finder, each of half the size of the one before: (filters, further blocks)
+FINDER_STEM = 16  # filters of its stem, of stride 2
+FINDER_LEVELS = ((24, 1), (48, 1), (64, 1), (96, 1))
 
 
 class Architecture(NamedTuple):
@@ -153,3 +157,34 @@ def train_model(
         x = layers.Conv1D(128, 3, padding="same", activation="relu", name="shortcut_features")(features)
         outputs = [outputs, _classes(x, output_dim + 1, steps, "shortcut")]
     return keras.Model(inputs=inputs, outputs=outputs)
+
+
+def line_finder_model(levels: tuple[tuple[int, int], ...] = FINDER_LEVELS) -> keras.Model:
+    """Build the network that finds the lines of a page: a residual CNN and a decoder that adds its levels up.
+
+    The way down and up is that of Lin et al., "Feature Pyramid Networks" (CVPR 2017), fig. 3.
+
+    Args:
+        levels: (filters, residual blocks after the one that halves the size) of each level.
+
+    Returns:
+        Model from `input`, grey values 0 to 255 of shape (batch, height, width, 1), both multiples of 32, to `output`,
+        shape (batch, height / 2, width / 2, 6): what :mod:`mltu.pages.maps` describes.
+    """
+    inputs = layers.Input(shape=(None, None, 1), name="input")
+    x = layers.Rescaling(1.0 / 127.5, offset=-1.0)(inputs)
+    x = layers.Conv2D(FINDER_STEM, 5, STRIDE, padding="same", use_bias=False, kernel_initializer="he_uniform")(x)
+    x = activation_layer(layers.BatchNormalization()(x))
+    maps = []
+    for filters, further in levels:
+        x = residual_block(x, filters, skip_conv=True, strides=2, dropout=0.0)
+        for _ in range(further):
+            x = residual_block(x, filters, skip_conv=False, strides=1, dropout=0.0)
+        maps.append(x)
+    for level in reversed(maps[:-1]):
+        x = layers.Add()([layers.Conv2DTranspose(level.shape[-1], 2, strides=2)(x), level])
+        x = residual_block(x, level.shape[-1], skip_conv=False, strides=1, dropout=0.0)
+    # Each pixel of the highest level becomes 2 x 2 of the maps. Small weights let training begin with scores near 0.
+    small = keras.initializers.RandomNormal(stddev=0.01)
+    x = layers.Conv2DTranspose(len(MAPS), 2, strides=2, kernel_initializer=small, name="scores")(x)
+    return keras.Model(inputs=inputs, outputs=LineMaps(name="output", dtype="float32")(x))

@@ -28,8 +28,8 @@ from benchmarks.common import ROOT, report
 from inferenceModel import ImageToWordModel
 from mltu.beam_search import BEAM_WIDTH, CHARACTER_BONUS, LM_WEIGHT, BeamSearch
 from mltu.datasets import read_table
+from mltu.language import language_decoder
 from mltu.language_model import CharacterModel
-from mltu.languages import language_decoder
 from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.utils.console import command
 from mltu.utils.image_utils import read_image
@@ -46,9 +46,8 @@ def main() -> None:
     parser.add_argument("--lm", help="model of python -m mltu.language_model")
     parser.add_argument("--lexicon", help="word list, one per line")
     parser.add_argument("--lm_weight", type=float, nargs="+", default=[LM_WEIGHT], help=f"[{LM_WEIGHT}]")
-    parser.add_argument(
-        "--character_bonus", type=float, nargs="+", default=[CHARACTER_BONUS], help=f"[{CHARACTER_BONUS}]"
-    )
+    bonuses = {"nargs": "+", "default": [CHARACTER_BONUS], "help": f"[{CHARACTER_BONUS}]"}
+    parser.add_argument("--character_bonus", type=float, **bonuses)
     parser.add_argument("--beam_width", type=int, default=BEAM_WIDTH, help=f"[{BEAM_WIDTH}]")
     given = parser.parse_args()
     model = ImageToWordModel(given.model, threads=1)
@@ -69,9 +68,8 @@ def main() -> None:
     for name in given.language:
         decoders[name] = language_decoder(name, vocab, given.beam_width)
     samples = read_table(given.csv)[0]
-    prepared = [
-        model.line_input(read_image(sample.image)) for sample in ProgressBar(samples, desc="Preparing", unit="line")
-    ]
+    images = (read_image(sample.image) for sample in ProgressBar(samples, desc="Preparing", unit="line"))
+    prepared = [model.line_input(image) for image in images]
     start = time.perf_counter()
     found = [model.log_probabilities(line[None])[0] for line in ProgressBar(prepared, desc="Network", unit="line")]
     network = (time.perf_counter() - start) / len(samples)

@@ -1,13 +1,19 @@
-"""How well pages are read: lines found (recall and precision at IoU 0.5), and CER of whole pages.
+"""How well pages are read: lines found, seconds, and CER of whole pages.
 
-    python benchmarks/pages.py                                generated pages
+    python benchmarks/pages.py                                real pages in Datasets/Pages/test, else generated ones
+    python benchmarks/pages.py --folder FOLDER                real pages with ALTO or PAGE files
+    python benchmarks/pages.py --generated                    pages of pen strokes
     python benchmarks/pages.py --csv test.tsv                 pages composed of the lines of a table
-    python benchmarks/pages.py --alto FOLDER                  real pages with ALTO files
-    python benchmarks/pages.py --csv test.tsv --look DIR      writes each page with what was found on it
+    python benchmarks/pages.py --look DIR                     writes each page with what was found on it
+    python benchmarks/pages.py --peer kraken                  kraken beside it, in an environment of its own
+    python benchmarks/pages.py --sheets                       blank sheets, and sheets with a single line
 
-Every page is read as it is and as a phone might take it: tilted, in perspective, with a shadow. CER compares all
-text of a page in reading order with the true one; `cer_of_lines` reads the true lines, so the difference is what
-finding the lines costs. Written to benchmarks/results/pages.csv.
+Values of each kind of pages and of all: recall and precision of lines at an IoU of 0.5 or more; both by baselines, see
+mltu/pages/metrics.py; CPU seconds per page, on the average and at most. CER compares all text of a page in reading
+order with the true one; `cer_of_lines` reads the true lines, so the difference is what finding the lines costs. The
+kind of a real page is the part of its name before the last "-". Generated and composed pages are read as they are and
+as a phone might take them: tilted, in perspective, with a shadow. Written to benchmarks/results/pages.csv and
+sheets.csv.
 """
 
 from __future__ import annotations
@@ -23,28 +29,43 @@ if __name__ == "__main__":
     guard_imports("pages.py")
 
 import argparse
+import json
+import resource
+import subprocess
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, product
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from benchmarks.common import report
+from benchmarks.common import ROOT, package_python, report
 from inferenceModel import ImageToWordModel
 from mltu.datasets import Sample, read_table
-from mltu.datasets.alto import read_page
-from mltu.datasets.synthetic import draw_page, english_sentences
-from mltu.pages import cut_line
+from mltu.datasets.page_xml import complete_polygons, list_pages, read_xml
+from mltu.datasets.synthetic import draw_line, draw_page, english_sentences
+from mltu.datasets.synthetic.sheets import draw_grain, draw_ruling, draw_sheet
+from mltu.pages import TextLine, cut_line, find_lines
+from mltu.pages.maps import Line, estimate_baseline
+from mltu.pages.metrics import match_polygons, score_baselines
 from mltu.pictures.annotate import annotate
 from mltu.utils.console import command
-from mltu.utils.image_utils import paper_color, read_image, write_png
+from mltu.utils.errors import CommandError, InputError
+from mltu.utils.image_utils import paper_color, read_image, to_gray, write_png
 from mltu.utils.progress import ProgressBar
 from mltu.utils.text_utils import error_rate
 
 SEED = 11
 CHARACTER_WIDTH = 25  # pixels, of composed pages
 LAYOUTS = ("one column", "two columns", "margin note")
+REAL_PAGES = ROOT / "Datasets" / "Pages" / "test"
+KRAKEN = "kraken==7.1"
+LINE_DISTANCE = 1.2  # line heights between the baselines of a page that does not tell it
+SHEETS = ("plain", "grain", "lines", "squares", "dots", "seyes", "frames")
+PITCHES = (12, 20, 32, 50)  # pixels between rules, on sheets of `SHEET` pixels
+SHEET = (1400, 1000)  # height and width
 
 
 class Page(NamedTuple):
@@ -52,35 +73,9 @@ class Page(NamedTuple):
 
     image: np.ndarray  # uint8
     polygons: list[np.ndarray]  # of the lines in reading order, each of shape (points, 2), pixels
-    texts: list[str]
+    baselines: list[np.ndarray]  # likewise, in writing direction
+    texts: list[str]  # of the lines; empty where it is not known
     layout: str
-
-
-def overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """Intersection over union of two polygons, on pixels."""
-    both = np.concatenate([first, second])
-    low = np.floor(both.min(axis=0))
-    width, height = (np.ceil(both.max(axis=0)) - low).astype(int) + 1
-    masks = []
-    for polygon in (first, second):
-        mask = np.zeros((height, width), np.uint8)
-        cv2.fillPoly(mask, [np.rint(polygon - low).astype(np.int32)], 1)
-        masks.append(mask.astype(bool))
-    return float((masks[0] & masks[1]).sum() / max(1, (masks[0] | masks[1]).sum()))
-
-
-def matches(found: Sequence[np.ndarray], true: Sequence[np.ndarray], least: float = 0.5) -> int:
-    """How many true polygons have a found one of their own that overlaps them by at least `least` (IoU)."""
-    pairs = sorted(
-        ((overlap(line, other), i, j) for i, line in enumerate(found) for j, other in enumerate(true)), reverse=True
-    )
-    taken_found: set[int] = set()
-    taken_true: set[int] = set()
-    for iou, i, j in pairs:
-        if iou >= least and i not in taken_found and j not in taken_true:
-            taken_found.add(i)
-            taken_true.add(j)
-    return len(taken_true)
 
 
 # --- pages ----------------------------------------------------------------------------------
@@ -127,7 +122,8 @@ def compose(samples: Sequence[Sample], layout: str, rng: np.random.Generator) ->
         left += column.shape[1] + gap
     image = page * rng.uniform(215, 250) + rng.normal(0, 1.5, page.shape)
     texts = [sample.text for part in parts for sample in part]
-    return Page(np.clip(image, 0, 255).astype(np.uint8), polygons, texts, layout)
+    baselines = list(map(estimate_baseline, polygons))
+    return Page(np.clip(image, 0, 255).astype(np.uint8), polygons, baselines, texts, layout)
 
 
 def composed_pages(table: str, count: int) -> Iterator[Page]:
@@ -147,19 +143,24 @@ def generated_pages(count: int) -> Iterator[Page]:
         texts = [text[:44].strip() for text in english_sentences(10, SEED + number)]
         image, boxes = draw_page(texts, SEED, number, writer=number)
         polygons = [np.array([[l, t], [r, t], [r, b], [l, b]], np.float64) for l, t, r, b in boxes]  # noqa: E741
-        yield Page(image, polygons, texts, "one column")
+        yield Page(image, polygons, list(map(estimate_baseline, polygons)), texts, "one column")
 
 
-def alto_pages(folder: str, count: int) -> Iterator[Page]:
-    """Real pages; each ALTO file's image lies beside it or in a folder beside its own."""
-    files = sorted(Path(folder).rglob("*.xml"))
-    images = {path.stem: path for path in Path(folder).rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png")}
+def real_pages(folder: str | Path, count: int) -> Iterator[Page]:
+    """Real pages with ALTO or PAGE files."""
+    files, _ = list_pages(folder)
     order = np.random.default_rng(SEED).permutation(len(files))
-    for index in order[:count]:
-        name, lines, _ = read_page(files[index])
-        image = read_image(images.get(Path(name).stem) or images[files[index].stem])
+    for file in [files[index] for index in order[: count or None]]:
+        image = read_image(file.picture)
         size = image.shape[1::-1]
-        yield Page(image, [line.polygon * size for line in lines], [line.text for line in lines], "real")
+        lines = complete_polygons(read_xml(file.path, file.picture)[0])
+        polygons = [line.polygon * size for line in lines]
+        baselines = [
+            estimate_baseline(polygon) if line.baseline is None else line.baseline * size
+            for line, polygon in zip(lines, polygons, strict=True)
+        ]
+        kind = file.path.stem.rpartition("-")[0] or file.path.parent.name
+        yield Page(image, polygons, baselines, [line.text for line in lines], kind)
 
 
 def photographed(page: Page, rng: np.random.Generator) -> Page:
@@ -178,85 +179,194 @@ def photographed(page: Page, rng: np.random.Generator) -> Page:
     light = light if image.ndim == 2 else light[..., None]
     noisy = np.clip(image * light + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
     stored = cv2.imdecode(cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, 80])[1], cv2.IMREAD_UNCHANGED)
-    polygons = [cv2.perspectiveTransform(polygon[None], matrix)[0] for polygon in page.polygons]
-    return Page(stored, polygons, page.texts, page.layout)
+    polygons, baselines = (
+        [cv2.perspectiveTransform(points[None], matrix)[0] for points in tracks]
+        for tracks in (page.polygons, page.baselines)
+    )
+    return page._replace(image=stored, polygons=polygons, baselines=baselines)
+
+
+# --- finders --------------------------------------------------------------------------------
+
+
+def find_by_kraken(image: np.ndarray) -> list[TextLine]:
+    """Lines by kraken's neural segmenter with its own model.
+
+    Raises:
+        CommandError: kraken fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source, result = Path(folder) / "page.png", Path(folder) / "page.json"
+        write_png(source, image)
+        program = Path(package_python("kraken", KRAKEN)).with_name("kraken")
+        done = subprocess.run(
+            [program, "-i", source, result, "segment", "-bl"], capture_output=True, text=True, check=False
+        )
+        if done.returncode or not result.exists():
+            raise CommandError(f"kraken failed: {done.stderr.strip()[-500:]}")
+        lines = json.loads(result.read_text(encoding="utf-8"))["lines"]
+    return [
+        TextLine(np.array(line["boundary"]), np.array(line["baseline"]), 0)
+        for line in lines
+        if line.get("boundary") and len(line.get("baseline") or ()) > 1
+    ]
+
+
+FINDERS: dict[str, Callable[[np.ndarray], list[TextLine]]] = {"mltu": find_lines, "kraken": find_by_kraken}
+
+
+def cpu_seconds() -> float:
+    """Used by this process and by those that it has waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 # --- measuring ------------------------------------------------------------------------------
 
 
-def measure_pages(
-    model: ImageToWordModel, pages: Iterator[Page], change: Callable[[Page, int], Page], look: Path | None
-) -> list[dict]:
+def measure_page(model: ImageToWordModel, page: Page, finder: str) -> dict:
+    """Counts of one page, which sum up over pages, and its texts."""
+    start = cpu_seconds()
+    found = FINDERS[finder](page.image)
+    seconds = cpu_seconds() - start
+    measured = [Line.measured(*line) for line in zip(page.baselines, page.polygons, strict=True)]
+    heights = [line.above + line.below for line in measured]
+    usual = LINE_DISTANCE * float(np.median(heights)) if heights else 1.0
+    scores = score_baselines([line.baseline.astype(float) for line in found], page.baselines, usual)
+    return {
+        "layout": page.layout,
+        "found": len(found),
+        "true": len(page.polygons),
+        "matched": len(match_polygons([line.polygon for line in found], page.polygons)),
+        "recalled": float(scores.recall.sum()),
+        "precise": float(scores.precision.sum()),
+        "cpu": seconds,
+        "text": " ".join(filter(None, page.texts)),
+        "read": read_lines(model, page.image, [(line.polygon, line.baseline) for line in found]),
+        "read_lines": read_lines(
+            model,
+            page.image,
+            [line for *line, text in zip(page.polygons, page.baselines, page.texts, strict=True) if text],
+        ),
+    }
+
+
+def read_lines(model: ImageToWordModel, image: np.ndarray, lines: Sequence[Sequence[np.ndarray]]) -> str:
+    """The text of lines, given by polygon and baseline, in their order."""
+    gray = to_gray(image)
+    cuts = []
+    for polygon, baseline in lines:
+        try:
+            cuts.append(cut_line(gray, polygon, baseline)[0])
+        except InputError:  # too small to read
+            continue
+    return " ".join(filter(None, model.predict_batch(cuts))) if cuts else ""
+
+
+def summarize(counts: Sequence[dict]) -> list[dict]:
     """A row for each layout, and one for all."""
-    counts = []
-    for number, page in enumerate(pages):
-        page = change(page, number)
-        reading = model.predict_page(page.image)
-        if look:
-            write_png(look / f"{number:03d}.png", annotate(page.image, reading))
-        counts.append(
-            {
-                "layout": page.layout,
-                "found": len(reading.lines),
-                "true": len(page.polygons),
-                "matched": matches([line.polygon for line in reading.lines], page.polygons),
-                "text": " ".join(page.texts),
-                "read": " ".join(reading.text.split("\n")),
-                "read_lines": " ".join(
-                    model.predict_batch([cut_line(page.image, polygon)[0] for polygon in page.polygons])
-                ),
-            }
-        )
     rows = []
     for layout in (*dict.fromkeys(page["layout"] for page in counts), "all"):
         chosen = [page for page in counts if layout in (page["layout"], "all")]
-        found, true, matched = (sum(page[name] for page in chosen) for name in ("found", "true", "matched"))
+        sums = {
+            name: sum(page[name] for page in chosen) for name in ("found", "true", "matched", "recalled", "precise")
+        }
         truths = [page["text"] for page in chosen]
-        cer = error_rate([page["read"] for page in chosen], truths)
-        of_lines = error_rate([page["read_lines"] for page in chosen], truths)
         rows.append(
             {
                 "layout": layout,
                 "pages": len(chosen),
-                "lines": true,
-                "recall": 100 * matched / max(true, 1),
-                "precision": 100 * matched / max(found, 1),
-                "cer": 100 * cer.rate,
-                "cer_of_lines": 100 * of_lines.rate,
+                "lines": sums["true"],
+                "recall": 100 * sums["matched"] / max(sums["true"], 1),
+                "precision": 100 * sums["matched"] / max(sums["found"], 1),
+                "baseline_recall": 100 * sums["recalled"] / max(sums["true"], 1),
+                "baseline_precision": 100 * sums["precise"] / max(sums["found"], 1),
+                "cpu": float(np.mean([page["cpu"] for page in chosen])),
+                "max_cpu": max(page["cpu"] for page in chosen),
+                "cer": 100 * error_rate([page["read"] for page in chosen], truths).rate,
+                "cer_of_lines": 100 * error_rate([page["read_lines"] for page in chosen], truths).rate,
             }
         )
+    return rows
+
+
+def sheet(kind: str, pitch: int, seed: int, lines: int) -> np.ndarray:
+    """A sheet of a kind of `SHEETS` with no line or one, uint8, shape `SHEET`."""
+    rng = np.random.default_rng([SEED, SHEETS.index(kind), pitch, seed, lines])
+    paper = draw_sheet(SHEET, rng)
+    if kind == "grain":
+        paper *= draw_grain(SHEET, rng)
+    elif kind != "plain":
+        paper *= draw_ruling(SHEET, rng, rng.uniform(-2, 2), pitch, kind)
+    if lines:
+        line = to_gray(draw_line("a single line on a sheet", SEED, seed, writer=seed))
+        height = int(rng.integers(40, 70))
+        line = cv2.resize(line, (round(line.shape[1] * height / line.shape[0]), height), interpolation=cv2.INTER_AREA)
+        line = line[:, : SHEET[1] - 100]
+        top, left = (int(rng.integers(40, side - size - 40)) for side, size in zip(SHEET, line.shape, strict=True))
+        darker = np.minimum(line / float(paper_color(line)[0]), 1)
+        paper[top : top + line.shape[0], left : left + line.shape[1]] *= darker
+    return np.clip(paper + rng.normal(0, 1.5, SHEET), 0, 255).astype(np.uint8)
+
+
+def measure_sheets(seeds: int) -> list[dict]:
+    """Lines found on sheets without any and on sheets with one, for each kind of sheets."""
+    rows = []
+    for kind, lines in ProgressBar(list(product(SHEETS, (0, 1))), desc="Sheets", unit="kind"):
+        pitches = PITCHES if kind not in ("plain", "grain", "frames") else PITCHES[:1]
+        counts = [len(find_lines(sheet(kind, pitch, seed, lines))) for pitch in pitches for seed in range(seeds)]
+        right = sum(count == lines for count in counts)
+        rows.append({"kind": kind, "lines": lines, "sheets": len(counts), "right": right, "most_found": max(counts)})
     return rows
 
 
 @command("pages.py")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--csv", help="table of lines with writers, to compose pages of")
-    parser.add_argument("--alto", help="folder of ALTO files and page images")
-    parser.add_argument("--pages", type=int, default=24, help="how many [24]")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--folder", help=f"of ALTO or PAGE files and page images [{REAL_PAGES.relative_to(ROOT)}]")
+    source.add_argument("--csv", help="table of lines with writers, to compose pages of")
+    source.add_argument("--generated", action="store_true", help="pages of pen strokes")
+    source.add_argument("--sheets", type=int, nargs="?", const=3, metavar="SEEDS", help="blank sheets and single lines")
+    parser.add_argument("--pages", type=int, default=0, help="how many [real pages: all, else 24]")
     parser.add_argument("--model", default="Models/pretrained", help="[Models/pretrained]")
+    parser.add_argument("--peer", choices=[name for name in FINDERS if name != "mltu"], help="another finder beside it")
     parser.add_argument("--look", help="folder for pictures of what was found")
     given = parser.parse_args()
+    if given.sheets:
+        report("sheets", measure_sheets(given.sheets))
+        return
     model = ImageToWordModel(given.model)
-
-    def pages() -> Iterator[Page]:
-        if given.alto:
-            return alto_pages(given.alto, given.pages)
-        return composed_pages(given.csv, given.pages) if given.csv else generated_pages(given.pages)
-
-    changes = {
-        "scan": lambda page, number: page,
-        "phone": lambda page, number: photographed(page, np.random.default_rng([SEED, 1, number])),
-    }
+    folder = given.folder or (REAL_PAGES if REAL_PAGES.is_dir() and not (given.csv or given.generated) else None)
+    count = given.pages if folder else given.pages or 24
+    changes: dict[str, Callable[[Page, int], Page]] = {"scan": lambda page, number: page}
+    if not folder:
+        changes["phone"] = lambda page, number: photographed(page, np.random.default_rng([SEED, 1, number]))
     rows = []
     for kind, change in changes.items():
-        look = Path(given.look) / kind if given.look else None
-        if look:
-            look.mkdir(parents=True, exist_ok=True)
-        progress = ProgressBar(pages(), total=given.pages, desc=f"Reading ({kind})", unit="page")
-        rows += [{"kind": kind, **row} for row in measure_pages(model, progress, change, look)]
-    report("pages", rows, "cer", lambda row: next(first for first in rows if first["layout"] == row["layout"]))
+        if folder:
+            pages = real_pages(folder, count)
+        else:
+            pages = composed_pages(given.csv, count) if given.csv else generated_pages(count)
+        counts: dict[str, list[dict]] = {finder: [] for finder in ("mltu", given.peer) if finder}
+        progress = ProgressBar(
+            pages or generated_pages(count), total=count or None, desc=f"Reading ({kind})", unit="page"
+        )
+        for number, page in enumerate(progress):
+            page = change(page, number)
+            for finder, measured in counts.items():
+                measured.append(measure_page(model, page, finder))
+            if given.look:
+                look = Path(given.look) / kind
+                look.mkdir(parents=True, exist_ok=True)
+                write_png(
+                    look / f"{number:03d}-{page.layout}.png", annotate(page.image, model.predict_page(page.image))
+                )
+        for finder, measured in counts.items():
+            rows += [{"kind": kind, "finder": finder, **row} for row in summarize(measured)]
+    if not rows:
+        raise CommandError(f"{folder}: no pages with ALTO or PAGE files")
+    report("pages", rows, "cpu", lambda row: next(first for first in rows if first["layout"] == row["layout"]))
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ from collections.abc import Collection, Sequence
 from mltu.beam_search import BeamSearch
 from mltu.configs import ArgumentParser
 from mltu.datasets import read_table
+from mltu.language import FOLDER, MODEL, WEIGHTS, WORDS, Weights, fit_weights
 from mltu.language_model import CharacterModel, break_lines, read_lines
-from mltu.languages import FOLDER, MODEL, WEIGHTS, WORDS, Weights, fit_weights
 from mltu.lexicon import Lexicon
-from mltu.recognizer import LineRecognizer
+from mltu.recognizer import PRETRAINED, LineRecognizer
 from mltu.utils.console import command
 from mltu.utils.errors import InputError
 from mltu.utils.files import write_atomic
@@ -40,7 +40,6 @@ from mltu.utils.image_utils import read_image
 from mltu.utils.progress import ProgressBar
 from mltu.utils.text_utils import error_rate
 
-ROOT = FOLDER.parent
 ORDER = 8
 MIN_COUNT = 2
 MIN_WORD_COUNT = 1
@@ -89,7 +88,7 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--text", nargs="+", metavar="FILE", required=True, help="text files, tables of lines")
     parser.add_argument("--csv", metavar="FILE", required=True, help="table of validation lines, for the weights")
     parser.add_argument("--leave_out", nargs="+", default=[], metavar="FILE", help="tables of test lines")
-    parser.add_argument("--model", default=str(ROOT / "Models" / "pretrained"), help="recogniser [Models/pretrained]")
+    parser.add_argument("--model", default=PRETRAINED, help="recogniser [Models/pretrained]")
     parser.add_argument("--order", type=int, default=ORDER, help=f"characters of an n-gram [{ORDER}]")
     parser.add_argument("--min_count", type=int, default=MIN_COUNT, help=f"of longer n-grams [{MIN_COUNT}]")
     parser.add_argument("--min_word_count", type=int, default=MIN_WORD_COUNT, help=f"of words [{MIN_WORD_COUNT}]")

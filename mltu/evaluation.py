@@ -74,7 +74,7 @@ def evaluate_table(model: LineRecognizer, table: str, output: str | None = None)
     samples, skipped = read_table(table)
     for entry in skipped:
         print_error(f"{entry.source}: {entry.reason}")
-    failed = len(skipped)
+    failed = sum(not entry.kept for entry in skipped)
     lines = []
     start = time.monotonic()
     with results_file(output, COLUMNS, [table, *(sample.image for sample in samples)]) as append:

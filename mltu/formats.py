@@ -34,7 +34,7 @@ DOUBTFUL = "[?]"  # as editors of manuscripts mark a reading that they are not s
 CSV_HEADER = ("image", "page", "line", "reading", "confidence", "left", "top", "right", "bottom")
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
-UTC = timezone.utc  # noqa: UP017  (datetime.UTC came with Python 3.11)
+UTC = timezone.utc  # datetime.UTC came with Python 3.11
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels
 

@@ -19,11 +19,18 @@ from .utils.files import as_utf8, refuse_inputs, write_atomic
 
 
 def format_for(output: str | None, name: str | None) -> str:
-    """The format that was named, or that an output's ending tells, or text."""
+    """The format that was named, or that an output's ending tells, or text.
+
+    Raises:
+        InputError: the ending is of no format.
+    """
     if name is not None:
         return name
     ending = Path(output).suffix.lower() if output else ""
-    return {".csv": "csv", ".json": "json", ".jsonl": "json", ".xml": "alto"}.get(ending, "text")
+    known = {"": "text", ".txt": "text", ".csv": "csv", ".json": "json", ".jsonl": "json", ".xml": "alto"}
+    if ending not in known:
+        raise InputError(f"{output}: no format has the ending {ending}; choose {', '.join(known)[2:]} or add --format")
+    return known[ending]
 
 
 def page_targets(sources: Sequence[str], folder: str | Path, ending: str) -> dict[str, Path]:

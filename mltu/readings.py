@@ -20,7 +20,7 @@ class Character(NamedTuple):
 
 
 class Word(NamedTuple):
-    """Characters between spaces."""
+    """A word of a line: characters between spaces."""
 
     text: str
     confidence: float  # estimated probability that all of it is right
@@ -37,12 +37,12 @@ class LineReading:
         confidence: estimated share of its characters that are right; 0 where nothing was read.
         characters: those of the text, in order.
         polygon: outline on the page, pixels, shape (points, 2), clockwise from the upper left.
-        frame: upper left, upper right and lower left corner, on the page, of the upright image that
-            was read; pixels, shape (3, 2).
-        baseline: on the page, from left to right, shape (points, 2); None where it was not looked for.
+        frame: upper and lower edge, on the page, of the level image that was read: points at equal steps of its
+            width, in writing direction; pixels, shape (2, points, 2).
+        baseline: on the page, in writing direction, shape (points, 2); None where it was not looked for.
         region: number of the block of writing, such as a column, that the line belongs to, from 0.
-        word_exponent: power of the product of its characters' confidences that a word's is; 1 if errors were
-            independent and no character ever left out.
+        word_exponent: a word's confidence is the product of its characters' to this power; 1 if errors were
+            independent and no character were ever left out.
     """
 
     text: str
@@ -57,12 +57,12 @@ class LineReading:
     @property
     def words(self) -> tuple[Word, ...]:
         """The words of the text."""
-        found = []
+        words = []
         for match in re.finditer(r"\S+", self.text):
             part = self.characters[match.start() : match.end()]
             confidence = float(np.prod([character.confidence for character in part]) ** self.word_exponent)
-            found.append(Word(match[0], confidence, part[0].start, part[-1].end))
-        return tuple(found)
+            words.append(Word(match[0], confidence, part[0].start, part[-1].end))
+        return tuple(words)
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -72,8 +72,11 @@ class LineReading:
 
     def box_of(self, part: Word | Character) -> tuple[int, int, int, int]:
         """Left, top, right, bottom of a part of the line, in pixels of the page."""
-        corner, along, down = self.frame[0], self.frame[1] - self.frame[0], self.frame[2] - self.frame[0]
-        corners = np.array([corner + x * along + y * down for x in (part.start, part.end) for y in (0, 1)])
+        steps = np.linspace(0, 1, self.frame.shape[1])
+        # the ends of the part, and the points of the frame between them
+        shares = np.concatenate([[part.start, part.end], steps[(steps > part.start) & (steps < part.end)]])
+        corners = np.array([[np.interp(shares, steps, edge[:, axis]) for axis in (0, 1)] for edge in self.frame])
+        corners = corners.transpose(0, 2, 1).reshape(-1, 2)
         left, top, right, bottom = self.box
         low = np.clip(np.floor(corners.min(axis=0)), (left, top), (right, bottom)).astype(int)
         high = np.clip(np.ceil(corners.max(axis=0)), (left, top), (right, bottom)).astype(int)

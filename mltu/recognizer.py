@@ -11,18 +11,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image as PillowImage
 
 from .calibration import softmax
 from .ctc import align, character_boundaries, greedy_decode, peak_steps
 from .inferenceModel import OnnxInferenceModel
-from .languages import language_decoder
+from .inputs import as_images, as_pixels
+from .language import language_decoder
 from .line_input import LineInput, metadata_number
-from .pages import TextLine, cut_line, find_lines, slope_of
+from .pages import TextLine, cut_line, find_lines
 from .readings import Character, LineReading, PageReading
 from .utils.errors import InputError
+from .utils.files import shipped
 from .utils.image_utils import to_bgr, to_gray
 
-PRETRAINED = "Models/pretrained"
+Readable = np.ndarray | str | os.PathLike | PillowImage.Image
+PRETRAINED = shipped("Models/pretrained")
 MIN_PROBABILITY = 1e-12  # stands for zero, which has no logarithm
 MAX_BATCH = 8  # lines of one width that the network takes at once
 MAX_ALTERNATIVES = 3  # of a character
@@ -44,11 +48,11 @@ class LineRecognizer(OnnxInferenceModel):
     """Reads lines and pages, with confidences and places. Batches of lines are read in parallel on all cores.
 
     Args:
-        model_path: folder of a run, or an .onnx file; by default the pretrained weights, from the project's folder.
+        model_path: folder of a run, or an .onnx file; by default the pretrained weights.
         char_list: the characters in the order of the classes; by default the model's own.
         decoder: maps log probabilities, shape (steps, classes), to class indices, such as a
             :class:`mltu.beam_search.BeamSearch`; by default the best path.
-        language: in place of a decoder: the name of a language of :mod:`mltu.languages`, such as "en".
+        language: in place of a decoder: the name of a language of :mod:`mltu.language`, such as "en".
         threads: lines that are read at once; 0: as many as there are cores.
         options: see :class:`mltu.inferenceModel.OnnxInferenceModel`.
 
@@ -173,7 +177,7 @@ class LineRecognizer(OnnxInferenceModel):
             float(np.mean([character.confidence for character in characters])) if characters else 0.0,
             characters,
             np.array([[0, 0], [width, 0], [width, height], [0, height]]),
-            np.array([[0, 0], [width, 0], [0, height]], np.float64),
+            np.array([[[0, 0], [width, 0]], [[0, height], [width, height]]], np.float64),
             word_exponent=self.word_exponent,
         )
 
@@ -192,11 +196,11 @@ class LineRecognizer(OnnxInferenceModel):
             found.append(tuple(others[:MAX_ALTERNATIVES]))
         return found
 
-    def read(self, image: np.ndarray) -> LineReading:
+    def read(self, image: Readable) -> LineReading:
         """Read one line.
 
         Args:
-            image: grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4); 8-bit, 16-bit or float.
+            image: an array, a path or a Pillow image, as for :func:`.as_pixels`.
 
         Returns:
             The reading; its polygon is the whole image.
@@ -204,17 +208,21 @@ class LineRecognizer(OnnxInferenceModel):
         Raises:
             InputError: not an image.
         """
+        image = as_pixels(image)
         line = self.line_input(image)
         log_probs = self.log_probabilities(line[None])[0]
         return self.describe(self.decode(log_probs), line.shape, image.shape)
 
-    def read_batch(self, images: Iterable[np.ndarray]) -> list[LineReading]:
+    def read_batch(self, images: Iterable[Readable]) -> list[LineReading]:
         """Read several lines at once; each reading is independent of the other lines of its batch.
 
         Args:
             images: each as for :meth:`read`.
+
+        Raises:
+            InputError: not images.
         """
-        images = list(images)
+        images = list(self.pool.map(as_pixels, as_images(images)))
         lines = list(self.pool.map(self.line_input, images))
 
         def width(index: int) -> int:
@@ -239,13 +247,13 @@ class LineRecognizer(OnnxInferenceModel):
             readings.update(zip(batch, found, strict=True))
         return [readings[index] for index in range(len(images))]
 
-    def predict_page(self, image: np.ndarray, layout: str = "page", source: str = "", page: int = 1) -> PageReading:
+    def predict_page(self, image: Readable, layout: str = "page", source: str = "", page: int = 1) -> PageReading:
         """Find the lines of a page and read them.
 
         Args:
             image: as for :meth:`read`, but of a page.
             layout: "page"; "line" reads the whole image as one line; "auto" decides by its shape and content.
-            source: file name, for the result.
+            source: file name, for the result; by default the path that was given.
             page: number in the file, for the result.
 
         Returns:
@@ -254,7 +262,8 @@ class LineRecognizer(OnnxInferenceModel):
         Raises:
             InputError: not an image.
         """
-        image = to_bgr(image)
+        source = source or (str(image) if isinstance(image, (str, os.PathLike)) else "")
+        image = to_bgr(as_pixels(image))
         height, width = image.shape[:2]
         places = find_lines(image) if layout == "page" or (layout == "auto" and may_be_page(height, width)) else []
         if layout == "line" or (layout == "auto" and len(places) < 2):
@@ -265,7 +274,7 @@ class LineRecognizer(OnnxInferenceModel):
 
     def _read_places(self, image: np.ndarray, places: Sequence[TextLine]) -> list[LineReading]:
         gray = to_gray(image)
-        cuts = [cut_line(gray, place.polygon, slope_of(place.baseline)) for place in places]
+        cuts = [cut_line(gray, place.polygon, place.baseline) for place in places]
         return [
             replace(line, polygon=place.polygon, baseline=place.baseline, frame=frame, region=place.region)
             for line, place, (_, frame) in zip(self.read_batch(cut for cut, _ in cuts), places, cuts, strict=True)

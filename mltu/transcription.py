@@ -47,9 +47,9 @@ def transcribe(
     Raises:
         InputError: the output or the pictures cannot be written, or would replace inputs.
     """
-    files, complaints = list_files(names)
-    for complaint in complaints:
-        print_error(complaint)
+    files, complaints, notes = list_files(names)
+    for message in (*complaints, *notes):
+        print_error(message)
     failed = len(complaints)
     pictures = page_targets(files, picture_folder, ".png") if picture_folder else {}
     if set(map(os.path.realpath, files)) & set(map(os.path.realpath, pictures.values())):

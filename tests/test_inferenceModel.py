@@ -12,6 +12,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from helpers import PRETRAINED, ROOT, SAMPLES
 from inferenceModel import ImageToWordModel, main
@@ -60,6 +61,26 @@ def test_predict_takes_all_kinds_of_arrays(run, line_image):
     assert model.predict(bgr) != model.predict(bgr // 2)
     with pytest.raises(InputError, match="shape"):
         model.predict(np.zeros(5))
+
+
+def test_predict_takes_paths_and_pillow_images(line_image, png, pretrained):
+    model = ImageToWordModel(PRETRAINED)
+    path, picture = png("line.png"), PillowImage.fromarray(line_image)
+    expected = model.predict(line_image)
+    assert expected
+    assert {model.predict(image) for image in (path, str(path), picture, picture.convert("RGBA"))} == {expected}
+    assert model.predict_batch([path, picture]) == [expected] * 2
+    assert model.read(path).text == expected
+    page = model.predict_page(path, "line")
+    assert (page.source, page.lines[0].text) == (str(path), expected)
+    with pytest.raises(InputError, match="NoneType is not an image"):
+        model.predict(None)
+
+
+def test_main_takes_files_with_and_without_a_flag(capsys):
+    names = [str(SAMPLES / f"line0{number}.jpg") for number in (1, 2, 3)]
+    assert main([names[0], "--threads", "1", names[1], "--image", names[2]]) == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == names
 
 
 def test_predict_and_predict_batch_give_the_texts_of_read(pretrained):
@@ -165,11 +186,12 @@ def test_main_chooses_the_format_by_name_and_by_ending(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--image", "x.png"], "Models/pretrained: no such model; train one with `python train.py`"),
+        (["x.png"], "x.png: no such file"),
         (["--image", "x.png", "--model", "nowhere"], "nowhere: no such model"),
         (["--model", "{run}", "--csv", "none.csv"], "none.csv: no such file"),
         (["--model", "{run}", "--image", "x.png", "--output", "no/such/o.csv"], "no/such/o.csv: cannot be written"),
-        ([], "--image"),
+        ([], "name images, or a table"),
+        (["a.png", "--csv", "b.csv"], "one of the two"),
         (["--image", "a.png", "--csv", "b.csv"], "one of the two"),
         (["--imaeg", "a.png"], "did you mean --image"),
     ],
@@ -242,7 +264,7 @@ def test_main_calibrates_and_reports(tmp_path, capsys):
     ("args", "message"),
     [
         (["--image", "a.png", "--report", "x"], "--report goes with --csv"),
-        (["--csv", "a.csv", "--annotate", "x"], "--annotate goes with --image"),
+        (["--csv", "a.csv", "--annotate", "x"], "--annotate goes with images"),
         (["--image", "a.png", "--page", "--line"], "exclude each other"),
         (["--image", "a.png", "--min_confidence", "3"], "--min_confidence: must be 0 to 1"),
         (["--image", "a.png", "--decoder", "greedy", "--lm", "x"], "need --decoder beam"),

@@ -2,10 +2,11 @@ import keras
 import numpy as np
 import pytest
 
+from mltu.pages.maps import MAPS
 from mltu.tensorflow.losses import CTCloss
 from mltu.tensorflow.model_utils import activation_layer, residual_block
 from mltu.utils.errors import InputError
-from model import ARCHITECTURES, REFERENCE_BLOCKS, time_steps, train_model
+from model import ARCHITECTURES, REFERENCE_BLOCKS, line_finder_model, time_steps, train_model
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +42,12 @@ def test_train_model_reference_has_the_promised_settings(reference):
     assert layers[1].scale == pytest.approx(1 / 255)
 
 
-def test_train_model_line_takes_any_width():
-    keras.utils.set_random_seed(0)
-    model = train_model((32, None, 1), 5, architecture="line")
-    assert model.output_shape == (None, None, 6)
+def test_train_model_line_takes_any_width_and_is_small():
+    model = train_model((64, None, 1), 120, architecture="line")
+    assert model.output_shape == (None, None, 121)
+    assert model.count_params() < 8_000_000
     for width in (64, 96):
-        assert model.predict(np.zeros((2, 32, width, 1)), verbose=0).shape == (2, width // 4, 6)
-    assert train_model((64, None, 1), 120, architecture="line").count_params() < 8_000_000
+        assert model(np.zeros((2, 64, width, 1))).shape == (2, width // 4, 121)
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,13 @@ def test_residual_block_has_the_shape_and_activation_asked_for():
     for wrong in ("reluu", "get", "glu", "__doc__"):
         with pytest.raises(InputError, match="activation"):
             activation_layer(inputs, wrong)
+
+
+def test_line_finder_model_is_small_and_takes_images_of_any_multiple_of_32():
+    model = line_finder_model()
+    assert model.count_params() <= 750_000
+    for height, width in ((64, 96), (96, 32)):
+        maps = np.array(model(np.full((2, height, width, 1), 255, np.float32), training=False))
+        assert maps.shape == (2, height // 2, width // 2, len(MAPS))
+        assert ((maps[..., :2] >= 0) & (maps[..., :2] <= 1)).all()
+        assert (maps[..., 2:4] > 0).all()

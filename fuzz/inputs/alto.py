@@ -22,14 +22,19 @@ LINE = (
 )
 SHAPE = '<Shape><Polygon POINTS="{points}"/></Shape>'
 PAGE = (
-    '<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"><Page imageFilename="page.png" '
-    'imageWidth="400" imageHeight="300"><TextRegion id="r"><TextLine id="l"><Coords points="1,2 300,2 300,99"/>'
-    "<TextEquiv><Unicode>text</Unicode></TextEquiv></TextLine></TextRegion></Page></PcGts>"
+    '<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"><Page imageFilename="{name}" '
+    '{size}><TextRegion id="r">{lines}</TextRegion></Page></PcGts>'
 )
+PAGE_SIZE = 'imageWidth="400" imageHeight="300"'
+PAGE_LINE = (
+    '<TextLine id="l"><Coords points="{points}"/>{more}<TextEquiv><Unicode>text</Unicode></TextEquiv></TextLine>'
+)
+BASELINE = '<Baseline points="{points}"/>'
 POLYGON = "20,100 320 100 320 140 20 140"
 XML_TOKENS = (
+    *(b"TextLine", b"Coords", b"Baseline", b"points", b"imageWidth", b"TextEquiv", b"<HYP/>", b"1e308", b"%20"),
     *(b"&l;", b"&#0;", b"&#xd800;", b"&amp;", b"]]>", b"<![CDATA[", b"<!--", b"<a>", b"</a>", b"<?x?>", b'<a b="'),
-    *(b"<!DOCTYPE alto>", b'<!ENTITY x SYSTEM "../secret.xml">', b"../secret.png", b"TextLine", b"POINTS", b"nan"),
+    *(b"<!DOCTYPE alto>", b'<!ENTITY x SYSTEM "../secret.xml">', b"../secret.png", b"POINTS", b"nan"),
 )
 
 
@@ -38,13 +43,23 @@ def alto_page(name: str = "page.png", dtd: str = "", shape: str = "", text: str 
     return ALTO.format(name=name, dtd=dtd, lines=lines).encode("utf-8", "surrogatepass")
 
 
+def page_page(
+    more: str = "", points: str = "1,2 300,2 300,99", name: str = "page.png", size: str = PAGE_SIZE, lines: str = ""
+) -> bytes:
+    lines = lines or PAGE_LINE.format(points=points, more=more)
+    return PAGE.format(name=name, size=size, lines=lines).encode("utf-8", "surrogatepass")
+
+
 @cache
 def alto_files() -> list[Input]:
     line = LINE.format(shape=SHAPE.format(points=POLYGON), text="first")
     return [
         Input("pages/a.xml", alto_page(lines=line + LINE.format(shape="", text="second"))),
         Input("pages/a.xml", alto_page(shape=SHAPE.format(points=POLYGON))),
-        Input("pages/a.xml", PAGE.encode()),
+        Input("pages/a.xml", alto_page(lines=line.replace("<TextLine", '<TextLine BASELINE="20 50 200 90"'))),
+        Input("pages/a.xml", page_page()),
+        Input("pages/a.xml", page_page(BASELINE.format(points="20,90 200,20"), "")),
+        Input("pages/a.xml", page_page(BASELINE.format(points="200,20 20,20"), size="")),
     ]
 
 
@@ -93,11 +108,29 @@ def alto_attacks() -> Attacks:
         "utf7": lambda: alto_page().replace(b"UTF-8", b"UTF-7"),
         "surrogate": partial(alto_page, text="\ud800"),
         "breaks": partial(alto_page, name="a&#10;&#x2028;&#x85;b"),
+        "pages": lambda: alto_page().replace(b"</Page>", b"</Page>" + b"<Page/>" * 20_000),
+        "pages2": lambda: (
+            alto_page().replace(b"<PrintSpace>", b"<Page>" * 5000).replace(b"</P", b"</Page>" * 5000 + b"</P")
+        ),
+        "hyphens": partial(alto_page, lines=LINE.format(shape="<HYP/>" * 100_000, text="a")),
+        "baseline": partial(page_page, BASELINE.format(points="-1e308,1e308 1e308,-1e308"), ""),
+        "baseline2": partial(page_page, BASELINE.format(points="1,1 1,1.0000001"), ""),
+        "baseline3": partial(page_page, BASELINE.format(points="1,2 " * 100_000), ""),
+        "baseline4": partial(page_page, BASELINE.format(points="-39000,-29000 39000,29000"), ""),
+        "baselines": partial(
+            page_page, lines=PAGE_LINE.format(points="", more=BASELINE.format(points="1,9 9,9")) * 3000
+        ),
+        "words": partial(page_page, lines=PAGE_LINE.format(points="", more="<Word>" * 100_000 + "</Word>" * 100_000)),
+        "point": partial(
+            page_page, lines="<TextLine><Coords>" + "<Point x='1' y='2'/>" * 100_000 + "</Coords></TextLine>"
+        ),
+        "index": partial(page_page, '<TextEquiv index="' + "9" * 5000 + '"/><TextEquiv index="²"/>'),
+        "pixels": partial(page_page, size='imageWidth="1e7" imageHeight="1e7"'),
         "large": lambda: b" " * (1 << 25) + alto_page(),
     }
     attacks: Attacks = {f"{title}:pages/a.xml": make for title, make in contents.items()}
     for number, name in enumerate(OUTSIDE):
-        attacks[f"name{number}:pages/a.xml"] = partial(alto_page, name=name.replace("\0", ""))
+        attacks[f"name{number}:pages/a.xml"] = partial((alto_page, page_page)[number % 2], name=name.replace("\0", ""))
     return attacks | {f"stem:pages/{'x' * 250}.xml": partial(alto_page, shape=SHAPE.format(points=POLYGON))}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..configs import read_yaml
 from ..utils.errors import InputError
 from .alto import read_alto
+from .archive import is_archive, unpack_table
 from .base import Sample, Skipped, without_contradictions
 from .iam import read_iam
 from .splits import PUBLISHED_SPLITS, list_split, published_split, random_split, shared_writers, unassigned
@@ -18,31 +19,22 @@ from .table import read_table
 
 
 def read_samples(configs: Any) -> tuple[list[Sample], list[Skipped]]:
-    """Read the dataset that the settings name.
-
-    Returns:
-        (samples, skipped entries).
-
-    Raises:
-        InputError: nothing usable is there.
-    """
+    """Read the dataset that the settings name as (samples, skipped entries); InputError if nothing is usable."""
     if configs.dataset == "synthetic":
-        samples, skipped = generate_lines(
-            configs.data_path,
-            configs.samples,
-            configs.seed,
-            configs.text_file or None,
-            configs.fonts or None,
-            configs.max_chars,
-            configs.train_workers,
-            configs.skip_fonts,
-            configs.plain_quotes,
-        )
+        texts = {"text_file": configs.text_file or None, "max_chars": configs.max_chars}
+        fonts = {"fonts": configs.fonts or None, "skip_fonts": configs.skip_fonts}
+        how = {"workers": configs.train_workers, "plain_quotes": configs.plain_quotes}
+        samples, skipped = generate_lines(configs.data_path, configs.samples, configs.seed, **texts, **fonts, **how)
     elif configs.dataset == "table":
-        samples, skipped = read_lines(configs.data_path)
-    elif configs.dataset == "alto":
+        samples, skipped = read_lines(configs.data_path, configs.lines_path)
+    elif configs.dataset in ("alto", "page"):
         samples, skipped = read_alto(
-            configs.data_path, configs.lines_path, configs.drop_text, configs.writer_pattern, configs.train_workers
+            configs.data_path,
+            configs.lines_path,
+            configs.drop_text,
+            configs.writer_pattern,
+            configs.train_workers,
+            configs.dataset.upper(),
         )
     else:
         keep_err = configs.keep_err == "yes" or (configs.keep_err == "auto" and configs.split in PUBLISHED_SPLITS)
@@ -53,13 +45,12 @@ def read_samples(configs: Any) -> tuple[list[Sample], list[Skipped]]:
     return samples, skipped
 
 
-def read_lines(path: str) -> tuple[list[Sample], list[Skipped]]:
-    """Read a table without the images that it gives several texts.
+def read_lines(path: str, unpack_folder: str) -> tuple[list[Sample], list[Skipped]]:
+    """Read a table without the images that it gives several texts; InputError if nothing in it is usable.
 
-    Raises:
-        InputError: no table, or nothing usable in it.
+    A ZIP file with a table and its images is unpacked in `unpack_folder` first.
     """
-    samples, skipped = read_table(path)
+    samples, skipped = read_table(unpack_table(path, unpack_folder) if is_archive(path) else path)
     samples, contradictory = without_contradictions(samples)
     if not samples:
         raise InputError(f"{path}: every image is named with several texts; each row should name one of its own")
@@ -67,14 +58,7 @@ def read_lines(path: str) -> tuple[list[Sample], list[Skipped]]:
 
 
 def read_mix(configs: Any) -> tuple[list[list[Sample]], list[Skipped]]:
-    """Read the further datasets, which are for training only.
-
-    Returns:
-        (samples of each, skipped entries).
-
-    Raises:
-        InputError: a settings file is wrong, or nothing usable is there.
-    """
+    """Read the further datasets for training as (samples of each, skipped entries); errors as :func:`read_samples`."""
     groups, skipped = [], []
     for path in configs.mix:
         values = read_yaml(path)
@@ -96,7 +80,7 @@ def split_samples(configs: Any, samples: Sequence[Sample]) -> tuple[dict[str, li
     """
     skipped: list[Skipped] = []
     if configs.val_path:
-        val, skipped = read_lines(configs.val_path)
+        val, skipped = read_lines(configs.val_path, configs.lines_path)
         parts = {"train": list(samples), "val": val}
     elif configs.split == "lists":
         lists = {"train": configs.train_list, "val": configs.val_list, "test": configs.test_list}

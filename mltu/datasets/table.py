@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..inputs import FILE_ENDINGS
 from ..utils.errors import InputError, escape_control_chars
 from ..utils.files import atomic_path
-from .base import Sample, Skipped, normalize_text
+from .base import Sample, Skipped, normalize_text, tell_invisible
+from .delimited import Field, read_rows
 
 # names that a header may use, lower case; "0" and "1" head the tables of the mltu library
 IMAGE_NAMES = ("image", "file", "path", "image_path", "filename", "file_name", "0")
@@ -19,38 +21,16 @@ WRITER_NAMES = ("writer", "writer_id", "author", "hand")
 FORM_NAMES = ("form", "form_id", "page")
 
 
-def _rows(path: Path) -> Iterable[tuple[int, list[str]]]:
-    """(line number, fields) of every row that is not blank."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
-            file.seek(0)
-            tabs = path.suffix.lower() in (".tsv", ".tab") or ("\t" in first and path.suffix.lower() != ".csv")
-            # in TSV files quotes are mostly plain text, so they are judged field by field
-            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if tabs else csv.reader(file, strict=True)
-            for row in reader:
-                if any(field.strip() for field in row):
-                    yield reader.line_num, [_unquote(field) for field in row] if tabs else row
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; it should be a CSV or TSV table of image paths and texts") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder; name the CSV or TSV file in it") from None
-    except OSError as error:
-        raise InputError(f"{path}: the table cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file in UTF-8; save it as UTF-8 CSV") from None
-    except ValueError as error:  # a NUL in the path
-        raise InputError(f"{path}: the table cannot be read ({error})") from None
-    except csv.Error as error:
-        raise InputError(f"{path}: not a CSV or TSV table ({error} in line {reader.line_num})") from None
+def _likeness(rows: Sequence[Sequence[Field]]) -> int:
+    """How much the first rows of a table look like one of samples; the separator is chosen by it."""
+    if rows and None not in _columns(rows[0])[:2]:
+        return len(rows) + 1
+    return sum(len(row) > 1 and row[0].text.strip().lower().endswith(FILE_ENDINGS) for row in rows)
 
 
-def _unquote(field: str) -> str:
-    """Undo CSV quoting in a TSV field, which is certain only where a quote is doubled inside quotes."""
-    inner = field[1:-1]
-    if re.fullmatch(r'".*"', field) and '""' in inner and '"' not in inner.replace('""', ""):
-        return inner.replace('""', '"')
-    return field
+def _columns(header: Sequence[Field]) -> list[int | None]:
+    names = [normalize_text(field.text).lower().strip('"') for field in header]
+    return [_column(names, known) for known in (IMAGE_NAMES, TEXT_NAMES, WRITER_NAMES, FORM_NAMES)]
 
 
 def _column(header: Sequence[str], names: Sequence[str]) -> int | None:
@@ -67,10 +47,12 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
     names no others; whole paths may lead anywhere. Whether the images can be read is not checked here.
 
     Args:
-        path: a .csv file (commas) or .tsv file (tabs), UTF-8.
+        path: a table whose fields are separated by commas, semicolons or tabs, UTF-8 or UTF-16; a first line such
+            as `sep=;` names another separator.
 
     Returns:
-        (samples, rows skipped for an empty text or image, a missing field or a path with `..`).
+        (samples, rows skipped for an empty text or image, a missing field, a text that seems to be cut at a
+        separator or a path with `..`, and rows kept without characters that nobody can see).
 
     Raises:
         InputError: the file is missing, no table, or holds no usable row.
@@ -78,36 +60,44 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
     path = Path(path)
     samples: list[Sample] = []
     skipped: list[Skipped] = []
-    columns: list[int | None] | None = None
-    width = 0
-    for number, row in _rows(path):
-        if columns is None:
-            width = len(row)
-            header = [field.strip().lower() for field in row]
-            columns = [_column(header, names) for names in (IMAGE_NAMES, TEXT_NAMES, WRITER_NAMES, FORM_NAMES)]
-            if columns[0] is not None and columns[1] is not None:
-                continue
-            columns = [0, 1, 2, 3]
-        if len(row) > width or any("\n" in field for field in row):
-            skipped.append(Skipped(f"{path}:{number}", "more fields than the first row; put quotes round the text"))
+    rows = read_rows(path, _likeness)
+    width = len(rows[0][1]) if rows else 0
+    columns = _columns(rows[0][1] if rows else [])
+    if None in columns[:2]:
+        columns = [0, 1, 2, 3]
+    else:
+        del rows[0]
+    for number, fields in rows:
+        source = f"{path}:{number}"
+        if len(fields) > width or any("\n" in field.text for field in fields):
+            skipped.append(Skipped(source, "more fields than the first row; put quotes round the text"))
             continue
-        image, text, writer, form = (row[i].strip() if i is not None and i < len(row) else "" for i in columns)
-        text = normalize_text(text)
-        if not image or not text:
-            skipped.append(Skipped(f"{path}:{number}", "no text" if image else "no image"))
+        if _is_cut(fields, columns[1]):
+            skipped.append(Skipped(source, "the text goes on after a separator; put quotes round the text"))
+            continue
+        image, text, writer, form = (
+            fields[i].text.strip() if i is not None and i < len(fields) else "" for i in columns
+        )
+        if not image or not normalize_text(text):
+            skipped.append(Skipped(source, "no text" if image else "no image"))
             continue
         if _leads_out(image):
-            skipped.append(
-                Skipped(
-                    f"{path}:{number}", f"{escape_control_chars(image[:60])}: leads out by ..; write the whole path"
-                )
-            )
+            shown = escape_control_chars(image[:60])
+            skipped.append(Skipped(source, f"{shown}: leads out by ..; write the whole path"))
             continue
-        samples.append(Sample(_resolve(image, path.parent), text, writer, form))
+        skipped += tell_invisible(source, text)
+        samples.append(Sample(_resolve(image, path.parent), normalize_text(text), writer, form))
     if not samples:
         why = f"; the first, {skipped[0].source}: {skipped[0].reason}" if skipped else ""
         raise InputError(f"{path}: no row with an image path and a text; expected columns image,text[,writer]{why}")
     return samples, skipped
+
+
+def _is_cut(fields: Sequence[Field], column: int) -> bool:
+    """Whether a text without quotes seems to go on in the next field: only there a blank follows the separator."""
+    text, *after = fields[column : column + 2] or [Field("", False)]
+    blanks = [field.text[:1].isspace() and not field.quoted for field in (text, *after)]
+    return bool(after) and not text.quoted and column > 0 and blanks == [False, True] and bool(after[0].text.strip())
 
 
 def _leads_out(image: str) -> bool:
@@ -118,12 +108,15 @@ def _leads_out(image: str) -> bool:
 def _resolve(image: str, table_folder: Path) -> str:
     here = Path()
     around = table_folder.absolute().parents[:-1]  # not the root, from which every file could be named
+    # as it is written, and as it is meant where Windows or a copied text wrote it
+    names = dict.fromkeys((image, image.replace("\\", "/"), normalize_text(image).replace("\\", "/")))
     for folder in (table_folder, here, *around):
-        try:
-            if (folder / image).exists():
-                return str(folder / image)
-        except (OSError, ValueError):  # no possible path: too long, or with a NUL
-            break
+        for name in names:
+            try:
+                if (folder / name).exists():
+                    return str(folder / name)
+            except (OSError, ValueError):  # not a possible path: too long, or with a NUL
+                break
     return str(table_folder / image)
 
 

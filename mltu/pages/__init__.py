@@ -1,10 +1,11 @@
 """Lines of a page: found by :func:`find_lines`, cut out by :func:`cut_line`.
 
-`paper` brings the image of a page to ink, `lines` gathers ink into lines in reading order, `outlines` draws around
-them, and `crop` cuts a line out.
+`finder` runs the network, `maps` says what it predicts, `decode` makes lines of that, `order` puts them in reading
+order, and `crop` cuts a line out, straightened. Without the network's file, the rules of `lines` find the lines:
+`paper` brings the image of a page to ink, `lines` gathers ink into lines, `outlines` draws around them.
 """
 
 from .crop import cut_line, slope_of
-from .lines import TextLine, find_lines
+from .finder import LineFinder, TextLine, find_lines
 
-__all__ = ["TextLine", "cut_line", "find_lines", "slope_of"]
+__all__ = ["LineFinder", "TextLine", "cut_line", "find_lines", "slope_of"]

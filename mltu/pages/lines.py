@@ -10,20 +10,13 @@ import numpy as np
 
 from ..utils.image_utils import to_gray
 from .components import Component, find_components
+from .finder import TextLine
 from .outlines import Outline, outline_of
 from .paper import find_ink, level, limit_scale, without_ruling
 
 WORK_WIDTH = 1600  # pixels that a page is brought to for the search
 SMALL_LETTER = 0.45  # height of small letters, as a share of a line from ascenders to descenders
 MIN_COLUMN = 5  # lines of a column, so that a gap between words is not taken for one between columns
-
-
-class TextLine(NamedTuple):
-    """A line of a page, in pixels of the page."""
-
-    polygon: np.ndarray  # outline, shape (points, 2), int, clockwise from the upper left
-    baseline: np.ndarray  # shape (points, 2), int, from left to right
-    region: int  # block of writing, from 0
 
 
 def find_lines(page: np.ndarray) -> list[TextLine]:

@@ -4,35 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..utils.files import atomic_path
 
-COLORS = {"loss": "C0", "CER": "C1", "WER": "C2"}
 MAX_PERCENT = 110  # higher error rates, of the first epochs, are drawn there
 
 
-def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None:
-    """Draw loss and error rates over the epochs as PNG.
+class Panel(NamedTuple):
+    """One of the diagrams of a run's curves."""
+
+    title: str
+    names: tuple[str, ...]  # of values; their validation values begin with `val_`
+    percent: bool = False
+
+
+READING_PANELS = (Panel("CTC loss", ("loss",)), Panel("error rates, %", ("CER", "WER"), percent=True))
+
+
+def save_curves(
+    epochs: Sequence[Mapping[str, float]], path: str | Path, panels: Sequence[Panel] = READING_PANELS
+) -> None:
+    """Draw values over the epochs as PNG, by default loss and error rates.
 
     Args:
-        epochs: the values of each epoch: `epoch`, and any of `loss`, `val_loss`, `CER`, `val_CER`, `WER`, `val_WER`.
+        epochs: the values of each epoch: `epoch`, and any of those of the panels, for validation too.
         path: of the picture, which is written whole or not at all.
+        panels: side by side.
     """
     from matplotlib.figure import Figure  # not pyplot, which keeps global state and looks for a screen
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for axes, names, title in ((left, ("loss",), "CTC loss"), (right, ("CER", "WER"), "error rates, %")):
-        for name in names:
+    figure = Figure(figsize=(5 * len(panels), 4), layout="constrained")
+    colors = {name: f"C{number}" for number, name in enumerate(sum((panel.names for panel in panels), ()))}
+    for axes, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        for name in panel.names:
             for key, style, label in ((name, "--", "training"), (f"val_{name}", "-", "validation")):
                 points = [(values["epoch"], values[key]) for values in epochs if key in values]
                 if points:
                     x, y = zip(*points, strict=True)
-                    y = y if name == "loss" else [min(100 * rate, MAX_PERCENT) for rate in y]
+                    y = [min(100 * rate, MAX_PERCENT) for rate in y] if panel.percent else y
                     marker = "." if len(x) == 1 else None
-                    axes.plot(x, y, style, color=COLORS[name], label=f"{label} {name}", marker=marker)
-        axes.set(xlabel="epoch", title=title)
+                    axes.plot(x, y, style, color=colors[name], label=f"{label} {name}", marker=marker)
+        axes.set(xlabel="epoch", title=panel.title)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
@@ -43,14 +57,7 @@ def save_curves(epochs: Sequence[Mapping[str, float]], path: str | Path) -> None
 
 
 def save_sweep(rates: Sequence[float], losses: Sequence[float], suggestion: float | None, path: str | Path) -> None:
-    """Draw the loss over the learning rate as PNG.
-
-    Args:
-        rates: learning rate of each step.
-        losses: smoothed loss of each step.
-        suggestion: learning rate to mark, if there is one.
-        path: of the picture, which is written whole or not at all.
-    """
+    """Draw the smoothed loss over the learning rate of each step as PNG, with a mark where there is a suggestion."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")

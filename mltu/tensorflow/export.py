@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,21 @@ from ..calibration import calibrate
 from ..datasets import Sample
 from ..inferenceModel import OnnxInferenceModel, set_metadata
 from ..line_input import LineInput
+from ..pages.maps import MAPS, STRIDE
 from ..recognizer import LineRecognizer
 from ..run_folder import RunFolder
 from ..utils.errors import InputError
 from ..utils.files import atomic_path
 from ..utils.image_utils import read_image
 from ..utils.text_utils import ctc_decoder
-from . import model_utils, recurrent  # noqa: F401 - register the layers of saved models
+from . import model_utils, recurrent  # noqa: F401 - registers the layers of saved models
 from .dataProvider import DataProvider
 from .failures import TrainingError
-from .losses import CTCloss
-from .metrics import CERMetric, WERMetric
 
 ONNX_OPSET = 17
 COMPARED_LINES = 32
 MAX_DIFFERENCE = 1e-4  # between the probabilities of Keras and ONNX
-NO_TENSORFLOW = "ONNX export needs TensorFlow: run `python train.py --export_only DIR` where it is installed"
+NO_TENSORFLOW = "ONNX export needs TensorFlow: run the script with --export_only DIR where it is installed"
 
 
 def float32_copy(model: keras.Model) -> keras.Model:
@@ -56,22 +55,13 @@ def float32_copy(model: keras.Model) -> keras.Model:
 
 
 class Model2onnx(keras.callbacks.Callback):
-    """Convert a saved Keras model to ONNX when training ends.
+    """Convert a saved .keras file to an .onnx file beside it when training ends, or after each epoch too.
 
-    Args:
-        saved_model_path: the .keras file; the .onnx file is written beside it.
-        metadata: name -> value, stored in the ONNX file as JSON.
-        save_on_epoch_end: convert after each epoch too.
-
-    Raises:
-        InputError: there is no saved model, or TensorFlow is not the backend.
+    The metadata are stored as JSON, an entry per name. TensorFlow must be the backend, else InputError is raised.
     """
 
     def __init__(
-        self,
-        saved_model_path: str | Path,
-        metadata: Mapping[str, Any] | None = None,
-        save_on_epoch_end: bool = False,
+        self, saved_model_path: str | Path, metadata: Mapping[str, Any] | None = None, save_on_epoch_end: bool = False
     ) -> None:
         super().__init__()
         self.saved_model_path = Path(saved_model_path)
@@ -80,13 +70,7 @@ class Model2onnx(keras.callbacks.Callback):
 
     @staticmethod
     def model2onnx(model: keras.Model, onnx_model_path: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
-        """Write a model with one input and one output as ONNX, with a free batch axis.
-
-        Args:
-            model: built under the TensorFlow backend; mixed precision becomes float32.
-            onnx_model_path: the file; it appears whole or not at all.
-            metadata: stored as JSON, one entry per name.
-        """
+        """Write a model with one input and one output as float32 ONNX, with a free batch axis; whole or not at all."""
         if keras.backend.backend() != "tensorflow":
             raise InputError(NO_TENSORFLOW)
         model = float32_copy(model)
@@ -103,11 +87,7 @@ class Model2onnx(keras.callbacks.Callback):
         return self.saved_model_path.with_suffix(".onnx")
 
     def convert(self) -> keras.Model:
-        """Convert the saved model now, and return what was converted, in float32.
-
-        Raises:
-            InputError: there is no saved model, or it cannot be loaded.
-        """
+        """Convert the saved model now, and return its float32 form; InputError if there is none that can be loaded."""
         if not self.saved_model_path.is_file():
             raise InputError(f"{self.saved_model_path}: no saved model to convert")
         try:
@@ -130,12 +110,6 @@ class Model2onnx(keras.callbacks.Callback):
 
 def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequence[Sample]) -> float:
     """Convert the best weights to ONNX, compare both on validation lines, and calibrate the confidences on these.
-
-    Args:
-        folder: of the run.
-        line_input: what the network takes.
-        vocab: its characters, in the order of its classes.
-        samples: of validation.
 
     Returns:
         Largest difference between the probabilities of Keras and ONNX.
@@ -175,23 +149,50 @@ def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequen
     return difference
 
 
-def export_best(
-    folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequence[Sample], script: str | Path
-) -> None:
+def export_line_finder(folder: RunFolder, images: np.ndarray) -> float:
+    """Write the best weights of a line finder as ONNX, and compare both on some images.
+
+    Args:
+        folder: of the run.
+        images: grey values, shape (batch, height, width, 1).
+
+    Returns:
+        Largest difference between the maps of Keras and ONNX, that of heights as a share.
+
+    Raises:
+        InputError: the saved model cannot be loaded.
+        TrainingError: the two differ; the ONNX file is renamed, so that nobody uses it.
+    """
+    images = images.astype(np.float32)
+    model = Model2onnx(folder.weights, {"maps": MAPS, "stride": STRIDE}).convert()
+    onnx_model = OnnxInferenceModel(folder.onnx, force_cpu=True)
+    ours = model.predict_on_batch(images)
+    theirs = onnx_model.model.run(None, {onnx_model.input_names[0]: images})[0]
+    scale = np.where(np.isin(MAPS, ("above", "below")), np.abs(ours), 1)
+    difference = float((np.abs(ours - theirs) / scale).max())
+    if not difference <= MAX_DIFFERENCE:
+        folder.onnx.replace(folder.failed_onnx)
+        raise TrainingError(
+            f"EXPORT FAILED: on {len(images)} images Keras and ONNX differ by {difference:.2g} "
+            f"(at most {MAX_DIFFERENCE:g}); see {folder.failed_onnx}"
+        )
+    print(f"{folder.onnx}: same maps as Keras on {len(images)} images, within {difference:.1g}")
+    return difference
+
+
+def export_best(folder: RunFolder, export: Callable[[], Any], script: str | Path) -> None:
     """Export at the end of a run; from a backend that is not TensorFlow, in a process of its own.
 
     Args:
         folder: of the run.
-        line_input: what the network takes.
-        vocab: its characters, in the order of its classes.
-        samples: of validation.
+        export: writes and checks the ONNX file.
         script: that exports with `--export_only DIR`.
 
     Raises:
-        InputError, TrainingError: as :func:`export`.
+        InputError, TrainingError: as `export`.
     """
     if keras.backend.backend() == "tensorflow":
-        export(folder, line_input, vocab, samples)
+        export()
     elif not importlib.util.find_spec("tensorflow"):
         print(f"{folder.weights} holds the best weights. {NO_TENSORFLOW}.")
     else:
@@ -203,6 +204,5 @@ def export_best(
 def evaluate(folder: RunFolder, provider: DataProvider, vocab: str) -> dict[str, float]:
     """Loss, CER and WER of the best weights of a run on the lines of a provider."""
     model = keras.models.load_model(folder.weights, compile=False)
-    jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"  # as in training
-    model.compile(loss=CTCloss(), metrics=[CERMetric(vocab), WERMetric(vocab)], jit_compile=jit_compile)
+    model_utils.compile_model(model, vocab)
     return model.evaluate(provider.for_keras(), verbose=0, return_dict=True)

@@ -16,16 +16,10 @@ OUTPUT_LAYERS = ("output", "output_scores")  # of model.py, whose weights belong
 
 
 def load_initial_weights(model: keras.Model, vocab: str, init_from: str | Path, initial_vocab: str) -> None:
-    """Give a model the best weights of another run.
+    """Give a model the best weights of another run, whose folder is `init_from`.
 
     Characters that both vocabularies have keep their output weights, new ones start at random. Where the number of
     steps per column differs, those of the new network start between the old ones.
-
-    Args:
-        model: whose network is like that of the other run.
-        vocab: its characters, in the order of its classes.
-        init_from: folder of the other run.
-        initial_vocab: the characters of the other run.
 
     Raises:
         InputError: there are no weights, or they are those of another network.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -14,6 +16,7 @@ from filelock import FileLock
 from .errors import InputError
 
 LOCK = ".lock"  # file in a folder that a process has reserved
+MACOS_FOLDER, MACOS_FILE = "__MACOSX", "._"  # names of what macOS keeps beside files on other systems
 MIN_FREE = 65_536  # bytes; a disk with less free space counts as full
 
 
@@ -21,12 +24,8 @@ MIN_FREE = 65_536  # bytes; a disk with less free space counts as full
 def atomic_path(path: str | Path, durable: bool = False, ending: str = "") -> Iterator[Path]:
     """A path beside `path` to write to, which takes the place of `path` at the end of the block.
 
-    So `path` is either as before or complete, whenever the program is stopped.
-
-    Args:
-        path: the file.
-        durable: wait until the disk has stored it, so that this holds for power cuts too.
-        ending: of the temporary name, `path` + `.part` + this, for libraries that look at it.
+    So `path` is either as before or complete, whenever the program is stopped; `durable`: in power cuts too. The
+    temporary name is `path` + `.part` + `ending`, for libraries that look at it.
 
     Raises:
         OSError: the file cannot be written; the unfinished one is removed.
@@ -48,6 +47,28 @@ def atomic_path(path: str | Path, durable: bool = False, ending: str = "") -> It
         _flush(path.parent)
 
 
+def files_below(folder: str | Path) -> Iterator[str]:
+    """The paths of the files in a folder and below it, sorted, those of a folder before those of the folders in it.
+
+    Links to folders are followed, each folder once. What macOS puts beside files (`._name`, `__MACOSX`) is passed over.
+    """
+    seen = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        place = os.path.realpath(parent)
+        if place in seen:
+            folders.clear()  # in place, which is how os.walk is told where to go
+            continue
+        seen.add(place)
+        folders[:] = sorted(name for name in folders if not is_of_macos(name))
+        yield from (os.path.join(parent, name) for name in sorted(files) if not is_of_macos(name))
+
+
+def is_of_macos(path: str) -> bool:
+    """Whether a file or folder is one that macOS keeps beside others on foreign disks and in archives."""
+    names = Path(path).parts
+    return MACOS_FOLDER in names or names[-1].startswith(MACOS_FILE)
+
+
 @contextmanager
 def one_at_a_time(folder: str | Path) -> Iterator[None]:
     """Let processes that fill the same folder wait for each other; in a read-only folder nobody has to."""
@@ -64,13 +85,26 @@ def _flush(path: Path) -> None:
 
 
 def write_atomic(path: str | Path, content: bytes, durable: bool = False) -> None:
-    """Write a file by :func:`atomic_path`.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Write a file by :func:`atomic_path`."""
     with atomic_path(path, durable) as unfinished:
         unfinished.write_bytes(content)
+
+
+def shipped(name: str) -> Path:
+    """The path of a file or folder that comes with the project, whatever the current folder is.
+
+    It is beside the scripts, or in the package where the reading half was installed with pip.
+    """
+    package = Path(__file__).parents[1]
+    beside_scripts = package.parent / name
+    return beside_scripts if beside_scripts.exists() else package / name
+
+
+def csv_bytes(header: Iterable, rows: Iterable[Iterable]) -> bytes:
+    """A table as CSV, encoded by :func:`as_utf8`."""
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows([header, *rows])
+    return as_utf8(table.getvalue())
 
 
 def as_utf8(text: str) -> bytes:
@@ -79,10 +113,6 @@ def as_utf8(text: str) -> bytes:
 
 
 def refuse_inputs(output: str | Path, inputs: Iterable[str | Path]) -> None:
-    """Refuse to write an output over one of the inputs.
-
-    Raises:
-        InputError: the output is an input.
-    """
+    """Raise InputError if an output would be written over one of the inputs."""
     if os.path.realpath(output) in map(os.path.realpath, inputs):
         raise InputError(f"{output}: is an input too, and would be lost; choose another --output")

@@ -1,29 +1,17 @@
-"""What the benchmark of pages rests on: overlaps, matches, pages whose truth is known."""
+"""What the benchmark of pages rests on: pages whose truth is known, and sums over them."""
 
 import cv2
 import numpy as np
 import pytest
 
-from benchmarks.pages import Page, compose, generated_pages, matches, overlap, photographed
+from benchmarks.pages import SHEETS, Page, compose, generated_pages, photographed, real_pages, sheet, summarize
 from helpers import ROOT
 from mltu.datasets import read_table
+from mltu.utils.image_utils import write_png
 
 
 def box(left, top, right, bottom):
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
-
-
-def test_overlap_is_intersection_over_union():
-    assert overlap(box(0, 0, 99, 99), box(0, 0, 99, 99)) == 1
-    assert overlap(box(0, 0, 99, 99), box(200, 0, 299, 99)) == 0
-    assert overlap(box(0, 0, 199, 99), box(100, 0, 299, 99)) == pytest.approx(1 / 3, abs=0.01)
-
-
-def test_every_line_is_matched_once():
-    true = [box(0, 0, 100, 20), box(0, 30, 100, 50)]
-    assert matches([box(0, 0, 100, 21), box(0, 1, 100, 20)], true) == 1
-    assert matches([box(0, 32, 100, 50), box(0, 0, 90, 20)], true) == 2
-    assert matches([], true) == 0
 
 
 @pytest.mark.parametrize("layout", ["one column", "two columns", "margin note"])
@@ -44,13 +32,55 @@ def test_photographs_keep_the_truth():
     image = np.full((400, 600), 240, np.uint8)
     polygon = box(100, 150, 500, 200)
     cv2.fillPoly(image, [polygon.astype(np.int32)], 0)
-    taken = photographed(Page(image, [polygon], ["x"], "one column"), np.random.default_rng(2))
+    taken = photographed(Page(image, [polygon], [polygon[2:][::-1]], ["x"], "one column"), np.random.default_rng(2))
     inside = np.zeros_like(taken.image)
     cv2.fillPoly(inside, [np.rint(taken.polygons[0]).astype(np.int32)], 1)
     assert np.median(taken.image[inside > 0]) < 30
+    assert taken.baselines[0] == pytest.approx(taken.polygons[0][2:][::-1])
     assert taken.texts == ["x"]
 
 
 def test_generated_pages_have_a_polygon_for_each_text():
     page = next(generated_pages(1))
-    assert len(page.polygons) == len(page.texts) == 10
+    assert len(page.polygons) == len(page.baselines) == len(page.texts) == 10
+
+
+def test_real_pages_have_outlines_baselines_and_a_kind(tmp_path):
+    write_png(tmp_path / "letters-7.png", np.full((200, 400), 220, np.uint8))
+    line = '<TextLine ID="{0}" HPOS="40" VPOS="{1}" WIDTH="300" HEIGHT="40"{2}><String CONTENT="{3}"/></TextLine>'
+    lines = line.format("a", 20, ' BASELINE="40 50 340 54"', "one") + line.format("b", 100, "", "")
+    (tmp_path / "letters-7.xml").write_text(
+        '<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#"><Description><MeasurementUnit>pixel</MeasurementUnit>'
+        '</Description><Layout><Page WIDTH="400" HEIGHT="200"><PrintSpace><TextBlock ID="t">'
+        f"{lines}</TextBlock></PrintSpace></Page></Layout></alto>",
+        encoding="utf-8",
+    )
+    (page,) = real_pages(tmp_path, 0)
+    assert page.layout == "letters"
+    assert page.texts == ["one", ""]
+    assert page.baselines[0] == pytest.approx(np.array([[40, 50], [340, 54]]))
+    assert page.polygons[1].min(axis=0) == pytest.approx([40, 100])
+    assert 120 < page.baselines[1][0, 1] < 140
+
+
+def test_summaries_are_sums_over_lines():
+    pages = [
+        {"layout": "a", "found": 3, "true": 2, "matched": 2, "recalled": 1.5, "precise": 1.5, "cpu": 1.0},
+        {"layout": "b", "found": 1, "true": 2, "matched": 0, "recalled": 0.5, "precise": 0.5, "cpu": 3.0},
+    ]
+    texts = {"text": "abcd", "read": "abcx", "read_lines": "abcd"}
+    rows = summarize([{**page, **texts} for page in pages])
+    assert [row["layout"] for row in rows] == ["a", "b", "all"]
+    assert [row["recall"] for row in rows] == [100, 0, 50]
+    assert [row["precision"] for row in rows] == pytest.approx([200 / 3, 0, 50])
+    assert [row["baseline_recall"] for row in rows] == [75, 25, 50]
+    assert [row["baseline_precision"] for row in rows] == [50, 50, 50]
+    assert (rows[-1]["cpu"], rows[-1]["max_cpu"], rows[-1]["cer"], rows[-1]["cer_of_lines"]) == (2, 3, 25, 0)
+
+
+@pytest.mark.parametrize("kind", SHEETS)
+def test_sheets_are_blank_or_have_a_line(kind):
+    blank, written = (sheet(kind, 20, 1, lines) for lines in (0, 1))
+    assert blank.shape == written.shape
+    assert np.array_equal(blank, sheet(kind, 20, 1, 0))
+    assert not np.array_equal(blank, sheet(kind, 20, 2, 0))

@@ -19,7 +19,7 @@ def line(text, top=0):
     """A line whose words have confidences of their own: the first character of a word says how sure it is."""
     characters = tuple(Character(one, 0.2 if one == "?" else 1.0, i / 20, (i + 1) / 20) for i, one in enumerate(text))
     polygon = np.array([[0, top], [200, top], [200, top + 20], [0, top + 20]])
-    return LineReading(text, 0.75, characters, polygon, polygon[[0, 1, 3]].astype(float))
+    return LineReading(text, 0.75, characters, polygon, polygon[[[0, 1], [3, 2]]].astype(float))
 
 
 def pages(source, count=2):
@@ -68,6 +68,13 @@ def write_all(output, format_name, sources=SOURCES, read=pages, **options):
 def test_format_for_is_the_one_named_or_that_of_the_ending(output, name, format_name):
     assert format_for(output, name) == format_name
     assert format_name in FORMATS
+
+
+@pytest.mark.parametrize("output", ["out.docx", "out.cvs", "a.txt/out.csv.bak"])
+def test_format_for_refuses_unknown_endings(output):
+    with pytest.raises(InputError, match=r"no format has the ending \.\w+; choose \.txt, \.csv.* or add --format"):
+        format_for(output, None)
+    assert format_for(output, "csv") == "csv"
 
 
 def test_page_targets_are_in_folders_as_the_sources(tmp_path):

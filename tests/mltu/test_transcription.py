@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from helpers import PRETRAINED, ROOT, SAMPLES
-from mltu.datasets.alto import read_page
+from mltu.datasets.page_xml import read_xml
 from mltu.transcription import transcribe, transcribe_file
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import read_image
@@ -51,11 +51,11 @@ def test_transcribe_refuses_to_replace_inputs(pretrained, tmp_path):
 def test_transcribe_writes_alto_and_pictures(pretrained, tmp_path):
     pages = [LINES[0], str(SAMPLES / "page.jpg")]
     assert transcribe(pretrained, pages, str(tmp_path / "xml"), "alto", picture_folder=str(tmp_path / "seen")) == 0
-    name, lines, _ = read_page(tmp_path / "xml" / "page.xml")
-    assert name == "page.jpg"
-    assert len(lines) == 7
+    (page,) = read_xml(tmp_path / "xml" / "page.xml")
+    assert page.image == "page.jpg"
+    assert len(page.lines) == 7
     text = pretrained.read(read_image(LINES[0])).text
-    assert read_page(tmp_path / "xml" / "line01.xml")[1][0].text == text
+    assert read_xml(tmp_path / "xml" / "line01.xml")[0].lines[0].text == text
     assert read_image(tmp_path / "seen" / "page.png").shape[1] > read_image(SAMPLES / "page.jpg").shape[1]
 
 

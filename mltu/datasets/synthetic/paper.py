@@ -8,7 +8,7 @@ import numpy as np
 from .hand import Hand
 
 
-def _coarse_noise(rng: np.random.Generator, shape: tuple[int, int], grain: int) -> np.ndarray:
+def coarse_noise(rng: np.random.Generator, shape: tuple[int, int], grain: int) -> np.ndarray:
     """Noise of deviation about 1 whose blots are `grain` pixels large."""
     small = rng.normal(0, 1, (shape[0] // grain + 3, shape[1] // grain + 3)).astype(np.float32)
     return cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
@@ -21,23 +21,15 @@ def draw_paper(
     rng: np.random.Generator,
     line_distance: float | None = None,
 ) -> np.ndarray:
-    """Paper with light, grain and, mostly, ruled lines.
+    """Paper with light, grain and, mostly, ruled lines, float32 BGR; the shape is (height, width), lengths are pixels.
 
-    Args:
-        shape: height and width, pixels.
-        baseline: row of a baseline, pixels.
-        line_height: of the writing, pixels.
-        rng: random numbers.
-        line_distance: pixels between several lines of writing, which stand on the ruled ones.
-
-    Returns:
-        float32 BGR image, shape (height, width, 3).
+    Several lines of writing, each `line_distance` below the one before, stand on the ruled ones.
     """
     height, width = shape
     tint = np.array([1, 1, 1], np.float32) + rng.uniform(-0.05, 0.0, 3) * (rng.random() < 0.5)
     paper = np.full((height, width, 3), rng.uniform(215, 252), np.float32) * tint.astype(np.float32)
     light = rng.uniform(-14, 14) * np.linspace(-0.5, 0.5, width, dtype=np.float32)[None, :]
-    light = light + rng.uniform(0, 4) * _coarse_noise(rng, shape, 60)
+    light = light + rng.uniform(0, 4) * coarse_noise(rng, shape, 60)
     paper += (light + rng.uniform(0.5, 3) * rng.normal(0, 1, shape).astype(np.float32))[..., None]
     ruling = rng.choice(("none", "lines", "grid"), p=(0.45, 0.4, 0.15))
     if ruling != "none":
@@ -62,7 +54,7 @@ def draw_paper(
 
 def apply_ink(coverage: np.ndarray, paper: np.ndarray, hand: Hand, rng: np.random.Generator) -> np.ndarray:
     """Ink of a coverage in 0 .. 1 on a paper of the same size; uint8 BGR."""
-    grain = 1 - hand.grain * np.clip(np.abs(_coarse_noise(rng, coverage.shape, 2)), 0, 1.6) / 1.6
+    grain = 1 - hand.grain * np.clip(np.abs(coarse_noise(rng, coverage.shape, 2)), 0, 1.6) / 1.6
     part = (cv2.GaussianBlur(coverage, (0, 0), rng.uniform(0.35, 0.8)) * grain)[..., None]
     image = paper * (1 - part) + np.array(hand.ink, np.float32) * part
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)

@@ -5,11 +5,14 @@ import time
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mltu.datasets import read_alto
-from mltu.datasets.alto import LARGEST_FILE, LINE_HEIGHT, read_page
+from mltu.datasets.alto import LINE_HEIGHT
+from mltu.datasets.page_xml import MAX_FILE, read_xml
 from mltu.datasets.synthetic import draw_line
 from mltu.pages import cut_line
 from mltu.utils.errors import InputError
@@ -103,7 +106,7 @@ def test_read_alto_high_lines_are_shrunk(collection, tmp_path):
 
 def test_read_alto_other_resolutions_fit(tmp_path):
     (tmp_path / "half.xml").write_text(alto("x", [("a", "10 10 360 10 360 60 10 60")], size=(400, 300)))
-    polygon = read_page(tmp_path / "half.xml")[1][0].polygon
+    polygon = read_xml(tmp_path / "half.xml")[0].lines[0].polygon
     assert np.allclose(polygon[0] * (800, 600), (20, 20))
 
 
@@ -112,9 +115,9 @@ def test_read_alto_words_become_a_text(tmp_path):
     path.write_text(
         alto("x.png", [(["two", "words"], None)], namespace="http://www.loc.gov/standards/alto/v3/alto.xsd")
     )
-    assert read_page(path)[1][0].text == "two words"
+    assert read_xml(path)[0].lines[0].text == "two words"
     path.write_text(path.read_text().replace("<SP/>", ""))
-    assert read_page(path)[1][0].text == "two words"
+    assert read_xml(path)[0].lines[0].text == "two words"
 
 
 def test_read_alto_lines_can_be_left_out(collection, tmp_path):
@@ -147,14 +150,14 @@ def test_read_alto_what_cannot_be_used_is_listed(collection, tmp_path):
     )
     (folder / "flat.xml").write_text(alto("page_0007_1.png", lines, size=(0, 600)))
     samples, skipped = read_alto(collection, tmp_path / "cut")
-    assert [sample.text for sample in samples if sample.form == "odd"] == ["good"]
-    assert len(samples) == 7
+    # a page without a size has that of its picture
+    assert [sample.text for sample in samples if sample.form in ("odd", "flat")] == ["good"] * 2
+    assert len(samples) == 8
     reasons = {Path(entry.source.split(":")[0]).name: entry.reason for entry in skipped}
-    assert len(skipped) == 4 + 8
+    assert len(skipped) == 2 * 4 + 7
     assert "no image" in reasons["no_image.xml"]
     assert "no image" in reasons["escape.xml"]
     assert "not an ALTO" in reasons["other.xml"]
-    assert "no size" in reasons["flat.xml"]
     assert "is empty" in reasons["empty.xml"]
     for name in ("broken.xml", "bomb.xml", "outside.xml"):
         assert "not a plain XML" in reasons[name]
@@ -170,8 +173,8 @@ def test_read_alto_nothing_usable_is_one_line(collection, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     assert "no such folder" in message(tmp_path / "nowhere")
-    assert "no ALTO file" in message(tmp_path / "empty")
-    assert "no line in 2 pages" in message(collection, drop_text=".")
+    assert "no ALTO or PAGE file" in message(tmp_path / "empty")
+    assert "no line of any page" in message(collection, drop_text=".")
     assert "drop_text" in message(collection, drop_text="(")
     with pytest.raises(InputError, match="cannot be put there"):
         read_alto(collection, tmp_path / "file" / "cut")
@@ -190,8 +193,8 @@ def test_read_alto_attacks_end_soon_and_do_not_stop_the_others(collection, tmp_p
     }
     for name, content in pages.items():
         (folder / f"{name}.xml").write_text(content, encoding="utf-8")
-    (folder / "large.xml").write_bytes(b" " * (LARGEST_FILE + 1))
-    (folder / "folder.xml").mkdir()
+    (folder / "large.xml").write_bytes(b" " * (MAX_FILE + 1))
+    (folder / "folder.xml").mkdir()  # is passed over
     (folder / "gone.png").symlink_to(folder / "nothing.png")
     (folder / "gone.xml").write_text(alto("gone.png", [("e", POLYGONS[0])]))
     if hasattr(os, "mkfifo"):
@@ -206,7 +209,6 @@ def test_read_alto_attacks_end_soon_and_do_not_stop_the_others(collection, tmp_p
         "three or more points",
         "far outside",
         "32 MB",
-        "folder",
         "no such file",
         "not an ordinary",
     ):
@@ -217,3 +219,97 @@ def test_read_alto_lines_too_large_to_cut_are_left_out(collection, tmp_path, mon
     monkeypatch.setattr("mltu.datasets.alto.MAX_LINE_PIXELS", 60_000)
     with pytest.raises(InputError, match="megapixels"):
         read_alto(collection, tmp_path / "cut")
+
+
+def same_writing(image, expected):
+    """How alike two images of a line are, from -1 to 1, whatever margin each has."""
+
+    def ink(picture):
+        gray = picture.min(axis=2) < 160
+        rows, columns = np.flatnonzero(gray.any(axis=1)), np.flatnonzero(gray.any(axis=0))
+        inner = gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return cv2.resize(inner.astype(np.float32), (300, 50), interpolation=cv2.INTER_AREA).ravel()
+
+    return np.corrcoef(ink(image), ink(expected))[0, 1]
+
+
+@pytest.fixture
+def written():
+    """A line of some 100 x 600 pixels, and places around it: image, polygon and baseline."""
+    image = np.full((160, 700, 3), 240, np.uint8)
+    line = draw_line("a line of writing", number=3)
+    line = cv2.resize(line, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)[:120, :640]
+    image[20 : 20 + line.shape[0], 30 : 30 + line.shape[1]] = np.minimum(line, 240)
+    polygon = np.array([[20, 10], [680, 10], [680, 150], [20, 150]], float)
+    return image, polygon, np.array([[30, 110], [350, 112], [670, 110]], float)
+
+
+@pytest.mark.parametrize("angle", [-90, -20, 0, 12, 90, 180])
+@pytest.mark.parametrize("outline", [True, False])
+def test_read_alto_levels_lines_along_their_baselines(tmp_path, png, written, angle, outline):
+    image, polygon, baseline = written
+    matrix = cv2.getRotationMatrix2D((350, 80), -angle, 1)
+    matrix[:, 2] += 450 - np.array([350, 80])
+    page = cv2.warpAffine(image, matrix, (900, 900), borderMode=cv2.BORDER_CONSTANT, borderValue=(240, 240, 240))
+    png("set/a.png", page)
+    polygon, baseline = (
+        " ".join(f"{x:.0f},{y:.0f}" for x, y in cv2.transform(points[None], matrix)[0])
+        for points in (polygon, baseline)
+    )
+    coords = f'<Coords points="{polygon}"/>' if outline else ""
+    (tmp_path / "set" / "a.xml").write_text(
+        f'<PcGts><Page imageFilename="a.png" imageWidth="900" imageHeight="900"><TextLine>{coords}<Baseline '
+        f'points="{baseline}"/><TextEquiv><Unicode>a line of writing</Unicode></TextEquiv></TextLine></Page></PcGts>'
+    )
+    (sample,), skipped = read_alto(tmp_path / "set", tmp_path / "cut")
+    assert skipped == []
+    assert same_writing(read_image(sample.image), image) > 0.7
+
+
+def test_read_alto_lines_of_unknown_direction_are_left_out(tmp_path, png, page):
+    png("set/a.png", page)
+    lines = [("upwards", "20 20 80 20 80 500 20 500"), ("I", "100 20 120 20 120 80 100 80"), ("level", POLYGONS[0])]
+    (tmp_path / "set" / "a.xml").write_text(alto("a.png", lines).replace('BASELINE="20 90 700 90"', ""))
+    samples, skipped = read_alto(tmp_path / "set", tmp_path / "cut")
+    assert [sample.text for sample in samples] == ["I", "level"]
+    assert ["no baseline tells" in entry.reason for entry in skipped] == [True]
+    assert "upwards" in skipped[0].source
+
+
+def test_read_alto_a_picture_of_other_proportions_is_refused(tmp_path, png, page):
+    png("set/a.png", page)
+    (tmp_path / "set" / "a.xml").write_text(alto("a.png", [("a", POLYGONS[0])], size=(600, 800)))
+    with pytest.raises(InputError, match="page is 600 x 800 in the XML file, but its picture is 800 x 600"):
+        read_alto(tmp_path / "set", tmp_path / "cut")
+
+
+@pytest.mark.parametrize("ending", ["tif", "pdf"])
+def test_read_alto_pages_of_a_file_are_those_of_its_picture(tmp_path, page, ending):
+    (tmp_path / "set").mkdir()
+    first, *others = (Image.fromarray(picture) for picture in (page, np.full_like(page, 200)))
+    first.save(tmp_path / "set" / f"a.{ending}", save_all=True, append_images=others)
+    content = alto(f"a.{ending}", [("one", POLYGONS[0])])
+    sheets = "".join(
+        content[content.index("<Page") : content.index("</Layout>")].replace("one", text) for text in ("two", "none")
+    )
+    (tmp_path / "set" / "a.xml").write_text(content.replace("</Layout>", f"{sheets}</Layout>"))
+    samples, skipped = read_alto(tmp_path / "set", tmp_path / "cut")
+    assert [(sample.text, sample.form) for sample in samples] == [("one", "a"), ("two", "a 2")]
+    assert [round(float(np.median(read_image(sample.image)))) for sample in samples] == [240, 200]
+    assert ["page 3 of the XML file has no picture" in entry.reason for entry in skipped] == [True]
+    again, skipped_again = read_alto(tmp_path / "set", tmp_path / "cut")
+    assert (again, skipped_again) == (samples, skipped)
+
+
+@pytest.mark.parametrize(("preferred", "text"), [("ALTO", "of alto"), ("PAGE", "of page")])
+def test_read_alto_takes_page_files(tmp_path, png, page, preferred, text):
+    png("set/a.png", page)
+    (tmp_path / "set" / "alto.xml").write_text(alto("a.png", [("of alto", POLYGONS[0])]))
+    (tmp_path / "set" / "page.xml").write_text(
+        '<PcGts><Page imageFilename="a.png" imageWidth="800" imageHeight="600"><TextLine><Coords points="20,20 720,20 '
+        '720,120"/><TextEquiv><Unicode>of page</Unicode></TextEquiv></TextLine></Page></PcGts>'
+    )
+    samples, skipped = read_alto(tmp_path / "set", tmp_path / "cut", preferred=preferred)
+    assert [sample.text for sample in samples] == [text]
+    assert len(skipped) == 1
+    assert "its picture has a file in" in skipped[0].reason

@@ -16,9 +16,9 @@ from .configs import read_yaml
 from .language_model import CharacterModel
 from .lexicon import LEXICON_COST, Lexicon
 from .utils.errors import InputError
-from .utils.files import write_atomic
+from .utils.files import shipped, write_atomic
 
-FOLDER = Path(__file__).resolve().parent.parent / "languages"
+FOLDER = shipped("languages")
 MODEL, WORDS, WEIGHTS = "characters.lm", "words.txt", "weights.yaml"
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from helpers import sentences, to_labels
+from mltu.language import FOLDER, MODEL, WEIGHTS, WORDS, Weights, fit_weights, known_languages, language_decoder
 from mltu.language_model import CharacterModel
-from mltu.languages import FOLDER, MODEL, WEIGHTS, WORDS, Weights, fit_weights, known_languages, language_decoder
 from mltu.lexicon import Lexicon
 from mltu.utils.errors import InputError
 

@@ -1,0 +1,257 @@
+"""Finding the lines of a page with a small network, which ONNX Runtime runs.
+
+The page is scaled to the size that the network learnt, read once, and once more if its writing is much smaller or
+larger than that, or turned by a quarter or half. What comes out is checked against the page's ink.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from ..inferenceModel import OnnxInferenceModel
+from ..utils.errors import InputError
+from ..utils.image_utils import to_gray
+from .decode import FoundLine, decode
+from .maps import MAPS, STRIDE
+from .order import reading_order, weighted_median
+
+MODEL = Path(__file__).resolve().parents[2] / "Models" / "lines" / "model.onnx"
+SIDE = 1024  # pixels of the network's input that the longer side of a page is brought to
+MIN_AREA, MAX_AREA = 720_000, 2_000_000  # pixels of the input: of long strips at first, and of any page
+MULTIPLE = 32  # sides of the input are multiples of it
+MAX_ENLARGEMENT = 4.0
+HEIGHTS, HEIGHT = (16, 46), 28  # pixels of lines that the network reads well, and reads best
+MAX_RUNS = 3
+MARGIN = 3.0  # line heights around the writing that a closer look takes in
+MIN_CONTRAST = 8.0  # grey levels between the ink of a line and its paper
+MIN_SHARE = 0.25  # of the page's usual contrast; show-through has less
+MIN_SIGNAL = 5.0  # times the paper's noise
+
+
+class TextLine(NamedTuple):
+    """A line of a page, in pixels of the page."""
+
+    polygon: np.ndarray  # outline, shape (points, 2), int, clockwise from the upper left of the writing
+    baseline: np.ndarray  # shape (points, 2), int, in the direction of writing
+    region: int  # block of writing, from 0
+
+
+def find_lines(page: np.ndarray) -> list[TextLine]:
+    """Find the lines of writing on a page with the project's line finder.
+
+    Args:
+        page: uint8, shape (height, width) or (height, width, 3).
+
+    Returns:
+        Lines in reading order; empty if there is no writing.
+
+    Raises:
+        InputError: the model of the line finder cannot be used.
+    """
+    if not MODEL.is_file():
+        from .lines import find_lines as find_lines_by_rules
+
+        return find_lines_by_rules(page)
+    with _lock:
+        finder = _default_finder(MODEL)
+    return finder.predict(page)
+
+
+_lock = Lock()
+
+
+@lru_cache(maxsize=1)
+def _default_finder(path: Path) -> LineFinder:
+    return LineFinder(path)
+
+
+class _View(NamedTuple):
+    """A part of the page as the network sees it: turned by quarters, cropped, scaled."""
+
+    quarters: int  # anticlockwise turns of the page
+    corner: tuple[int, int]  # upper left of the part on the turned page, x and y
+    size: tuple[int, int]  # of the part, width and height
+    scale: float
+
+    def of(self, gray: np.ndarray) -> np.ndarray:
+        """The part of a page, shape (height, width)."""
+        (left, top), (width, height) = self.corner, self.size
+        part = np.rot90(gray, self.quarters)[top : top + height, left : left + width]
+        size = self.scaled_size
+        shrinking = size[0] < width or size[1] < height
+        return cv2.resize(
+            np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+        )
+
+    @property
+    def scaled_size(self) -> tuple[int, int]:
+        return tuple(max(1, round(self.scale * side)) for side in self.size)
+
+    def on_turned_page(self, points: np.ndarray) -> np.ndarray:
+        scale = np.array(self.scaled_size) / self.size
+        return (points + 0.5) / scale - 0.5 + self.corner
+
+    def on_page(self, points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """Points of the network's input in pixels of a page of a shape (height, width)."""
+        x, y = self.on_turned_page(points).T
+        right, bottom = shape[1] - 1, shape[0] - 1
+        turned = ((x, y), (right - y, x), (right - x, bottom - y), (y, bottom - x))[self.quarters]
+        return np.stack(turned, axis=1)
+
+
+class LineFinder(OnnxInferenceModel):
+    """Finds the lines of pages with an exported network. Several threads may use one finder.
+
+    Args:
+        model_path: the .onnx file, or its folder.
+        options: see :class:`mltu.inferenceModel.OnnxInferenceModel`.
+
+    Raises:
+        InputError: there is no such model, or it is not a line finder of this project.
+    """
+
+    def __init__(self, model_path: str | Path = MODEL, **options: object) -> None:
+        super().__init__(model_path, **options)
+        shapes = self.input_shapes + self.output_shapes
+        channels = [shape[3] if len(shape or ()) == 4 else None for shape in shapes]
+        if channels != [1, len(MAPS)]:
+            raise InputError(f"{self.model_path}: not a line finder; train one, or take the project's own")
+
+    def predict(self, page: np.ndarray) -> list[TextLine]:
+        """Find the lines of a page.
+
+        Args:
+            page: uint8, shape (height, width) or (height, width, 3).
+
+        Returns:
+            Lines in reading order; empty if there is no writing.
+
+        Raises:
+            InputError: the network fails.
+        """
+        gray = to_gray(page)
+        height, width = gray.shape
+        view = _View(0, (0, 0), (width, height), _first_scale(width, height))
+        lines = self._look(gray, view)
+        for _ in range(MAX_RUNS - 1):
+            closer = _better_view(gray.shape, view, lines)
+            if closer is None:
+                break
+            view, lines = closer, self._look(gray, closer)
+        if not lines:
+            return []
+        order = reading_order([found.line.baseline for found in lines], [f.line.above + f.line.below for f in lines])
+
+        def on_page(points: np.ndarray) -> np.ndarray:
+            return np.clip(np.rint(view.on_page(points, gray.shape)).astype(int), 0, gray.shape[::-1])
+
+        return [
+            TextLine(on_page(lines[index].polygon), on_page(lines[index].line.baseline), region)
+            for index, region in order
+        ]
+
+    def maps(self, image: np.ndarray) -> np.ndarray:
+        """What the network says of an image.
+
+        Args:
+            image: grey, shape (height, width).
+
+        Returns:
+            float32, shape (height / STRIDE, width / STRIDE, 6), rounded up; see :mod:`.maps`.
+
+        Raises:
+            InputError: the network fails, or gives something else.
+        """
+        height, width = image.shape
+        bottom, right = -height % MULTIPLE, -width % MULTIPLE
+        padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        try:
+            maps = self.model.run(
+                self.output_names[:1], {self.input_names[0]: padded[None, :, :, None].astype(np.float32)}
+            )
+        except Exception as error:  # ONNX Runtime's exceptions share no public base class
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{self.model_path}: fails on a page ({reason}); export it again") from None
+        maps = np.asarray(maps[0])
+        if maps.shape != (1, padded.shape[0] // STRIDE, padded.shape[1] // STRIDE, len(MAPS)):
+            raise InputError(f"{self.model_path}: gives no maps of lines; export it again")
+        return maps[0, : -(-height // STRIDE), : -(-width // STRIDE)]
+
+    def _look(self, gray: np.ndarray, view: _View) -> list[FoundLine]:
+        image = view.of(gray)
+        return _with_ink(decode(self.maps(image)), image)
+
+
+def _first_scale(width: int, height: int) -> float:
+    # long strips would be too small to read if only their longer side counted
+    scale = max(SIDE / max(width, height), (MIN_AREA / (width * height)) ** 0.5)
+    return min(scale, MAX_ENLARGEMENT)
+
+
+def _better_view(shape: tuple[int, int], view: _View, lines: list[FoundLine]) -> _View | None:
+    """How to look again: with the writing level and of a good size; None if it is so already."""
+    if not lines:
+        return None
+    along = np.array([found.line.baseline[-1] - found.line.baseline[0] for found in lines])
+    lengths = np.linalg.norm(along, axis=1)
+    quarter = np.rint(np.arctan2(along[:, 1], along[:, 0]) / (np.pi / 2)).astype(int) % 4
+    votes = np.bincount(quarter, lengths, 4)
+    turn = int(votes.argmax()) if votes.max() > votes.sum() / 2 else 0
+    height = weighted_median(np.array([found.line.above + found.line.below for found in lines]), lengths)
+    if not turn and HEIGHTS[0] <= height <= HEIGHTS[1]:
+        return None
+    scale = view.scale
+    if not HEIGHTS[0] <= height <= HEIGHTS[1]:
+        scale = min(scale * HEIGHT / height, MAX_ENLARGEMENT)
+    points = np.concatenate([view.on_turned_page(found.polygon) for found in lines])
+    margin = MARGIN * height / view.scale
+    page_size = np.array(shape[::-1] if view.quarters % 2 == 0 else shape)
+    low = np.clip(np.floor(points.min(axis=0) - margin), 0, page_size - 1).astype(int)
+    high = np.clip(np.ceil(points.max(axis=0) + margin), low + 1, page_size).astype(int)
+    if page_size.prod() * scale**2 <= MAX_AREA:
+        low, high = np.zeros(2, int), page_size
+    size = high - low
+    scale = min(scale, (MAX_AREA / size.prod()) ** 0.5)
+    if not turn and 0.8 < scale / view.scale < 1.25:
+        return None
+    for _ in range(turn):  # each turns the page anticlockwise
+        low, size = np.array([low[1], page_size[0] - low[0] - size[0]]), size[::-1]
+        page_size = page_size[::-1]
+    return _View((view.quarters + turn) % 4, (int(low[0]), int(low[1])), (int(size[0]), int(size[1])), float(scale))
+
+
+def _with_ink(lines: list[FoundLine], image: np.ndarray) -> list[FoundLine]:
+    """The lines whose ink stands out against the paper, its noise, and what shines through it.
+
+    Args:
+        lines: in pixels of the image.
+        image: grey, shape (height, width).
+    """
+    if not lines:
+        return lines
+    noise = 1.48 * float(np.median(cv2.absdiff(image, cv2.medianBlur(image, 3))))
+    contrast = np.array([_contrast(found, image) for found in lines])
+    usual = weighted_median(contrast, np.array([found.line.length for found in lines]))
+    least = max(MIN_CONTRAST, MIN_SIGNAL * noise, MIN_SHARE * usual)
+    return [found for found, value in zip(lines, contrast, strict=True) if value >= least]
+
+
+def _contrast(found: FoundLine, image: np.ndarray) -> float:
+    """Grey levels between the ink, dark or light, of a line and its paper."""
+    line = found.line
+    core = line.band(0.6 * line.above, 0.2 * line.below)
+    low = np.clip(np.floor(core.min(axis=0)).astype(int), 0, np.array(image.shape[::-1]) - 1)
+    high = np.clip(np.ceil(core.max(axis=0)).astype(int) + 1, low + 1, image.shape[::-1])
+    part = image[low[1] : high[1], low[0] : high[0]]
+    mask = cv2.fillPoly(np.zeros(part.shape, np.uint8), [np.rint(core - low).astype(np.int32)], 1)
+    values = part[mask > 0]
+    if not len(values):
+        return 0.0
+    darkest, dark, light, lightest = np.percentile(values, (4, 25, 75, 96))
+    return float(max(light - darkest, lightest - dark))
