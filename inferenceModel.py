@@ -5,7 +5,8 @@
     python inferenceModel.py scans/ --output read.csv        a folder; stopped, it goes on where it was
     python inferenceModel.py scans/ --output book.pdf        searchable
     python inferenceModel.py "scans/*.pdf" --format alto --output xml/ --annotate seen/
-    python inferenceModel.py page.jpg --decoder beam --lm en.lm --lexicon words.txt
+    python inferenceModel.py page.jpg --language en          likely English rather than unlikely letters
+    python inferenceModel.py page.jpg --lm own.lm --lexicon words.txt
     python inferenceModel.py --csv val.csv --report report/  CER and WER of image,text rows
 
 Exit codes: 0 all read, 2 wrong input (what can be read is read nevertheless), 130 stopped by Ctrl-C.
@@ -30,6 +31,7 @@ from mltu.configs import ArgumentParser
 from mltu.evaluation import evaluate_table
 from mltu.formats import FORMATS
 from mltu.inputs import as_pixels
+from mltu.language import known_languages, language_decoder
 from mltu.language_model import CharacterModel
 from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.outputs import format_for
@@ -52,7 +54,7 @@ class ImageToWordModel(LineRecognizer):
     :meth:`predict_page` add confidences and places.
 
     Example:
-        >>> model = ImageToWordModel()  # doctest: +SKIP
+        >>> model = ImageToWordModel(language="en")  # doctest: +SKIP
         >>> model.predict("line.png")  # doctest: +SKIP
         'A line of handwriting'
     """
@@ -96,10 +98,11 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     add("--line", action="store_true", help="take every image for a single line [decide for each]")
     add("--annotate", metavar="DIR", help="draw what was found and read on each page, as PNG")
     add("--min_confidence", metavar="P", type=float, default=0.0, help="mark less certain words with [?] [0]")
-    add("--decoder", choices=("greedy", "beam"), help="[beam with --lm or --lexicon, else greedy]")
+    add("--language", metavar="NAME", help=f"read texts in a language, one of: {', '.join(known_languages())}")
+    add("--decoder", choices=("greedy", "beam"), help="[beam with --language, --lm or --lexicon, else greedy]")
     add("--lm", metavar="FILE", help="model of python -m mltu.language_model, for --decoder beam")
     add("--lexicon", metavar="FILE", help="word list, one per line; other words are less likely")
-    add("--lm_weight", metavar="W", type=float, default=LM_WEIGHT, help=f"of the language model [{LM_WEIGHT}]")
+    add("--lm_weight", metavar="W", type=float, help=f"of the language model [of the language, else {LM_WEIGHT}]")
     add("--lexicon_cost", metavar="C", type=float, default=LEXICON_COST, help=f"of other words [{LEXICON_COST}]")
     add("--beam_width", metavar="N", type=int, default=BEAM_WIDTH, help=f"[{BEAM_WIDTH}]")
     add("--report", metavar="DIR", help="with --csv: errors, confusions, worst lines as a web page")
@@ -121,9 +124,12 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     for name, low, high in (("min_confidence", 0, 1), ("threads", 0, 1024), ("beam_width", 1, 1024)):
         if not low <= getattr(given, name) <= high:
             parser.error(f"--{name}: must be {low} to {high}, not {getattr(given, name)}")
-    given.decoder = given.decoder or ("beam" if given.lm or given.lexicon else "greedy")
-    if given.decoder == "greedy" and (given.lm or given.lexicon):
-        parser.error("--lm and --lexicon need --decoder beam")
+    if given.language and given.lm:
+        parser.error("--language and --lm exclude each other")
+    knows = bool(given.language or given.lm or given.lexicon)
+    given.decoder = given.decoder or ("beam" if knows else "greedy")
+    if given.decoder == "greedy" and knows:
+        parser.error("--language, --lm and --lexicon need --decoder beam")
     if given.decoder == "beam" and given.calibrate:
         parser.error("--calibrate needs --decoder greedy")
     if given.calibrate and Path(PRETRAINED).resolve() in (
@@ -139,13 +145,12 @@ def make_decoder(given: argparse.Namespace, vocab: str | Sequence[str]) -> BeamS
     """The decoder that the command line asks for; None for the best path."""
     if given.decoder == "greedy":
         return None
-    return BeamSearch(
-        vocab,
-        given.beam_width,
-        CharacterModel.load(given.lm) if given.lm else None,
-        given.lm_weight,
-        Lexicon.from_file(given.lexicon, vocab, given.lexicon_cost) if given.lexicon else None,
-    )
+    lexicon = Lexicon.from_file(given.lexicon, vocab, given.lexicon_cost) if given.lexicon else None
+    if given.language:
+        return language_decoder(given.language, vocab, given.beam_width, lexicon, given.lm_weight)
+    language_model = CharacterModel.load(given.lm) if given.lm else None
+    weight = LM_WEIGHT if given.lm_weight is None else given.lm_weight
+    return BeamSearch(vocab, given.beam_width, language_model, weight, lexicon)
 
 
 def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
@@ -177,7 +182,7 @@ def evaluate(model: ImageToWordModel, given: argparse.Namespace) -> int:
         print(f"Stored in {model.model_path}: temperature {model.temperature}, word exponent {model.word_exponent}")
     if given.report:
         about = {"model": model.model_path, "table": given.csv, "decoder": given.decoder}
-        about |= {name: getattr(given, name) for name in ("lm", "lexicon") if getattr(given, name)}
+        about |= {name: getattr(given, name) for name in ("language", "lm", "lexicon") if getattr(given, name)}
         print(f"Report: {write_report(given.report, evaluation.lines, evaluation.seconds, about)}")
     return evaluation.failed
 

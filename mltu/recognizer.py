@@ -17,6 +17,7 @@ from .calibration import LANGUAGE_EXPONENTS, softmax, with_language
 from .ctc import align, character_boundaries, greedy_decode, peak_steps
 from .inferenceModel import OnnxInferenceModel
 from .inputs import as_images, as_pixels
+from .language import language_decoder
 from .line_input import LineInput, metadata_number
 from .pages import TextLine, cut_line, find_lines
 from .readings import Character, LineReading, PageReading, Peaks, line_confidence
@@ -51,6 +52,7 @@ class LineRecognizer(OnnxInferenceModel):
         char_list: the characters in the order of the classes; by default the model's own.
         decoder: maps log probabilities, shape (steps, classes), to class indices, such as a
             :class:`mltu.beam_search.BeamSearch`; by default the best path.
+        language: in place of a decoder: the name of a language of :mod:`mltu.language`, such as "en".
         threads: lines that are read at once; 0: as many as there are cores.
         options: see :class:`mltu.inferenceModel.OnnxInferenceModel`.
 
@@ -62,7 +64,8 @@ class LineRecognizer(OnnxInferenceModel):
         pool: the threads.
 
     Raises:
-        InputError: there is no such model, or it is not a line reader of this project.
+        InputError: there is no such model, or it is not a line reader of this project; or there is no such language.
+        ValueError: both a decoder and a language are given.
     """
 
     def __init__(
@@ -71,8 +74,11 @@ class LineRecognizer(OnnxInferenceModel):
         char_list: str | Sequence[str] | None = None,
         decoder: Callable[[np.ndarray], np.ndarray] | None = None,
         threads: int = 0,
+        language: str | None = None,
         **options: Any,
     ) -> None:
+        if decoder and language:
+            raise ValueError("give a decoder or a language, not both")
         # one thread for each batch: to work on several batches is faster than to share one among all cores
         super().__init__(model_path, threads=1, **options)
         self.char_list = self._vocab() if char_list is None else char_list
@@ -82,7 +88,7 @@ class LineRecognizer(OnnxInferenceModel):
             raise InputError(
                 f"{self.model_path}: has {classes} classes for {len(self.char_list)} characters and the blank"
             )
-        self.decoder = decoder
+        self.decoder = language_decoder(language, self.char_list) if language else decoder
         self.temperature = self._power("temperature")
         self.word_exponent = self._power("word_exponent")
         self.keeps_peaks = False

@@ -130,8 +130,8 @@ def text_score(scorer, labels):
     """The sum of what a scorer of the beam search adds for a whole text."""
     state, score = scorer.start, 0.0
     for label in labels:
-        score += scorer.scores(state)[label]
-        state = scorer.advance(state, label)
+        added, state = scorer.advance(state, label)
+        score += added
     return score + scorer.end(state)
 
 

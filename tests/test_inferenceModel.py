@@ -16,6 +16,7 @@ from PIL import Image as PillowImage
 
 from helpers import PRETRAINED, ROOT, SAMPLES
 from inferenceModel import ImageToWordModel, main
+from mltu.beam_search import BeamSearch
 from mltu.datasets import read_table
 from mltu.inferenceModel import set_metadata
 from mltu.language_model import main as build_language_model
@@ -225,6 +226,26 @@ def test_main_reads_better_with_a_language_model_and_words(tmp_path, capsys):
     assert "text.txt: " in capsys.readouterr().err
 
 
+def test_main_reads_english_from_any_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = ["--csv", str(SAMPLES / "lines.csv"), "--model", str(PRETRAINED)]
+    rates = []
+    for options in ([], ["--language", "en"]):
+        assert main([*table, *options]) == 0
+        rates.append(float(re.search(r"CER ([\d.]+)%", capsys.readouterr().out)[1]))
+    assert rates[1] < rates[0]
+
+
+def test_model_with_a_language_decodes_with_it():
+    model = ImageToWordModel(PRETRAINED, language="en", threads=1)
+    assert isinstance(model.decoder, BeamSearch)
+    assert ImageToWordModel(PRETRAINED, threads=1).decoder is None
+    with pytest.raises(InputError, match="known: en, fr"):
+        ImageToWordModel(PRETRAINED, language="xx")
+    with pytest.raises(ValueError, match="not both"):
+        ImageToWordModel(PRETRAINED, language="en", decoder=model.decoder)
+
+
 def test_main_calibrates_and_reports(tmp_path, capsys):
     shutil.copy(PRETRAINED / "model.onnx", tmp_path / "model.onnx")
     set_metadata(tmp_path / "model.onnx", temperature=7.0)
@@ -273,6 +294,9 @@ def test_main_does_not_mix_decoders_in_one_file(tmp_path, capsys):
         (["--image", "a.png", "--page", "--line"], "exclude each other"),
         (["--image", "a.png", "--min_confidence", "3"], "--min_confidence: must be 0 to 1"),
         (["--image", "a.png", "--decoder", "greedy", "--lm", "x"], "need --decoder beam"),
+        (["--image", "a.png", "--decoder", "greedy", "--language", "en"], "need --decoder beam"),
+        (["--image", "a.png", "--language", "en", "--lm", "x"], "exclude each other"),
+        (["--image", "a.png", "--language", "xx"], "xx: not a known language; known: en, fr"),
         (["--image", "nowhere/*.png"], "no file matches this pattern"),
         (["--image", "a.png", "--lexicon", "none.txt"], "none.txt: "),
     ],

@@ -73,7 +73,7 @@ def language_model_attacks() -> Attacks:
 def read_language_model(path: Path) -> None:
     model = CharacterModel.load(path)
     scorer = model.scorer("ab", 1.0, 0.0)
-    scorer.scores(scorer.advance(scorer.start, 0))
+    scorer.end(scorer.advance(scorer.start, 0)[1])
     model.log_probs("a ro")
 
 
@@ -104,8 +104,7 @@ def read_word_list(path: Path) -> None:
     lexicon = Lexicon.from_file(path, "ab-' ")
     state = lexicon.start
     for index in (0, 1, 2, 1, 4):
-        lexicon.scores(state)
-        state = lexicon.advance(state, index)
+        state = lexicon.advance(state, index)[1]
     lexicon.end(state)
 
 
