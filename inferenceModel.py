@@ -43,7 +43,7 @@ from mltu.utils.files import file_digest
 
 # all options but those on which the beam search depends
 NOT_OF_DECODER = set(
-    "image csv model output overwrite format page line annotate min_confidence report calibrate threads".split()
+    "files image csv model output overwrite format page line annotate min_confidence report calibrate threads".split()
 )
 
 
