@@ -16,12 +16,13 @@ import numpy as np
 
 from ..inferenceModel import OnnxInferenceModel
 from ..utils.errors import InputError
+from ..utils.files import shipped
 from ..utils.image_utils import to_gray
 from .decode import FoundLine, decode
 from .maps import MAPS, STRIDE
 from .order import reading_order, weighted_median
 
-MODEL = Path(__file__).resolve().parents[2] / "Models" / "lines" / "model.onnx"
+MODEL = shipped("Models/lines") / "model.onnx"
 SIDE = 1024  # pixels of the network's input that the longer side of a page is brought to
 MIN_AREA, MAX_AREA = 720_000, 2_000_000  # pixels of the input: of long strips at first, and of any page
 MULTIPLE = 32  # sides of the input are multiples of it
