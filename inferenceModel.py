@@ -3,6 +3,7 @@
     python inferenceModel.py line.png                        prints the text
     python inferenceModel.py page.jpg --format json          boxes, confidences, alternatives
     python inferenceModel.py scans/ --output read.csv        a folder; stopped, it goes on where it was
+    python inferenceModel.py scans/ --output book.pdf        searchable
     python inferenceModel.py "scans/*.pdf" --format alto --output xml/ --annotate seen/
     python inferenceModel.py page.jpg --language en          likely English rather than unlikely letters
     python inferenceModel.py page.jpg --lm own.lm --lexicon words.txt
@@ -22,6 +23,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 from mltu.beam_search import BEAM_WIDTH, LM_WEIGHT, BeamSearch
 from mltu.calibration import calibrate
@@ -37,6 +39,12 @@ from mltu.recognizer import PRETRAINED, LineRecognizer, Readable
 from mltu.report import write_report
 from mltu.transcription import transcribe
 from mltu.utils.console import command, print_error
+from mltu.utils.files import file_digest
+
+# all options but those on which the beam search depends
+NOT_OF_DECODER = set(
+    "files image csv model output overwrite format page line annotate min_confidence report calibrate threads".split()
+)
 
 
 class ImageToWordModel(LineRecognizer):
@@ -83,7 +91,8 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     add("--image", nargs="+", metavar="FILE", default=[], help="more of them")
     add("--csv", metavar="FILE", help="CSV or TSV table of images of lines and their true texts")
     add("--model", metavar="DIR", default=PRETRAINED, help="folder of a run, or ONNX file [the pretrained weights]")
-    add("--output", metavar="PATH", help="file for results; folder for alto and page, a file for each page")
+    add("--output", metavar="PATH", help="file; folder for alto and page (files of pages), hocr and pdf")
+    add("--overwrite", action="store_true", help="replace --output instead of going on with it")
     add("--format", choices=list(FORMATS), help="[by the ending of --output, else text]")
     add("--page", action="store_true", help="take every image for a page")
     add("--line", action="store_true", help="take every image for a single line [decide for each]")
@@ -105,7 +114,7 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("name images, or a table with --csv (one of the two)")
     if given.page and given.line:
         parser.error("--page and --line exclude each other")
-    others = ("report", "calibrate") if given.image else ("annotate", "format", "page", "line")
+    others = ("report", "calibrate") if given.image else ("annotate", "format", "page", "line", "overwrite")
     for name in others:
         if getattr(given, name):
             parser.error(f"--{name} goes with {'--csv' if given.image else 'images'}")
@@ -123,6 +132,11 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--language, --lm and --lexicon need --decoder beam")
     if given.decoder == "beam" and given.calibrate:
         parser.error("--calibrate needs --decoder greedy")
+    if given.calibrate and Path(PRETRAINED).resolve() in (
+        Path(given.model).resolve(),
+        *Path(given.model).resolve().parents,
+    ):
+        parser.error(f"--calibrate changes the model: name one of your own with --model, or a copy of {PRETRAINED}")
     given.format = format_for(given.output, given.format)
     return given
 
@@ -142,19 +156,29 @@ def make_decoder(given: argparse.Namespace, vocab: str | Sequence[str]) -> BeamS
 def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
     """Read files and write what they say; returns how many could not be read, or not to the end."""
     layout = "page" if given.page else "line" if given.line else "auto"
-    return transcribe(model, given.image, given.output, given.format, layout, given.annotate, given.min_confidence)
+    settings = {
+        name: file_digest(value) if name in ("lm", "lexicon") and value else value
+        for name, value in vars(given).items()
+        if name not in NOT_OF_DECODER and model.decoder is not None
+    }
+    return transcribe(
+        *(model, given.image, given.output, given.format, layout, given.annotate, given.min_confidence),
+        settings=settings,
+        overwrite=given.overwrite,
+    )
 
 
 def evaluate(model: ImageToWordModel, given: argparse.Namespace) -> int:
     """Read a table, print its error rates, calibrate and report if asked; returns how many rows could not be read."""
+    model.keeps_peaks = given.calibrate
     evaluation = evaluate_table(model, given.csv, given.output)
     if not evaluation.lines:
         print_error(f"{given.csv}: not one of its images could be read")
         return evaluation.failed
     print(evaluation.summary())
     if given.calibrate:
-        for name, (before, after) in calibrate(model, evaluation.samples).items():
-            print(f"Calibration error of {name}: {before:.2%} before, {after:.2%} now")
+        for name, (before, after) in calibrate(model, evaluation.lines).items():
+            print(f"Calibration error of {name}: {before:.2%} before, {after:.2%} now (by cross-validation)")
         print(f"Stored in {model.model_path}: temperature {model.temperature}, word exponent {model.word_exponent}")
     if given.report:
         about = {"model": model.model_path, "table": given.csv, "decoder": given.decoder}

@@ -118,7 +118,8 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
             if saved:
                 folder.check_lines(saved, providers["train"].samples)
             if initial:
-                fine_tuning.load_initial_weights(model, configs.vocab, configs.init_from, initial.vocab)
+                same = initial.architecture == configs.architecture
+                fine_tuning.load_initial_weights(model, configs.vocab, configs.init_from, initial.vocab, same)
             if writes:  # nothing of an earlier run is replaced before all that can be wrong was found
                 folder.begin(configs, providers, skipped, not resume, project=Path(__file__).parent, **backend)
             if action == "check_only":

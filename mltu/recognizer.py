@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image as PillowImage
 
-from .calibration import softmax
+from .calibration import LANGUAGE_EXPONENTS, softmax, with_language
 from .ctc import align, character_boundaries, greedy_decode, peak_steps
 from .inferenceModel import OnnxInferenceModel
 from .inputs import as_images, as_pixels
 from .language import language_decoder
 from .line_input import LineInput, metadata_number
 from .pages import TextLine, cut_line, find_lines
-from .readings import Character, LineReading, PageReading
+from .readings import Character, LineReading, PageReading, Peaks, line_confidence
 from .utils.errors import InputError
 from .utils.files import shipped
 from .utils.image_utils import to_bgr, to_gray
@@ -60,6 +60,7 @@ class LineRecognizer(OnnxInferenceModel):
         line_input: the :class:`.LineInput` that brings images to the network's form.
         temperature: divides the logits of characters, for their confidences; see :mod:`mltu.calibration`.
         word_exponent: for the confidences of words, see :class:`.LineReading`.
+        keeps_peaks: give readings their `peaks`, for :func:`mltu.calibration.calibrate`.
         pool: the threads.
 
     Raises:
@@ -90,6 +91,7 @@ class LineRecognizer(OnnxInferenceModel):
         self.decoder = language_decoder(language, self.char_list) if language else decoder
         self.temperature = self._power("temperature")
         self.word_exponent = self._power("word_exponent")
+        self.keeps_peaks = False
         self.threads = threads or os.cpu_count() or 1
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="line")
 
@@ -160,9 +162,18 @@ class LineRecognizer(OnnxInferenceModel):
             boundaries = np.clip(character_boundaries(decoded.spans) / steps, 0, 1)
         else:  # the steps of the reference network go through the image several times, and tell no place
             boundaries = np.linspace(0, 1, len(decoded.labels) + 1)
-        probabilities = softmax(decoded.log_probs[peak_steps(*decoded)] / self.temperature)
+        peaks = Peaks(decoded.log_probs[peak_steps(*decoded)], decoded.labels)
+        probabilities = softmax(peaks.log_probs / self.temperature)
+        guided = bool(getattr(self.decoder, "scorers", ()))  # by a language model or a word list
+        word_exponent, line_exponent = LANGUAGE_EXPONENTS if guided else (self.word_exponent, 1.0)
         characters = tuple(
-            Character(self.char_list[label], float(row[label]), float(start), float(end), alternatives)
+            Character(
+                self.char_list[label],
+                with_language(float(row[label])) if guided else float(row[label]),
+                float(start),
+                float(end),
+                alternatives,
+            )
             for label, row, alternatives, start, end in zip(
                 decoded.labels,
                 probabilities,
@@ -172,13 +183,15 @@ class LineRecognizer(OnnxInferenceModel):
                 strict=True,
             )
         )
+        text = "".join(character.text for character in characters)
         return LineReading(
-            "".join(character.text for character in characters),
-            float(np.mean([character.confidence for character in characters])) if characters else 0.0,
+            text,
+            line_confidence(text, characters, word_exponent, line_exponent),
             characters,
             np.array([[0, 0], [width, 0], [width, height], [0, height]]),
             np.array([[[0, 0], [width, 0]], [[0, height], [width, height]]], np.float64),
-            word_exponent=self.word_exponent,
+            word_exponent=word_exponent,
+            peaks=peaks if self.keeps_peaks else None,
         )
 
     def _alternatives(self, labels: np.ndarray, probabilities: np.ndarray) -> list[tuple[tuple[str, float], ...]]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import cv2
 
-from .calibration import calibration_error, score_characters, score_words
+from .calibration import SCORES, calibration_error
 from .error_analysis import Evaluated, WriterRate, align, count_confusions, pooled_error_rate, worst_lines, writer_rates
 from .pictures.charts import draw_calibration, draw_confusions, symbol
 from .pictures.sheets import shrink
@@ -58,7 +58,7 @@ def write_report(
     """
     if not lines:
         raise ValueError("an evaluation without lines has nothing to report")
-    scores = {"characters": score_characters(lines), "words": score_words(lines)}
+    scores = {name: score(lines) for name, score in SCORES.items()}
     calibration = {name: calibration_error(*score) for name, score in scores.items()}
     rates = {"CER": pooled_error_rate(lines), "WER": pooled_error_rate(lines, str.split)}
     counts = count_confusions(lines)

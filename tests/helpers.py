@@ -15,7 +15,7 @@ from mltu.ctc import collapse_path
 from mltu.datasets.synthetic.drawing import draw_page
 from mltu.error_analysis import Evaluated
 from mltu.formats import to_alto
-from mltu.readings import Character, LineReading, PageReading
+from mltu.readings import Character, LineReading, PageReading, line_confidence
 
 ROOT = Path(__file__).resolve().parent.parent
 PRETRAINED, SAMPLES = ROOT / "Models" / "pretrained", ROOT / "samples"
@@ -106,8 +106,8 @@ def evaluated_line(true, read, writer="", image="missing.png", confidences=None)
     ends = np.linspace(0, 1, len(read) + 1).tolist()
     characters = tuple(map(Character, read, confidences, ends, ends[1:]))
     polygon = np.array([[0, 0], [99, 0], [99, 9], [0, 9]])
-    mean = float(np.mean(confidences)) if read else 0.0
-    return Evaluated(str(image), true, LineReading(read, mean, characters, polygon, polygon[[[0, 1], [3, 2]]]), writer)
+    reading = LineReading(read, line_confidence(read, characters, 1.0), characters, polygon, polygon[[[0, 1], [3, 2]]])
+    return Evaluated(str(image), true, reading, writer)
 
 
 def random_log_probs(seed, steps, classes, peaked=1.0):

@@ -189,7 +189,7 @@ def test_main_chooses_the_format_by_name_and_by_ending(tmp_path, capsys):
         (["x.png"], "x.png: no such file"),
         (["--image", "x.png", "--model", "nowhere"], "nowhere: no such model"),
         (["--model", "{run}", "--csv", "none.csv"], "none.csv: no such file"),
-        (["--model", "{run}", "--image", "x.png", "--output", "no/such/o.csv"], "no/such/o.csv: cannot be written"),
+        (["--model", "{run}", "--image", "x.png", "--output", "{run}/model.onnx/o.csv"], "o.csv: cannot be written"),
         ([], "name images, or a table"),
         (["a.png", "--csv", "b.csv"], "one of the two"),
         (["--image", "a.png", "--csv", "b.csv"], "one of the two"),
@@ -251,15 +251,41 @@ def test_model_with_a_language_decodes_with_it():
 def test_main_calibrates_and_reports(tmp_path, capsys):
     shutil.copy(PRETRAINED / "model.onnx", tmp_path / "model.onnx")
     set_metadata(tmp_path / "model.onnx", temperature=7.0)
-    table = ["--csv", str(SAMPLES / "lines.csv"), "--model", str(tmp_path)]
+    rows = list(csv.reader(open(SAMPLES / "lines.csv", newline="", encoding="utf-8")))[1:]
+    with open(tmp_path / "lines.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([SAMPLES / row[0], row[1]] for row in rows * 5)
+    table = ["--csv", str(tmp_path / "lines.csv"), "--model", str(tmp_path)]
     assert main([*table, "--report", str(tmp_path / "before")]) == 0
     assert main([*table, "--calibrate"]) == 0
     assert "Stored in" in capsys.readouterr().out
     assert main([*table, "--report", str(tmp_path / "after")]) == 0
     reports = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("before", "after")]
     assert reports[1]["calibration_error"]["characters"] < reports[0]["calibration_error"]["characters"] / 2
+    assert reports[0]["calibration_error"].keys() == {"characters", "words", "lines"}
     assert reports[0]["cer"] == reports[1]["cer"]
     assert (tmp_path / "after" / "index.html").stat().st_size > 10_000
+
+
+def test_main_calibrates_with_neither_the_pretrained_model_nor_a_dozen_lines(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    before = (PRETRAINED / "model.onnx").read_bytes()
+    table = ["--csv", str(SAMPLES / "lines.csv"), "--calibrate"]
+    for options in ([], ["--model", "Models/pretrained"], ["--model", "Models/pretrained/model.onnx"]):
+        assert_refused([*table, *options], "name one of your own with --model", capsys)
+    assert (PRETRAINED / "model.onnx").read_bytes() == before
+    shutil.copy(PRETRAINED / "model.onnx", tmp_path / "model.onnx")
+    assert_refused([*table, "--model", str(tmp_path)], "12 lines are too few", capsys)
+    assert (tmp_path / "model.onnx").read_bytes() == before
+
+
+def test_main_does_not_mix_decoders_in_one_file(tmp_path, capsys):
+    (tmp_path / "words.txt").write_text("words")
+    read = ["--image", str(SAMPLES / "line01.jpg"), "--model", str(PRETRAINED), "--output", str(tmp_path / "out.csv")]
+    assert main(read) == 0
+    assert_refused([*read, "--lexicon", str(tmp_path / "words.txt")], "--overwrite", capsys)
+    assert main([*read, "--lexicon", str(tmp_path / "words.txt"), "--overwrite"]) == 0
+    (tmp_path / "words.txt").write_text("others")
+    assert_refused([*read, "--lexicon", str(tmp_path / "words.txt")], "other settings (lexicon)", capsys)
 
 
 @pytest.mark.parametrize(

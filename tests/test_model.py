@@ -52,7 +52,13 @@ def test_train_model_line_takes_any_width_and_is_small():
 
 @pytest.mark.parametrize(
     ("architecture", "height", "width", "steps_per_column"),
-    [("reference", 96, 1408, 2), ("reference", 32, 100, 2), ("line", 48, 128, 3), ("line", 64, 90, 2)],
+    [
+        ("reference", 96, 1408, 2),
+        ("reference", 32, 100, 2),
+        ("line", 48, 128, 3),
+        ("line", 64, 90, 2),
+        ("fine", 48, 128, 2),
+    ],
 )
 def test_time_steps_are_those_of_the_network(architecture, height, width, steps_per_column):
     channels = ARCHITECTURES[architecture].channels

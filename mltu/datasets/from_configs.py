@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,12 @@ from ..utils.errors import InputError
 from .alto import read_alto
 from .archive import is_archive, unpack_table
 from .base import Sample, Skipped, without_contradictions
-from .iam import read_iam
+from .iam import form_group, read_iam
 from .splits import PUBLISHED_SPLITS, list_split, published_split, random_split, shared_writers, unassigned
 from .synthetic import generate_lines
 from .table import read_table
+
+logger = logging.getLogger(__name__)
 
 
 def read_samples(configs: Any) -> tuple[list[Sample], list[Skipped]]:
@@ -88,7 +91,16 @@ def split_samples(configs: Any, samples: Sequence[Sample]) -> tuple[dict[str, li
     elif configs.split in PUBLISHED_SPLITS:
         parts = published_split(samples, configs.split)
     else:
-        train, val = random_split(samples, configs.train_fraction, configs.seed)
+        of_iam = {"group": form_group} if configs.dataset == "iam" else {}
+        train, val = random_split(samples, configs.train_fraction, configs.seed, **of_iam)
+        unknown = sum(not sample.writer for sample in samples)
+        if unknown and of_iam:
+            logger.warning(
+                "WARNING: the writers of %d of %d lines are unknown, so validation lines may be by writers of training "
+                "lines; they are split by the first part of their form (a01 of a01-000u). Put forms.txt of IAM's "
+                "ascii.tgz into %s.",
+                *(unknown, len(samples), configs.data_path),
+            )
         return {"train": train, "val": val}, skipped
     if not configs.val_path:
         skipped = unassigned(samples, parts)

@@ -79,6 +79,11 @@ def read_writers(root: str | Path) -> dict[str, str]:
     return {row[0]: row[1] for row in fields if len(row) > 1}
 
 
+def form_group(sample: Sample) -> str:
+    """The first part of a form's id, as a01 of a01-000u: texts of one kind, many of whose forms share a writer."""
+    return sample.form.split("-")[0]
+
+
 def read_iam(root: str | Path, unit: str = "sentences", keep_err: bool = False) -> tuple[list[Sample], list[Skipped]]:
     """Read one unit of IAM: "sentences", "lines" or "words".
 

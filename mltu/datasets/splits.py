@@ -25,18 +25,24 @@ PUBLISHED_SPLITS = {
 }
 
 
-def _hands(samples: Iterable[Sample]) -> Callable[[Sample], str]:
-    """A function from sample to writer; to the form where the writer is unknown, to nothing where both are."""
+def _writers(samples: Iterable[Sample]) -> Callable[[Sample], str]:
+    """A function from sample to writer, who may be known from another sample of its form; empty where unknown."""
     writers = {sample.form: sample.writer for sample in samples if sample.form and sample.writer}
-    return lambda sample: sample.writer or writers.get(sample.form, sample.form)
+    return lambda sample: sample.writer or writers.get(sample.form, "")
 
 
-def random_split(samples: Sequence[Sample], train: float = 0.9, seed: int = 0) -> tuple[list[Sample], list[Sample]]:
+def random_split(
+    samples: Sequence[Sample],
+    train: float = 0.9,
+    seed: int = 0,
+    group: Callable[[Sample], str] = lambda sample: sample.form,
+) -> tuple[list[Sample], list[Sample]]:
     """Divide at random so that no writer is on both sides.
 
     Samples are grouped by writer, or by form where the writer is unknown, or stand alone where
     both are. If that leaves one group, forms, then single samples, are divided instead, with a warning.
     The share of the training side is met as nearly as whole groups allow.
+    Samples whose writer is unknown stay together where `group` gives the same name.
 
     Returns:
         (training samples, validation samples), each in the given order and not empty.
@@ -48,9 +54,9 @@ def random_split(samples: Sequence[Sample], train: float = 0.9, seed: int = 0) -
         raise InputError(f"the training share must lie between 0 and 1, not {train}")
     if len(samples) < 2:
         raise InputError("one sample cannot be divided into training and validation data; add more lines")
-    hands = _hands(samples)
+    writers = _writers(samples)
     keys = (
-        lambda sample: hands(sample) or sample.image,
+        lambda sample: writers(sample) or group(sample) or sample.image,
         lambda sample: sample.form or sample.image,
         lambda sample: sample.image,
     )
@@ -149,10 +155,10 @@ def unassigned(samples: Sequence[Sample], parts: Mapping[str, Sequence[Sample]])
 
 def shared_writers(parts: Mapping[str, Sequence[Sample]]) -> list[str]:
     """Writers (forms, where the writer is unknown) and images that are in more than one part, sorted."""
-    hands = _hands(sample for samples in parts.values() for sample in samples)
+    writers = _writers(sample for samples in parts.values() for sample in samples)
     sides: dict[str, set[str]] = defaultdict(set)
     for part, samples in parts.items():
         for sample in samples:
-            for name in (hands(sample), sample.image):
+            for name in (writers(sample) or sample.form, sample.image):
                 sides[name].add(part)
     return sorted(name for name, found in sides.items() if name and len(found) > 1)

@@ -64,13 +64,14 @@ def draw_confusions(confusions: Counter[tuple[str, str]]) -> bytes:
 def draw_calibration(scores: Mapping[str, tuple[Sequence[float], Sequence[bool]]]) -> bytes:
     """Draw a reliability diagram as PNG: accuracy over confidence, and below it the distribution of confidences.
 
-    Scores are name -> (confidences, whether correct), as from :func:`.score_characters`, of one or two kinds.
+    Scores are name -> (confidences, whether correct), as from :func:`.score_characters`, of one to three kinds.
     """
     figure = _figure(5, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot((0, 100), (0, 100), ":", color="0.4", label="calibrated")
     edges = np.linspace(0, 100, CALIBRATION_BINS + 1)
-    for (name, (confidences, correct)), style, color in zip(scores.items(), ("o-", "s--"), ("C0", "C1"), strict=True):
+    styles = (("o-", "C0"), ("s--", "C1"), ("^:", "C2"))
+    for (name, (confidences, correct)), (style, color) in zip(scores.items(), styles, strict=False):
         if not correct:
             continue
         counts, sums, hits = reliability_bins(confidences, correct, CALIBRATION_BINS)

@@ -14,8 +14,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..calibration import calibrate
+from ..calibration import MAX_LINES, MIN_LINES, calibrate
 from ..datasets import Sample
+from ..error_analysis import Evaluated
+from ..evaluation import evaluate as evaluate_lines
 from ..inferenceModel import OnnxInferenceModel, set_metadata
 from ..line_input import LineInput
 from ..pages.maps import MAPS, STRIDE
@@ -145,7 +147,13 @@ def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequen
             f"(at most {MAX_DIFFERENCE:g}), texts {'the same' if same else 'different'}; see {folder.failed_onnx}"
         )
     print(f"{folder.onnx}: same texts as Keras on {len(images)} lines, probabilities within {difference:.1g}")
-    calibrate(LineRecognizer(folder.onnx, force_cpu=True), samples)
+    recognizer = LineRecognizer(folder.onnx, force_cpu=True)
+    recognizer.keeps_peaks = True
+    lines = [line for line in evaluate_lines(recognizer, samples[:MAX_LINES]) if isinstance(line, Evaluated)]
+    if len(lines) < MIN_LINES:
+        print(f"Confidences are not calibrated: {len(lines)} validation lines are too few for that.")
+    else:
+        calibrate(recognizer, lines)
     return difference
 
 

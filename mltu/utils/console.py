@@ -128,9 +128,14 @@ def _discard_unprinted() -> None:
 
 def print_error(message: object) -> None:
     """Print a message of the running command to standard error in one line, above any progress bar."""
+    print_note(f"{_program}: {message}")
+
+
+def print_note(message: str) -> None:
+    """Print a message that is no error likewise, without the name of the command."""
     from tqdm import tqdm  # here, as it must not delay guard_imports
 
-    tqdm.write(f"{_program}: {escape_control_chars(str(message))}", file=sys.stderr)
+    tqdm.write(escape_control_chars(message), file=sys.stderr)
 
 
 def print_utf8() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import hashlib
 import io
 import os
 import shutil
@@ -88,6 +89,15 @@ def write_atomic(path: str | Path, content: bytes, durable: bool = False) -> Non
     """Write a file by :func:`atomic_path`."""
     with atomic_path(path, durable) as unfinished:
         unfinished.write_bytes(content)
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def shipped(name: str) -> Path:

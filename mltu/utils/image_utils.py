@@ -23,6 +23,7 @@ MIN_SIDE = 3  # pixels; a comma cut out of a page is larger
 MAX_SIDE = 32_000  # pixels; OpenCV's warps end at 32,767
 MAX_PIXELS = 64_000_000  # about 200 MB as colour in memory, well above any phone photograph of a line
 MAX_SCANS = 200  # each scan of a JPEG file goes over all pixels; progressive files have some ten
+JPEG_QUALITY = 90
 BAND_PIXELS = 1_000_000  # pixels converted at once, which bounds the memory that a conversion takes
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # of images in datasets
@@ -380,3 +381,9 @@ def write_png(path: Path, image: np.ndarray) -> None:
         OSError: the file cannot be written.
     """
     write_atomic(path, cv2.imencode(".png", image)[1].tobytes())
+
+
+def encode_jpeg(image: np.ndarray) -> bytes:
+    """An image, as :func:`decode_pages` gives it, as a JPEG file in which no loss is seen."""
+    pixels = to_gray(image) if image.ndim == 2 else to_bgr(image)
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()

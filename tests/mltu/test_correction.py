@@ -1,22 +1,23 @@
 import html
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from mltu.correction import correction_head, correction_section
+from mltu.correction import to_html
 from mltu.datasets import read_table
 from mltu.datasets.archive import unpack_table
 from mltu.datasets.synthetic import draw_page
 from mltu.readings import Character, LineReading, PageReading
-from mltu.utils.image_utils import read_image
+from mltu.utils.image_utils import encode_jpeg, read_image
 
 TEXTS = ["the first line", 'a "second" <one>', "third & last"]
 
 
 @pytest.fixture(scope="module")
 def page():
-    """The picture of a page and what was read on it; the second word of each line is doubtful."""
+    """A page that was read, with its picture; the second word of each line is doubtful."""
     image, boxes = draw_page(TEXTS, seed=3)
     lines = []
     for text, (left, top, right, bottom) in zip(TEXTS, boxes, strict=True):
@@ -28,12 +29,11 @@ def page():
         )
         lines.append(LineReading(text, 0.9, characters, polygon, polygon[[[0, 1], [3, 2]]]))
     height, width = image.shape[:2]
-    return image, PageReading("scans/my page.png", 2, width, height, tuple(lines))
+    return PageReading("scans/my page.png", 2, width, height, tuple(lines), encode_jpeg(image))
 
 
-def test_correction_section_shows_lines_and_marks_doubtful_words(page):
-    image, reading = page
-    section = correction_section(reading, image)
+def test_to_html_shows_lines_and_marks_doubtful_words(page):
+    section = to_html([page]).partition("<main>")[2]
     assert section.count("data:image/webp;base64,") == section.count("<textarea") == 3
     assert [f"<mark>{word}</mark>" in section for word in ("first", "&#34;second&#34;", "&amp;", "line")] == [
         1,
@@ -44,14 +44,18 @@ def test_correction_section_shows_lines_and_marks_doubtful_words(page):
     assert all(f">{html.escape(text).replace('&quot;', '&#34;')}</textarea>" in section for text in TEXTS)
     assert "my page.png, page 2" in section
     assert "my_page-2-001-" in section
-    assert "<mark>" not in correction_section(reading, image, min_confidence=1e-9)
+    assert "<mark>" not in to_html([page], min_confidence=1e-9).partition("<main>")[2]
+    assert to_html([page, page]).count("<textarea") == 6
 
 
-def test_correction_section_leaves_out_lines_outside_the_page(page):
-    image, _ = page
+def test_to_html_leaves_out_lines_outside_the_page(page):
     outside = LineReading("x", 0.5, (), np.array([[-9, -9], [-5, -9], [-5, -5]]), np.zeros((2, 2, 2)))
-    odd = PageReading("a.png", 1, 10, 10, (outside,))
-    assert "<textarea" not in correction_section(odd, image)
+    assert "<textarea" not in to_html([replace(page, lines=(outside,))])
+
+
+def test_to_html_needs_pictures(page):
+    with pytest.raises(ValueError, match="without its picture"):
+        to_html([page, replace(page, picture=b"")])
 
 
 def test_corrected_lines_are_saved_by_a_browser(page, tmp_path):
@@ -60,9 +64,8 @@ def test_corrected_lines_are_saved_by_a_browser(page, tmp_path):
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if not chromium:
         pytest.skip("needs Chromium")
-    image, reading = page
     path = tmp_path / "page.html"
-    path.write_text(correction_head("my page") + correction_section(reading, image), encoding="utf-8")
+    path.write_text(to_html([page]), encoding="utf-8")
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=arguments)
@@ -80,7 +83,7 @@ def test_corrected_lines_are_saved_by_a_browser(page, tmp_path):
         assert tab.inner_text("#status") == "2 of 3 lines checked"
         with tab.expect_download() as download:
             tab.keyboard.press("Control+s")
-        assert download.value.suggested_filename == "my page.zip"
+        assert download.value.suggested_filename == "my_page.zip"
         download.value.save_as(tmp_path / "saved.zip")
         tab.reload()
         assert fields.nth(0).input_value() == 'Ünë, "corrected"'
@@ -90,7 +93,7 @@ def test_corrected_lines_are_saved_by_a_browser(page, tmp_path):
     samples, skipped = read_table(unpack_table(tmp_path / "saved.zip", tmp_path / "unpacked"))
     assert not skipped
     assert [sample.text for sample in samples] == ['Ünë, "corrected"', TEXTS[1]]
-    for sample, line in zip(samples, reading.lines, strict=False):
+    for sample, line in zip(samples, page.lines, strict=False):
         height, width = read_image(sample.image).shape[:2]
         left, top, right, bottom = line.box
         assert width / height == pytest.approx((right - left) / (bottom - top), rel=0.1)

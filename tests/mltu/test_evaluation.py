@@ -73,7 +73,7 @@ def test_evaluate_table_refuses_to_replace_its_table_or_an_image(model, samples,
 
 def test_summary_pools_errors_over_the_lines():
     lines = [evaluated_line("abcd efgh", "abcd efgx"), evaluated_line("a", "b")]
-    first, second, third = Evaluation([], lines, 0, 0.5).summary().splitlines()
+    first, second, third = Evaluation(lines, 0, 0.5).summary().splitlines()
     assert first.startswith("CER 20.00% (2 of 10 characters; 95 % interval ")
     assert second.startswith("WER 66.67% (2 of 3 words; 95 % interval ")
     assert third == "2 lines, 4.0 per second"

@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from xml.etree import ElementTree
 
@@ -21,6 +22,7 @@ from mltu.formats import (
     marked_text,
     to_alto,
     to_csv,
+    to_hocr,
     to_json,
     to_page,
     to_text,
@@ -99,6 +101,7 @@ def test_to_json_has_all_values():
             {
                 "text": "é b",
                 "confidence": 0.8292,
+                "characters_right": 0.8292,
                 "box": [20, 10, 55, 40],
                 "polygon": [[20, 10], [50, 10], [55, 40], [20, 40]],
                 "baseline": [[20, 32], [50, 33]],
@@ -283,17 +286,67 @@ def test_formats_of_xml_hold_any_text(tmp_path_factory, text, glyphs):
     assert root[1].get("imageFilename") == in_xml(re.split(r"[/\\]", read.source)[-1])
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", FORMATS.keys() - {"pdf", "html"})
 def test_formats_write_every_page(name):
     form = FORMATS[name]
-    written = [form.write(page(line(f"page {n}"), number=n), 0.5, CREATED) for n in (1, 2)]
+    read = [page(line(f"page {n}"), number=n) for n in (1, 2)]
+    written = [form.write([one], 0.5, CREATED) for one in read]
     assert form.ending.startswith(".")
-    for n, document in enumerate(written, start=1):
-        assert f"page {n}" in document or f'CONTENT="{n}"' in document
-        assert document.endswith("\n")
-    if form.one_page:
-        assert [parse(document).tag for document in written] == [{"alto": "alto", "page": "PcGts"}[name]] * 2
-    else:
+    for n, one in enumerate(written, start=1):
+        assert f"page {n}" in one or f'CONTENT="{n}"' in one or f">{n}</span>" in one
+        assert one.endswith("\n")
+    if form.holds == "page":
+        assert [parse(one).tag for one in written] == [{"alto": "alto", "page": "PcGts"}[name]] * 2
+    elif form.holds == "rows":
+        assert form.write(read, 0.5, CREATED) == "".join(written)
         lines = (form.header + "".join(written)).splitlines()
         assert len(lines) == 2 + bool(form.header)
-    assert form.write(page(line("dim", confidences=[0.1] * 3)), 0.5, CREATED).count("[?]") == (name == "text")
+    assert form.write([page(line("dim", confidences=[0.1] * 3))], 0.5, CREATED).count("[?]") == (name == "text")
+
+
+# --- hOCR -----------------------------------------------------------------------------------
+
+
+def parse_title(element):
+    """The properties of an hOCR element, by name."""
+    properties = (part.strip().split(" ", 1) for part in element.get("title").split(";"))
+    return dict(properties)
+
+
+def test_to_hocr_has_the_classes_and_properties_of_the_specification():
+    lines = [line("two words", confidences=[0.9] * 3 + [1] + [0.8] * 5), line("<ą & 字>", 60, baseline=False, region=1)]
+    document = to_hocr([page(*lines), page(line("next"), source='odd" name.png', number=2)])
+    root = ElementTree.fromstring(document.encode())
+    assert document.startswith("<?xml")
+    assert root.tag == "{http://www.w3.org/1999/xhtml}html"
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    meta = {element.get("name"): element.get("content") for element in root.iter("meta")}
+    assert set(meta["ocr-capabilities"].split()) == {"ocr_page", "ocr_carea", "ocr_line", "ocrx_word"}
+    assert meta["ocr-system"]
+    classes = [element.get("class") for element in root.iter() if element.get("class")]
+    assert [classes.count(name) for name in ("ocr_page", "ocr_carea", "ocr_line", "ocrx_word")] == [2, 3, 3, 6]
+    ids = [element.get("id") for element in root.iter() if element.get("id")]
+    assert len({*ids}) == len(ids) == len(classes)
+    by_class = {name: [e for e in root.iter() if e.get("class") == name] for name in {*classes}}
+    assert [parse_title(sheet)["ppageno"] for sheet in by_class["ocr_page"]] == ["0", "1"]
+    assert parse_title(by_class["ocr_page"][0])["image"] == '"a.png"'
+    assert parse_title(by_class["ocr_page"][0])["bbox"] == "0 0 400 300"
+    places = [parse_title(place) for place in by_class["ocr_line"]]
+    left, top, right, bottom = lines[0].box
+    assert places[0]["bbox"] == f"{left} {top} {right} {bottom}"
+    slope, offset = map(float, places[0]["baseline"].split())
+    # the height of the baseline in the middle of the line, from the lower left corner of its box
+    assert bottom + offset + slope * (right - left) / 2 == pytest.approx(lines[0].baseline[:, 1].mean(), abs=0.6)
+    assert "baseline" not in places[1]
+    assert by_class["ocrx_word"][2].text == "<ą"
+    word = parse_title(by_class["ocrx_word"][0])
+    assert word["x_wconf"] == str(round(100 * lines[0].words[0].confidence))
+    assert word["bbox"] == "{} {} {} {}".format(*lines[0].box_of(lines[0].words[0]))
+
+
+@pytest.mark.parametrize(("end", "angle"), [((200, 10), "90.0"), ((20, 210), "-180.0"), ((200, 400), "-90.0")])
+def test_to_hocr_gives_the_angle_of_lines_that_are_not_level(end, angle):
+    turned = replace(line("up", baseline=False), baseline=np.array([(200, 210), end], float))
+    assert f"; textangle {angle}" in to_hocr([page(turned)])
+    assert "baseline" not in to_hocr([page(turned)])

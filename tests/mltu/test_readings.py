@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mltu.readings import Character, LineReading, PageReading
+from mltu.readings import Character, LineReading, PageReading, Word, line_confidence
 
 
 def line(text="", confidences=None, frame=(((100, 50), (200, 50)), ((100, 90), (200, 90))), polygon=None, **more):
@@ -71,3 +73,23 @@ def test_box_stays_within_the_line():
 def test_text_of_a_page_is_its_lines():
     assert PageReading("a.png", 1, 300, 200, (line("one"), line(""), line("two words"))).text == "one\n\ntwo words"
     assert PageReading("a.png", 1, 300, 200, ()).text == ""
+
+
+def test_line_confidence_is_the_product_and_at_most_that_of_a_word():
+    characters = tuple(
+        Character(text, confidence, 0, 1) for text, confidence in zip("ab c", (0.9, 0.8, 0.5, 0.7), strict=True)
+    )
+    assert line_confidence("ab c", characters, 1.0) == pytest.approx(0.9 * 0.8 * 0.5 * 0.7)
+    assert line_confidence("ab", characters[:2], 2.0) == pytest.approx((0.9 * 0.8) ** 2)
+    assert line_confidence("", (), 1.0) == 0
+
+
+def test_LineReading_characters_right_is_a_share():
+    assert line("ab", [0.9, 0.8]).characters_right == pytest.approx(0.85)
+    assert line("").characters_right == 0
+
+
+def test_LineReading_corners_of_a_part_slope_with_the_line():
+    reading = replace(line("ab", [0.9, 0.8]), frame=np.array([[[10, 10], [110, 30]], [[6, 30], [106, 50]]], float))
+    corners = reading.corners_of(Word("b", 1.0, 0.5, 1.0))
+    assert corners == pytest.approx(np.array([[60, 20], [110, 30], [106, 50], [56, 40]]))

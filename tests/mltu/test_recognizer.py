@@ -4,6 +4,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from helpers import SAMPLES, write_onnx
+from mltu.beam_search import BeamSearch
 from mltu.datasets import read_table
 from mltu.recognizer import LineRecognizer, may_be_page
 from mltu.utils.errors import InputError
@@ -104,6 +105,21 @@ def test_describe_gives_likely_alternatives_best_first(pretrained):
     assert warmer.confidence < character.confidence
 
 
+def test_describe_trusts_a_decoder_that_knows_the_language(pretrained):
+    vocab = pretrained.char_list
+    log_probs = spelled("ab", vocab).reshape(-1, len(vocab) + 1)
+    recognizer = LineRecognizer(pretrained.model_path)
+    decoded = recognizer.decode(log_probs)._replace(labels=np.array([vocab.index(text) for text in "xb"]))
+    confidences = []
+    for recognizer.decoder in (None, BeamSearch(vocab), BeamSearch(vocab, lexicon=["xb"])):
+        line = recognizer.describe(decoded, (64, 128), (64, 128))
+        confidences.append([character.confidence for character in line.characters])
+    assert confidences[0] == confidences[1]
+    assert confidences[0][0] < 0.1
+    assert confidences[2] == pytest.approx([(1 + share**2) / 2 for share in confidences[0]])
+    assert line.words[0].confidence == pytest.approx(np.prod(confidences[2]) ** 0.86)
+
+
 def test_read_gives_confidences_and_places(pretrained):
     image = read_image(SAMPLES / "line01.jpg")
     line = pretrained.read(image)
@@ -113,7 +129,8 @@ def test_read_gives_confidences_and_places(pretrained):
     assert 0 <= starts[0] < 0.1
     assert 0.8 < line.characters[-1].end <= 1
     assert all(0 < character.confidence <= 1 for character in line.characters)
-    assert line.confidence == pytest.approx(np.mean([character.confidence for character in line.characters]))
+    product = np.prod([character.confidence for character in line.characters])
+    assert line.confidence == pytest.approx(min([product, *(word.confidence for word in line.words)]))
     # white paper on the right moves the places, not the text
     padded = cv2.copyMakeBorder(image, 0, 0, 0, image.shape[1], cv2.BORDER_CONSTANT, value=paper_color(image))
     wide = pretrained.read(padded)

@@ -113,7 +113,7 @@ def test_write_report_tells_rates_speed_and_settings(tmp_path):
     assert "3 lines in 1.5 seconds: 2.0 per second" in text
     assert rows(page.parent / "lines.csv")[:2] == [
         ["image", "text", "reading", "writer", "cer", "wer", "confidence"],
-        ["missing.png", "abcd ef", "abxd ef", "", "0.142857", "0.500000", "0.500000"],
+        ["missing.png", "abcd ef", "abxd ef", "", "0.142857", "0.500000", "0.007812"],
     ]
 
 

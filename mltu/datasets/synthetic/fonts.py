@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection
 from functools import cache, lru_cache
@@ -15,6 +14,7 @@ from PIL import ImageDraw, ImageFont
 
 from ...augmentors import RandomElasticTransform
 from ...utils.errors import InputError
+from ...utils.files import file_digest
 from ..base import Skipped
 from .strokes import can_draw
 
@@ -61,7 +61,8 @@ def has_character(path: Path, character: str) -> bool:
 @cache
 def font_digest(path: Path) -> str:
     """SHA-256 of a font file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    return file_digest(path)
 
 
 def family_of(stem: str) -> str:

@@ -9,9 +9,9 @@ from model import train_model
 OLD_VOCAB, NEW_VOCAB = "abc", "cxa"
 
 
-def network(vocab, seed, height=32, **options):
+def network(vocab, seed, height=32, architecture="line", **options):
     keras.utils.set_random_seed(seed)
-    return train_model((height, None, 1), len(vocab), architecture="line", **options)
+    return train_model((height, None, 1), len(vocab), architecture=architecture, **options)
 
 
 @pytest.fixture
@@ -75,3 +75,16 @@ def test_interpolate_steps_is_linear():
     assert interpolate_steps(weights, 3).tolist() == [[[0, 10], [2, 20], [4, 30]]]
     assert interpolate_steps(weights, 2).tolist() == weights.tolist()
     assert interpolate_steps(weights[:, :1], 2).tolist() == [[[0, 10], [0, 10]]]
+
+
+def test_load_initial_weights_takes_the_cnn_of_another_line_network(earlier_run, capsys):
+    folder, earlier = earlier_run
+    model, fresh = (network(OLD_VOCAB, 1, architecture="fine") for _ in range(2))
+    load_initial_weights(model, OLD_VOCAB, folder, OLD_VOCAB, same_network=False)
+    assert "3 of " in capsys.readouterr().out  # both LSTMs and the output
+    layers, old, random = ([layer for layer in net.layers if layer.weights] for net in (model, earlier, fresh))
+    for number, layer in enumerate(layers):
+        expected = (old if number < len(layers) - 3 else random)[number].get_weights()
+        assert all(np.array_equal(now, then) for now, then in zip(layer.get_weights(), expected, strict=True))
+    with pytest.raises(InputError, match="cannot be used"):
+        load_initial_weights(model, OLD_VOCAB, folder, OLD_VOCAB)
