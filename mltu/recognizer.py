@@ -33,6 +33,9 @@ MAX_ALTERNATIVES = 3  # of a character
 MIN_ALTERNATIVE = 0.01  # probability of an alternative
 MIN_PAGE_HEIGHT = 160  # pixels; lower images are lines
 MIN_LINE_RATIO = 5  # images at least this many times as wide as high are lines
+# a page is tried in all four turns where fewer of its characters are expected to be right, and turned for so many more
+LEGIBLE, MORE_LEGIBLE = 0.77, 0.1
+TRIED_LINES, MIN_CHARACTERS = 6, 12  # of a page that are read to see which way up it is
 MIN_POWER, MAX_POWER = 0.01, 100.0  # of temperature and word exponent
 
 
@@ -278,12 +281,31 @@ class LineRecognizer(OnnxInferenceModel):
         source = source or (str(image) if isinstance(image, (str, os.PathLike)) else "")
         image = to_bgr(as_pixels(image))
         height, width = image.shape[:2]
-        places = find_lines(image) if layout == "page" or (layout == "auto" and may_be_page(height, width)) else []
-        if layout == "line" or (layout == "auto" and len(places) < 2):
+        if layout == "line" or (layout == "auto" and not may_be_page(height, width)):
             lines = [self.read(image)]
         else:
-            lines = [line for line in self._read_places(image, places) if line.text]
-        return PageReading(source, page, width, height, tuple(lines))
+            lines = self._read_places(image, self._find_places(image))
+        return PageReading(source, page, width, height, tuple(line for line in lines if line.text))
+
+    def _find_places(self, image: np.ndarray) -> list[TextLine]:
+        """The lines of a page, which is turned by quarters where its longest lines are read badly."""
+        places = find_lines(image)
+        best = self._legibility(image, places)
+        if places and best < LEGIBLE:
+            for quarters in (2, 1, 3):
+                turned = find_lines(image, quarters)
+                legibility = self._legibility(image, turned)
+                if legibility > best + MORE_LEGIBLE:
+                    best, places = legibility, turned
+        return places
+
+    def _legibility(self, image: np.ndarray, places: Sequence[TextLine]) -> float:
+        """The expected share of right characters in the longest lines; 0 where too little is read."""
+        longest = sorted(places, key=lambda place: -np.ptp(place.baseline, axis=0).max())[:TRIED_LINES]
+        lines = self._read_places(image, longest)
+        characters = sum(len(line.text) for line in lines)
+        right = sum(len(line.text) * line.characters_right for line in lines)
+        return right / characters if characters >= MIN_CHARACTERS else 0.0
 
     def _read_places(self, image: np.ndarray, places: Sequence[TextLine]) -> list[LineReading]:
         gray = to_gray(image)

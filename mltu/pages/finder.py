@@ -43,11 +43,12 @@ class TextLine(NamedTuple):
     region: int  # block of writing, from 0
 
 
-def find_lines(page: np.ndarray) -> list[TextLine]:
+def find_lines(page: np.ndarray, quarters: int = 0) -> list[TextLine]:
     """Find the lines of writing on a page with the project's line finder.
 
     Args:
         page: uint8, shape (height, width) or (height, width, 3).
+        quarters: turns of 90 degrees anticlockwise after which the page is upright.
 
     Returns:
         Lines in reading order; empty if there is no writing.
@@ -61,7 +62,7 @@ def find_lines(page: np.ndarray) -> list[TextLine]:
         return find_lines_by_rules(page)
     with _lock:
         finder = _default_finder(MODEL)
-    return finder.predict(page)
+    return finder.predict(page, quarters)
 
 
 _lock = Lock()
@@ -124,11 +125,12 @@ class LineFinder(OnnxInferenceModel):
         if channels != [1, len(MAPS)]:
             raise InputError(f"{self.model_path}: not a line finder; train one, or take the project's own")
 
-    def predict(self, page: np.ndarray) -> list[TextLine]:
+    def predict(self, page: np.ndarray, quarters: int = 0) -> list[TextLine]:
         """Find the lines of a page.
 
         Args:
             page: uint8, shape (height, width) or (height, width, 3).
+            quarters: turns of 90 degrees anticlockwise after which the page is likely to be upright.
 
         Returns:
             Lines in reading order; empty if there is no writing.
@@ -137,8 +139,8 @@ class LineFinder(OnnxInferenceModel):
             InputError: the network fails.
         """
         gray = to_gray(page)
-        height, width = gray.shape
-        view = _View(0, (0, 0), (width, height), _first_scale(width, height))
+        height, width = gray.shape if quarters % 2 == 0 else gray.shape[::-1]
+        view = _View(quarters % 4, (0, 0), (width, height), _first_scale(width, height))
         lines = self._look(gray, view)
         for _ in range(MAX_RUNS - 1):
             closer = _better_view(gray.shape, view, lines)
