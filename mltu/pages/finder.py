@@ -21,18 +21,19 @@ from ..utils.image_utils import to_gray
 from .decode import FoundLine, decode
 from .maps import MAPS, STRIDE
 from .order import reading_order, weighted_median
+from .rules import erase_rules, find_rules
 
 MODEL = shipped("Models/lines") / "model.onnx"
 SIDE = 1024  # pixels of the network's input that the longer side of a page is brought to
 MIN_AREA, MAX_AREA = 720_000, 2_000_000  # pixels of the input: of long strips at first, and of any page
 MULTIPLE = 32  # sides of the input are multiples of it
 MAX_ENLARGEMENT = 4.0
-HEIGHTS, HEIGHT = (16, 46), 28  # pixels of lines that the network reads well, and reads best
+HEIGHTS, HEIGHT = (21, 60), 30  # pixels of lines that the network reads well, and reads best
 MAX_RUNS = 3
 MARGIN = 3.0  # line heights around the writing that a closer look takes in
 MIN_CONTRAST = 8.0  # grey levels between the ink of a line and its paper
 MIN_SHARE = 0.25  # of the page's usual contrast; show-through has less
-MIN_SIGNAL = 5.0  # times the paper's noise
+MIN_SIGNAL = 4.5  # times the paper's grain; where there is no ink, it is twice as much
 
 
 class TextLine(NamedTuple):
@@ -188,7 +189,12 @@ class LineFinder(OnnxInferenceModel):
 
     def _look(self, gray: np.ndarray, view: _View) -> list[FoundLine]:
         image = view.of(gray)
-        return _with_ink(decode(self.maps(image)), image)
+        maps = self.maps(image)
+        cores = maps[..., 0] > 0.5
+        if not cores.any():
+            return []
+        height = float(np.median(maps[cores][:, 2:4].sum(axis=1)))
+        return _with_ink(decode(maps, find_rules(image, height)), erase_rules(image, height))
 
 
 def _first_scale(width: int, height: int) -> float:
@@ -238,15 +244,14 @@ def _with_ink(lines: list[FoundLine], image: np.ndarray) -> list[FoundLine]:
     """
     if not lines:
         return lines
-    noise = 1.48 * float(np.median(cv2.absdiff(image, cv2.medianBlur(image, 3))))
-    contrast = np.array([_contrast(found, image) for found in lines])
+    contrast, signal = np.array([_contrast(found, image) for found in lines]).T
     usual = weighted_median(contrast, np.array([found.line.length for found in lines]))
-    least = max(MIN_CONTRAST, MIN_SIGNAL * noise, MIN_SHARE * usual)
-    return [found for found, value in zip(lines, contrast, strict=True) if value >= least]
+    kept = (contrast >= max(MIN_CONTRAST, MIN_SHARE * usual)) & (signal >= MIN_SIGNAL)
+    return [lines[index] for index in np.flatnonzero(kept)]
 
 
-def _contrast(found: FoundLine, image: np.ndarray) -> float:
-    """Grey levels between the ink, dark or light, of a line and its paper."""
+def _contrast(found: FoundLine, image: np.ndarray) -> tuple[float, float]:
+    """Grey levels between the ink, dark or light, of a line and its paper; the same in those of the paper's grain."""
     line = found.line
     core = line.band(0.6 * line.above, 0.2 * line.below)
     low = np.clip(np.floor(core.min(axis=0)).astype(int), 0, np.array(image.shape[::-1]) - 1)
@@ -255,6 +260,10 @@ def _contrast(found: FoundLine, image: np.ndarray) -> float:
     mask = cv2.fillPoly(np.zeros(part.shape, np.uint8), [np.rint(core - low).astype(np.int32)], 1)
     values = part[mask > 0]
     if not len(values):
-        return 0.0
+        return 0.0, 0.0
     darkest, dark, light, lightest = np.percentile(values, (4, 25, 75, 96))
-    return float(max(light - darkest, lightest - dark))
+    # the grain lies on both sides of the paper's grey, ink on one
+    return max(
+        (light - darkest, (light - darkest) / max(lightest - light, 1)),
+        (lightest - dark, (lightest - dark) / max(dark - darkest, 1)),
+    )

@@ -51,6 +51,12 @@ class BarFinder(LineFinder):
         return draw_maps(lines, shape)
 
 
+@pytest.fixture
+def any_ink(monkeypatch):
+    """Bars are darker than writing, so what checks the ink of lines must be left out."""
+    monkeypatch.setattr(finder_module, "_with_ink", lambda lines, image: lines)
+
+
 def assert_found(image, baselines, tolerance=8):
     finder = BarFinder()
     found = finder.predict(image)
@@ -64,6 +70,7 @@ def assert_found(image, baselines, tolerance=8):
     return finder
 
 
+@pytest.mark.usefixtures("any_ink")
 def test_line_finder_gives_lines_in_pixels_of_the_page():
     image, baselines = page()
     finder = assert_found(image, baselines)
@@ -72,6 +79,7 @@ def test_line_finder_gives_lines_in_pixels_of_the_page():
     assert {line.region for line in BarFinder().predict(image)} == {0}
 
 
+@pytest.mark.usefixtures("any_ink")
 @pytest.mark.parametrize("height", [9, 130])
 def test_line_finder_looks_again_at_small_and_large_writing(height):
     image, baselines = page(4, (2000, 1600), height, 300, 1300, 400)
@@ -80,6 +88,7 @@ def test_line_finder_looks_again_at_small_and_large_writing(height):
     assert finder.sizes[0] != finder.sizes[-1]
 
 
+@pytest.mark.usefixtures("any_ink")
 def test_line_finder_looks_closer_at_the_written_part_alone():
     image, baselines = page(8, (2600, 3400), 12, 300, 900, 400)
     finder = assert_found(image, baselines)
@@ -87,6 +96,7 @@ def test_line_finder_looks_closer_at_the_written_part_alone():
     assert finder.sizes[-1] < 0.6 * image.size / 4
 
 
+@pytest.mark.usefixtures("any_ink")
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 @pytest.mark.parametrize("height", [34, 12])
 def test_line_finder_reads_turned_pages_in_their_order(quarters, height):
@@ -115,6 +125,7 @@ def test_line_finder_takes_pages_of_any_size(shape):
         assert max(finder.sizes) < 1.05 * MAX_AREA
 
 
+@pytest.mark.usefixtures("any_ink")
 def test_line_finder_finds_the_lines_of_long_strips():
     image, baselines = page(30, (9000, 700), 60, 100, 600)
     assert_found(image, baselines, tolerance=14)
@@ -123,6 +134,9 @@ def test_line_finder_finds_the_lines_of_long_strips():
 def test_line_finder_takes_no_show_through_for_writing():
     image, baselines = page(distance=4)
     shining, ghosts = page(5, top=268, distance=4)
+    for bars in (image, shining):  # letters with paper between them
+        for x in range(0, 1000, 20):
+            bars[:, x : x + 16] = 230
     faint = (230 - (230 - shining.astype(float)) * 0.12).astype(np.uint8)
 
     class Seeing(BarFinder):
