@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from .maps import CORE_ABOVE, CORE_BELOW, END_RADIUS, LONGEST_CUT, MAX_HEIGHT, MIN_HEIGHT, SHORTENED, STRIDE, Line
+from .order import weighted_median
 
 MAX_PIECES = 600  # of a page, the largest; no page has as many lines
 LEVELS = (0.45, 0.6, 0.75, 0.88)  # of the score; where lines touch, the next level is to part them
@@ -20,12 +21,16 @@ MIN_AREA = 4  # pixels of the maps
 FULL_COLUMN = 0.7  # of the usual weight of a piece's columns, across its direction
 MAX_THICKNESS = 1.7  # times that of the core of one line
 MAX_TURN = 0.9  # least cosine between the directions of pieces that are joined
-MAX_GAP = 2.5  # line heights between pieces of a line
-CLOSE_GAP = 0.5  # line heights; so near, neither ends nor faintness part pieces
+MAX_GAP = 3.0  # line heights between pieces of a line
+CLOSE_GAP = 0.5  # line heights that pieces may overlap, and that are too near for an end to part them
 MAX_SHIFT = 0.35  # line heights across the line between pieces of a line
+SHIFT_OF_GAP, SHIFT_OF_CORE = 0.1, 0.1  # how much less a gap allows of it, and how much more cores between them
+MAX_END = (0.6, 0.85)  # of the probability of an end between pieces, and between such that are near
 PROBES = 16  # places between two pieces where the maps are asked
-MIN_CORE = 0.5  # mean probability of the core along a line
-MIN_LENGTH = 0.3  # line heights
+MIN_CORE, MIN_SHORT_CORE = 0.65, 0.85  # mean probability of the core along a line, and along the shortest
+SHORT = 3.0  # usual line heights; shorter lines need more evidence
+MIN_LENGTH = 0.5  # usual line heights
+ROOM_ABOVE, ROOM_BELOW = 1.2, 1.2  # of the heights, that outlines take in
 POINTS_PER_HEIGHT, MAX_POINTS = 1.0, 33  # of a baseline
 
 
@@ -38,7 +43,7 @@ class FoundLine(NamedTuple):
     @property
     def polygon(self) -> np.ndarray:
         """Outline, shape (2 points, 2), clockwise from the upper left of the writing."""
-        return self.line.band(self.line.above, self.line.below)
+        return self.line.band(ROOM_ABOVE * self.line.above, ROOM_BELOW * self.line.below)
 
 
 class _Pieces(NamedTuple):
@@ -68,13 +73,17 @@ def decode(maps: np.ndarray, barrier: np.ndarray | None = None) -> list[FoundLin
     pieces = _find_pieces(maps, barrier)
     if not pieces.points:
         return []
-    lines = [_line(pieces, chain) for chain in _chains(pieces, maps, barrier)]
-    return [line for line in lines if _is_line(line)]
+    return _evident([_line(pieces, chain) for chain in _chains(pieces, maps, barrier)])
 
 
-def _is_line(found: FoundLine) -> bool:
-    line = found.line
-    return found.probability >= MIN_CORE and line.length >= MIN_LENGTH * (line.above + line.below)
+def _evident(lines: list[FoundLine]) -> list[FoundLine]:
+    """Without what is too faint or too short for a line."""
+    lengths = np.array([found.line.length for found in lines])
+    heights = np.array([found.line.above + found.line.below for found in lines])
+    length = lengths / weighted_median(heights, lengths)
+    needed = MIN_CORE + (MIN_SHORT_CORE - MIN_CORE) * np.clip(1 - length / SHORT, 0, 1)
+    probability = np.array([found.probability for found in lines])
+    return [lines[index] for index in np.flatnonzero((probability >= needed) & (length >= MIN_LENGTH))]
 
 
 # --- pieces ---------------------------------------------------------------------------------
@@ -265,17 +274,19 @@ def _chains(pieces: _Pieces, maps: np.ndarray, barrier: np.ndarray | None) -> li
         & (np.maximum(height[:, None], height[None]) < 2 * common)
         & (forward > -CLOSE_GAP * common)
         & (forward < MAX_GAP * common)
-        & (sideways < MAX_SHIFT * common)
+        & (sideways < 2 * MAX_SHIFT * common)
     )
     np.fill_diagonal(near, False)
     one, other = np.nonzero(near)
-    gap_heights, cost = forward[near] / common[near], (forward[near] + 3 * sideways[near]) / common[near]
+    gap_heights, shift = forward[near] / common[near], sideways[near] / common[near]
+    cost = gap_heights + 3 * shift
     # what the maps say between the pieces
     shares = np.linspace(0, 1, PROBES)[:, None, None]
     places = np.rint(ends[one] + shares * (starts[other] - ends[one])).astype(int)
     columns, rows = (np.clip(places[..., axis], 0, maps.shape[1 - axis] - 1) for axis in (0, 1))
     core, end = maps[rows, columns, 0].mean(axis=0), maps[rows, columns, 1].max(axis=0)
-    allowed = (gap_heights < CLOSE_GAP) & (end < 0.8) | (end < 0.4) & (core > 0.1 * gap_heights)
+    allowed = end < np.where(gap_heights < CLOSE_GAP, MAX_END[1], MAX_END[0])
+    allowed &= shift + SHIFT_OF_GAP * np.maximum(gap_heights, 0) - SHIFT_OF_CORE * core < MAX_SHIFT
     if barrier is not None:
         allowed &= ~barrier[rows, columns].any(axis=0)
     following, before = {}, {}
