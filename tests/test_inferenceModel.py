@@ -235,7 +235,7 @@ def test_main_reads_english_from_any_folder(tmp_path, capsys, monkeypatch):
     for options in ([], ["--language", "en"]):
         assert main(["--csv", "english.csv", *options]) == 0
         rates.append(float(re.search(r"CER ([\d.]+)%", capsys.readouterr().out)[1]))
-    assert rates[1] < 0.7 * rates[0]
+    assert rates[1] < 0.85 * rates[0]
 
 
 def test_model_with_a_language_decodes_with_it():

@@ -49,6 +49,8 @@ def unpack_table(path: str | Path, folder: str | Path) -> Path:
                     if _ending(entry.filename) in IMAGE_ENDINGS:
                         opened.extract(entry, target)
                 return Path(opened.extract(tables[0], target))
+    except InputError:
+        raise
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise InputError(
             f"{path}: not a ZIP file that can be unpacked ({' '.join(str(error).split())[:100]})"

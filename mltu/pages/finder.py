@@ -57,10 +57,6 @@ def find_lines(page: np.ndarray, quarters: int = 0) -> list[TextLine]:
     Raises:
         InputError: the model of the line finder cannot be used.
     """
-    if not MODEL.is_file():
-        from .lines import find_lines as find_lines_by_rules
-
-        return find_lines_by_rules(page)
     with _lock:
         finder = _default_finder(MODEL)
     return finder.predict(page, quarters)
