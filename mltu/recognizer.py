@@ -284,8 +284,8 @@ class LineRecognizer(OnnxInferenceModel):
         if layout == "line" or (layout == "auto" and not may_be_page(height, width)):
             lines = [self.read(image)]
         else:
-            lines = self._read_places(image, self._find_places(image))
-        return PageReading(source, page, width, height, tuple(line for line in lines if line.text))
+            lines = [line for line in self._read_places(image, self._find_places(image)) if line.text]
+        return PageReading(source, page, width, height, tuple(lines))
 
     def _find_places(self, image: np.ndarray) -> list[TextLine]:
         """The lines of a page, which is turned by quarters where its longest lines are read badly."""
