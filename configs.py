@@ -97,14 +97,14 @@ class ModelConfigs(RunConfigs):
     allow_shared_writers: bool = False  # accept own lists or tables with one writer on two sides
 
     # lines cut out of pages
-    lines_path: str = "Datasets/Alto_Lines"  # datasets alto and page: folder for the cut lines
+    lines_path: str = "Datasets/Alto_Lines"  # alto, page: folder for the cut lines; table: for those in a ZIP file
     drop_text: str = setting("", TEXTS)  # datasets alto and page: regular expression of the lines to leave out
     writer_pattern: str = ""  # of alto, page: regular expression that finds the writer in a page's name
 
     # generated handwriting
     samples: int = setting(2000, TEXTS, at_least=2)  # how many lines to generate
     text_file: str = setting("", TEXTS)  # sentences to write, one per line, UTF-8; empty: made-up English
-    fonts: str = setting("", TEXTS)  # folder of TTF, OTF, WOFF or WOFF2 fonts; empty: pen strokes
+    fonts: str = setting("", TEXTS)  # folder of TTF, OTF, WOFF, WOFF2 or SVG fonts; empty: strokes
     max_chars: int = setting(60, TEXTS, at_least=1)  # longest generated line, characters
     skip_fonts: tuple[str, ...] = ()  # font families not to use, as their files are named
     plain_quotes: bool = setting(False, TEXTS)  # write the typographic quotes of the text file as ' and "
@@ -115,10 +115,10 @@ class ModelConfigs(RunConfigs):
     epoch_lines: int = setting(0, at_least=0)  # lines per epoch; 0: all
 
     # the network
-    architecture: Literal["reference", "line"] = "reference"  # reference, or line: grey lines of any width
+    architecture: Literal["reference", "line", "fine"] = "reference"  # line, fine: grey lines of any width
     height: int = setting(96, at_least=16)  # image height, pixels
     width: int = setting(1408, TEXTS, at_least=16)  # image width, pixels; shorter lines are padded, longer ones shrunk
-    width_step: int = setting(128, at_least=16)  # architecture line: widths are multiples of this, pixels
+    width_step: int = setting(128, at_least=16)  # line, fine: widths are multiples of this, pixels
     steps_per_column: int = setting(2, TEXTS, at_least=1)  # of line: time steps per 8 pixels; 3 for dense writing
     activation: str = "leaky_relu"  # leaky_relu (slope 0.1) or the name of a Keras activation
     dropout: float = setting(0.2, at_least=0, below=1)  # share of units dropped in training
@@ -130,7 +130,7 @@ class ModelConfigs(RunConfigs):
     train_epochs: int = setting(1000, RESUMABLE, at_least=1)  # most epochs; training stops earlier if nothing improves
     max_minutes: float = setting(0.0, RESUMABLE, at_least=0)  # most minutes, before --resume included; 0: no limit
     save_minutes: float = setting(10.0, RESUMABLE, at_least=0)  # between saves within an epoch; 0: only after epochs
-    init_from: str = ""  # run folder whose weights to start from; of the same architecture, and height but for line
+    init_from: str = ""  # run folder whose weights to start from: of the same network, or another line network
     learning_rate: float = setting(0.0005, above=0, below=10)  # of the optimiser, at its highest
     schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: fall when nothing improves, or cosine
     warmup_steps: int = setting(0, at_least=0)  # schedule cosine: steps in which the learning rate rises from 0
@@ -166,7 +166,7 @@ class ModelConfigs(RunConfigs):
                 raise InputError(f"augmentors: there is no {name!r}{suggestion(name, AUGMENTORS)}")
         if self.mix_weights and (len(self.mix_weights) != 1 + len(self.mix) or min(self.mix_weights) <= 0):
             raise InputError(f"mix_weights: must be {1 + len(self.mix)} numbers above 0, one for each dataset")
-        if self.architecture == "line" and self.width % self.width_step:
+        if self.architecture != "reference" and self.width % self.width_step:
             raise InputError(f"width: must be a multiple of width_step = {self.width_step}, not {self.width}")
         if len(set(self.vocab)) != len(self.vocab):
             raise InputError("vocab: has a character twice")
@@ -196,8 +196,10 @@ class ModelConfigs(RunConfigs):
             InputError: no run there, or one of another network.
         """
         initial = self.load(Path(self.init_from) / "configs.yaml")
-        # the line network takes the maximum of each column, so its weights fit images of any height
-        for name in ("architecture",) if self.architecture == "line" else ("architecture", "height"):
+        if self.architecture != "reference" != initial.architecture:
+            # the line networks share their CNN, and take the maximum of each column, so weights fit any height
+            return initial
+        for name in ("architecture", "height"):
             if getattr(initial, name) != getattr(self, name):
                 raise InputError(f"init_from: {self.init_from} was trained with another {name}; set the same")
         return initial

@@ -1,11 +1,13 @@
 """Read handwriting with an exported model.
 
-    python inferenceModel.py --image line.png                        prints the text
-    python inferenceModel.py --image page.jpg --format json          boxes, confidences, alternatives
-    python inferenceModel.py --image scans/ --output read.csv        a folder; stopped, it goes on where it was
-    python inferenceModel.py --image "scans/*.pdf" --format alto --output xml/ --annotate seen/
-    python inferenceModel.py --image page.jpg --decoder beam --lm en.lm --lexicon words.txt
-    python inferenceModel.py --csv val.csv --report report/          CER and WER of image,text rows
+    python inferenceModel.py line.png                        prints the text
+    python inferenceModel.py page.jpg --format json          boxes, confidences, alternatives
+    python inferenceModel.py scans/ --output read.csv        a folder; stopped, it goes on where it was
+    python inferenceModel.py scans/ --output book.pdf        searchable
+    python inferenceModel.py "scans/*.pdf" --format alto --output xml/ --annotate seen/
+    python inferenceModel.py page.jpg --language en          likely English rather than unlikely letters
+    python inferenceModel.py page.jpg --lm own.lm --lexicon words.txt
+    python inferenceModel.py --csv val.csv --report report/  CER and WER of image,text rows
 
 Exit codes: 0 all read, 2 wrong input (what can be read is read nevertheless), 130 stopped by Ctrl-C.
 """
@@ -19,22 +21,30 @@ if __name__ == "__main__":  # before the slow imports, so that Ctrl-C ends them 
 
 import argparse
 import sys
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
 from mltu.beam_search import BEAM_WIDTH, LM_WEIGHT, BeamSearch
 from mltu.calibration import calibrate
 from mltu.configs import ArgumentParser
 from mltu.evaluation import evaluate_table
 from mltu.formats import FORMATS
+from mltu.inputs import as_pixels
+from mltu.language import known_languages, language_decoder
 from mltu.language_model import CharacterModel
 from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.outputs import format_for
-from mltu.recognizer import PRETRAINED, LineRecognizer
+from mltu.recognizer import PRETRAINED, LineRecognizer, Readable
 from mltu.report import write_report
 from mltu.transcription import transcribe
 from mltu.utils.console import command, print_error
+from mltu.utils.files import file_digest
+
+# all options but those on which the beam search depends
+NOT_OF_DECODER = set(
+    "files image csv model output overwrite format page line annotate min_confidence report calibrate threads".split()
+)
 
 
 class ImageToWordModel(LineRecognizer):
@@ -44,16 +54,16 @@ class ImageToWordModel(LineRecognizer):
     :meth:`predict_page` add confidences and places.
 
     Example:
-        >>> model = ImageToWordModel("Models/pretrained")  # doctest: +SKIP
-        >>> model.predict(cv2.imread("line.png"))  # doctest: +SKIP
+        >>> model = ImageToWordModel(language="en")  # doctest: +SKIP
+        >>> model.predict("line.png")  # doctest: +SKIP
         'A line of handwriting'
     """
 
-    def predict(self, image: np.ndarray) -> str:
+    def predict(self, image: Readable) -> str:
         """Read one line.
 
         Args:
-            image: grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4); 8-bit, 16-bit or float.
+            image: an array, a path or a Pillow image, as for :func:`mltu.inputs.as_pixels`.
 
         Returns:
             The text.
@@ -62,56 +72,71 @@ class ImageToWordModel(LineRecognizer):
             InputError: not an image.
         """
         # dark on light, in the size that the network takes: float32, shape (height, width, channels)
-        line = self.line_input(image)
+        line = self.line_input(as_pixels(image))
         # how probable each character is at each time step, shape (steps, classes)
         log_probs = self.log_probabilities(line[None])[0]
         # the best class of each step, repeats merged, blanks dropped; or the text that the beam search finds
         labels = self.decode(log_probs).labels
         return "".join(self.char_list[label] for label in labels)
 
-    def predict_batch(self, images: Sequence[np.ndarray]) -> list[str]:
+    def predict_batch(self, images: Iterable[Readable]) -> list[str]:
         """Read several lines at once, each as :meth:`predict` does, whatever the others are."""
         return [reading.text for reading in self.read_batch(images)]
 
 
 def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = ArgumentParser(description=__doc__, usage="%(prog)s --image FILE ... | --csv FILE [options]")
+    parser = ArgumentParser(description=__doc__, usage="%(prog)s FILE ... | --csv FILE [options]")
     add = parser.add_argument
-    add("--image", nargs="+", metavar="FILE", help="images, TIFF, PDF; folders; patterns; - for standard input")
+    add("files", nargs="*", metavar="FILE", help="images, TIFF, PDF; folders; patterns; - for standard input")
+    add("--image", nargs="+", metavar="FILE", default=[], help="more of them")
     add("--csv", metavar="FILE", help="CSV or TSV table of images of lines and their true texts")
-    add("--model", metavar="DIR", default=PRETRAINED, help=f"folder of a run, or ONNX file [{PRETRAINED}]")
-    add("--output", metavar="PATH", help="file for results; folder for alto and page, a file for each page")
+    add("--model", metavar="DIR", default=PRETRAINED, help="folder of a run, or ONNX file [the pretrained weights]")
+    add("--output", metavar="PATH", help="file; folder for alto and page (files of pages), hocr and pdf")
+    add("--overwrite", action="store_true", help="replace --output instead of going on with it")
     add("--format", choices=list(FORMATS), help="[by the ending of --output, else text]")
     add("--page", action="store_true", help="take every image for a page")
     add("--line", action="store_true", help="take every image for a single line [decide for each]")
     add("--annotate", metavar="DIR", help="draw what was found and read on each page, as PNG")
     add("--min_confidence", metavar="P", type=float, default=0.0, help="mark less certain words with [?] [0]")
-    add("--decoder", choices=("greedy", "beam"), help="[beam with --lm or --lexicon, else greedy]")
+    add("--language", metavar="NAME", help=f"read texts in a language, one of: {', '.join(known_languages())}")
+    add("--decoder", choices=("greedy", "beam"), help="[beam with --language, --lm or --lexicon, else greedy]")
     add("--lm", metavar="FILE", help="model of python -m mltu.language_model, for --decoder beam")
     add("--lexicon", metavar="FILE", help="word list, one per line; other words are less likely")
-    add("--lm_weight", metavar="W", type=float, default=LM_WEIGHT, help=f"of the language model [{LM_WEIGHT}]")
+    add("--lm_weight", metavar="W", type=float, help=f"of the language model [of the language, else {LM_WEIGHT}]")
     add("--lexicon_cost", metavar="C", type=float, default=LEXICON_COST, help=f"of other words [{LEXICON_COST}]")
     add("--beam_width", metavar="N", type=int, default=BEAM_WIDTH, help=f"[{BEAM_WIDTH}]")
     add("--report", metavar="DIR", help="with --csv: errors, confusions, worst lines as a web page")
     add("--calibrate", action="store_true", help="with --csv: fit confidences to it, stored in the model")
     add("--threads", metavar="N", type=int, default=0, help="lines read at once [as many as cores]")
-    given = parser.parse_args(args)
+    given = parser.parse_intermixed_args(args)
+    given.image = given.files + given.image
     if bool(given.image) == bool(given.csv):
-        parser.error("name images with --image, or a table with --csv (one of the two)")
+        parser.error("name images, or a table with --csv (one of the two)")
     if given.page and given.line:
         parser.error("--page and --line exclude each other")
-    others = ("report", "calibrate") if given.image else ("annotate", "format", "page", "line")
+    others = ("report", "calibrate") if given.image else ("annotate", "format", "page", "line", "overwrite")
     for name in others:
         if getattr(given, name):
-            parser.error(f"--{name} goes with --{'csv' if given.image else 'image'}")
+            parser.error(f"--{name} goes with {'--csv' if given.image else 'images'}")
+    for name, package in (("report", "matplotlib"), ("calibrate", "onnx")):
+        if getattr(given, name) and not find_spec(package):
+            parser.error(f"--{name} needs {package}, which reading does without: pip install -r requirements.txt")
     for name, low, high in (("min_confidence", 0, 1), ("threads", 0, 1024), ("beam_width", 1, 1024)):
         if not low <= getattr(given, name) <= high:
             parser.error(f"--{name}: must be {low} to {high}, not {getattr(given, name)}")
-    given.decoder = given.decoder or ("beam" if given.lm or given.lexicon else "greedy")
-    if given.decoder == "greedy" and (given.lm or given.lexicon):
-        parser.error("--lm and --lexicon need --decoder beam")
+    if given.language and given.lm:
+        parser.error("--language and --lm exclude each other")
+    knows = bool(given.language or given.lm or given.lexicon)
+    given.decoder = given.decoder or ("beam" if knows else "greedy")
+    if given.decoder == "greedy" and knows:
+        parser.error("--language, --lm and --lexicon need --decoder beam")
     if given.decoder == "beam" and given.calibrate:
         parser.error("--calibrate needs --decoder greedy")
+    if given.calibrate and Path(PRETRAINED).resolve() in (
+        Path(given.model).resolve(),
+        *Path(given.model).resolve().parents,
+    ):
+        parser.error(f"--calibrate changes the model: name one of your own with --model, or a copy of {PRETRAINED}")
     given.format = format_for(given.output, given.format)
     return given
 
@@ -120,35 +145,44 @@ def make_decoder(given: argparse.Namespace, vocab: str | Sequence[str]) -> BeamS
     """The decoder that the command line asks for; None for the best path."""
     if given.decoder == "greedy":
         return None
-    return BeamSearch(
-        vocab,
-        given.beam_width,
-        CharacterModel.load(given.lm) if given.lm else None,
-        given.lm_weight,
-        Lexicon.from_file(given.lexicon, vocab, given.lexicon_cost) if given.lexicon else None,
-    )
+    lexicon = Lexicon.from_file(given.lexicon, vocab, given.lexicon_cost) if given.lexicon else None
+    if given.language:
+        return language_decoder(given.language, vocab, given.beam_width, lexicon, given.lm_weight)
+    language_model = CharacterModel.load(given.lm) if given.lm else None
+    weight = LM_WEIGHT if given.lm_weight is None else given.lm_weight
+    return BeamSearch(vocab, given.beam_width, language_model, weight, lexicon)
 
 
 def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
     """Read files and write what they say; returns how many could not be read, or not to the end."""
     layout = "page" if given.page else "line" if given.line else "auto"
-    return transcribe(model, given.image, given.output, given.format, layout, given.annotate, given.min_confidence)
+    settings = {
+        name: file_digest(value) if name in ("lm", "lexicon") and value else value
+        for name, value in vars(given).items()
+        if name not in NOT_OF_DECODER and model.decoder is not None
+    }
+    return transcribe(
+        *(model, given.image, given.output, given.format, layout, given.annotate, given.min_confidence),
+        settings=settings,
+        overwrite=given.overwrite,
+    )
 
 
 def evaluate(model: ImageToWordModel, given: argparse.Namespace) -> int:
     """Read a table, print its error rates, calibrate and report if asked; returns how many rows could not be read."""
+    model.keeps_peaks = given.calibrate
     evaluation = evaluate_table(model, given.csv, given.output)
     if not evaluation.lines:
         print_error(f"{given.csv}: not one of its images could be read")
         return evaluation.failed
     print(evaluation.summary())
     if given.calibrate:
-        for name, (before, after) in calibrate(model, evaluation.samples).items():
-            print(f"Calibration error of {name}: {before:.2%} before, {after:.2%} now")
+        for name, (before, after) in calibrate(model, evaluation.lines).items():
+            print(f"Calibration error of {name}: {before:.2%} before, {after:.2%} now (by cross-validation)")
         print(f"Stored in {model.model_path}: temperature {model.temperature}, word exponent {model.word_exponent}")
     if given.report:
         about = {"model": model.model_path, "table": given.csv, "decoder": given.decoder}
-        about |= {name: getattr(given, name) for name in ("lm", "lexicon") if getattr(given, name)}
+        about |= {name: getattr(given, name) for name in ("language", "lm", "lexicon") if getattr(given, name)}
         print(f"Report: {write_report(given.report, evaluation.lines, evaluation.seconds, about)}")
     return evaluation.failed
 

@@ -36,6 +36,7 @@ LINE_BLOCKS = (
 # the levels of the line finder, each of half the size of the one before: (filters, further blocks)
 FINDER_STEM = 16  # filters of its stem, of stride 2
 FINDER_LEVELS = ((24, 1), (48, 1), (64, 1), (96, 1))
+FINE_BLOCKS = (*LINE_BLOCKS[:2], (64, True, (2, 1)), *LINE_BLOCKS[3:])
 
 
 class Architecture(NamedTuple):
@@ -64,6 +65,15 @@ ARCHITECTURES = {
         (16, 5, 2),
         LINE_BLOCKS,
         (256, 256),
+        channels=1,
+        by_column=True,
+        dropout_in_blocks=False,
+    ),
+    # four pixels per column, as narrow letters want, and narrower LSTMs, so that both cost the same
+    "fine": Architecture(
+        (16, 5, 2),
+        FINE_BLOCKS,
+        (192, 128),
         channels=1,
         by_column=True,
         dropout_in_blocks=False,
@@ -110,18 +120,18 @@ def train_model(
     """Build a network: residual CNN, bidirectional LSTMs, softmax for CTC.
 
     The reference network makes one sequence of H' x W' steps out of its feature map of height H' and
-    width W', row by row. The line network takes the maximum of each column, so its steps run from
-    left to right and the width is free; each column of eight pixels gives `steps_per_column` steps,
-    because dense writing has more than one character in a column.
+    width W', row by row. The line networks take the maximum of each column, so their steps run from
+    left to right and the width is free; each column, of eight pixels ("line") or four ("fine"), gives
+    `steps_per_column` steps, because dense writing has more than one character in a column.
 
     Args:
         input_dim: (height, width, channels) of the images, values 0 to 255; the width may be None
-            for the line network.
+            for the line networks.
         output_dim: size of the vocabulary; the output has one class more, the blank, which is last.
         activation: see :func:`mltu.tensorflow.model_utils.activation_layer`.
         dropout: share of units dropped: in the blocks and after the LSTMs of the reference, before
             and after the LSTMs of the line network.
-        architecture: "reference" or "line".
+        architecture: one of `ARCHITECTURES`.
         shortcut: add a second output, made by a convolution and a dense layer from the features that
             the LSTMs take. It is for training only: its CTC loss reaches the CNN without the LSTMs between
             (Retsinas et al., "Best Practices for a Handwritten Text Recognition System", DAS 2022).

@@ -35,7 +35,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +50,7 @@ from mltu.inferenceModel import write_int8
 from mltu.line_input import LineInput
 from mltu.preprocessors import DarkOnLight
 from mltu.run_folder import RunFolder, lines_digest
-from mltu.tensorflow.devices import Devices, describe_backend, quickest_precision
+from mltu.tensorflow.devices import Devices, enable_determinism, quickest_precision, start_backend
 from mltu.tensorflow.failures import translated_failures
 from mltu.transformers import HeightLimit, ImagePadding, LabelIndexer, LabelPadding, LabelStepCheck
 from mltu.utils.console import command
@@ -66,12 +65,7 @@ ACTIONS = ("check_only", *SANITY_CHECKS)  # instead of a whole run
 
 
 def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int:
-    """The story of a run; returns the exit code.
-
-    Args:
-        configs: of the run.
-        action: one of ACTIONS; "resume" to go on with the run in the folder; else a whole new run.
-        overwrite: replace an earlier run in the folder.
+    """The story of a run; returns the exit code. The action is one of ACTIONS, "resume", or empty for a whole new run.
 
     Raises:
         InputError: settings or data cannot be used, or another run is using the folder.
@@ -89,6 +83,7 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
         samples, skipped = read_samples(configs)
         parts, unassigned = split_samples(configs, samples)
         mix, skipped_in_mix = read_mix(configs)
+        backend = start_backend()
         from model import time_steps
 
         initial = configs.initial() if configs.init_from and not saved else None
@@ -105,7 +100,8 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
             parts, mix = {"train": parts["train"][: configs.batch_size]}, []
 
         # Batches: every sample is tried once, and what cannot be used is skipped.
-        providers, dropped = make_providers(configs, line_input, steps_by_width, parts, mix)
+        recheck = action == "check_only"
+        providers, dropped = make_providers(configs, line_input, steps_by_width, parts, mix, recheck)
         watched.extend(providers.values())
         skipped += [*unassigned, *skipped_in_mix, *dropped]
         if skipped:
@@ -113,37 +109,32 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
             print(describe_skipped(skipped) + (f". Listed in {folder.skipped}" if listed else ""))
 
         with closing(providers["train"]):
+            from mltu.tensorflow import checks, fine_tuning, results, summary
+
             # Network, and sanity checks before a long run.
             model = build(configs, line_input, devices)
             if action in SANITY_CHECKS:
-                from mltu.tensorflow.checks import CHECKS
-
-                return 0 if CHECKS[action](configs, folder, model, providers["train"]) else 1
+                return 0 if checks.CHECKS[action](configs, folder, model, providers["train"]) else 1
             if saved:
                 folder.check_lines(saved, providers["train"].samples)
             if initial:
-                from mltu.tensorflow.fine_tuning import load_initial_weights
-
-                load_initial_weights(model, configs.vocab, configs.init_from, initial.vocab)
+                same = initial.architecture == configs.architecture
+                fine_tuning.load_initial_weights(model, configs.vocab, configs.init_from, initial.vocab, same)
             if writes:  # nothing of an earlier run is replaced before all that can be wrong was found
-                folder.begin(
-                    configs, providers, skipped, not resume, project=Path(__file__).parent, **describe_backend()
-                )
+                folder.begin(configs, providers, skipped, not resume, project=Path(__file__).parent, **backend)
             if action == "check_only":
                 print(f"Nothing was trained; the split is in {folder.path}.")
                 return 0
 
             # Training, and results, which the chief alone writes.
             if devices.is_chief:
-                from mltu.tensorflow.checks import draw_samples
-
-                draw_samples(providers["train"], folder)
-                model.summary(line_length=110)
-            results = fit(configs, folder, model, providers, devices, saved)
+                checks.draw_samples(providers["train"], folder)
+                print(summary.describe(configs, model, providers, folder, backend["devices"]))
+            trained = fit(configs, folder, model, providers, devices, saved)
             if devices.is_chief:
-                finish(configs, folder, line_input, providers, skipped, results)
+                results.finish(trained, folder, line_input, configs.vocab, providers, skipped, script=__file__)
             else:
-                print(f"{results['ended']}; the chief exports what was learnt.", flush=True)
+                print(f"{trained['ended']}; the chief exports what was learnt.", flush=True)
             devices.barrier()
     return 0
 
@@ -154,29 +145,29 @@ def make_providers(
     steps_by_width: Mapping[int, int],
     parts: Mapping[str, Sequence[Sample]],
     mix: Sequence[Sequence[Sample]] = (),
+    recheck: bool = False,
 ) -> tuple[dict[str, DataProvider], list[Skipped]]:
     """Providers of batches by part ("train", "val", "test"), and the samples that were dropped.
 
-    Args:
-        configs: of the run, completed.
-        line_input: what the network takes.
-        steps_by_width: time steps that it makes of images of each width.
-        parts: samples of "train" and others; only "train" is shuffled and augmented.
-        mix: samples of further datasets for training.
+    Only "train" is shuffled, augmented, and mixed with further samples. Lines that an earlier run has checked are
+    tried again only if they have changed, or for `recheck`.
     """
     from mltu.loading.batches import Mixture
+    from mltu.loading.checked import CheckedLines
     from mltu.tensorflow.dataProvider import DataProvider
 
     varies = line_input.width_step is not None
+    preprocessors = [line_input.reader, DarkOnLight(), *([HeightLimit(configs.height)] if varies else [])]
+    transformers = [
+        line_input.resizer,
+        LabelIndexer(configs.vocab),
+        LabelStepCheck(steps_by_width),
+        LabelPadding(max_word_length=configs.max_text_length, padding_value=len(configs.vocab)),
+    ]
     common = DataProvider(  # of which each part gets a copy with its own samples
         parts["train"],
-        data_preprocessors=[line_input.reader, DarkOnLight(), *([HeightLimit(configs.height)] if varies else [])],
-        transformers=[
-            line_input.resizer,
-            LabelIndexer(configs.vocab),
-            LabelStepCheck(steps_by_width),
-            LabelPadding(max_word_length=configs.max_text_length, padding_value=len(configs.vocab)),
-        ],
+        data_preprocessors=preprocessors,
+        transformers=transformers,
         batch_postprocessors=[ImagePadding()] if varies else [],
         same_shape=varies,
         batch_size=configs.batch_size,
@@ -191,7 +182,11 @@ def make_providers(
     augmentors = [AUGMENTORS[name]() for name in configs.augmentors]
     providers = {"train": common.with_samples(sum(map(list, groups), []), augmentors, shuffle=True, mixture=mixture)}
     providers |= {part: common.with_samples(samples) for part, samples in parts.items() if part != "train" and samples}
-    dropped = [entry for provider in providers.values() for entry in provider.validate()]
+    checked = CheckedLines([*preprocessors, *transformers], recheck)
+    dropped = [entry for provider in providers.values() for entry in provider.validate(checked)]
+    checked.save()
+    if checked.found:
+        print(f"{checked.found} lines have not changed since an earlier run checked them.")
     counts = ", ".join(f"{len(provider.samples)} {part}" for part, provider in providers.items())
     print(f"Lines: {counts}. {len(configs.vocab)} characters, {max(steps_by_width.values())} time steps.")
     return providers, dropped
@@ -201,18 +196,13 @@ def build(configs: ModelConfigs, line_input: LineInput, devices: Devices) -> ker
     """The network with its optimiser, loss and metrics, for the devices; seeds Keras and sets its precision."""
     import keras
 
-    from mltu.tensorflow.losses import CTCloss
-    from mltu.tensorflow.metrics import CERMetric, WERMetric
-    from mltu.tensorflow.model_utils import set_statistics_momentum
+    from mltu.tensorflow.model_utils import compile_model, set_statistics_momentum
     from mltu.tensorflow.optimizers import make_optimizer
     from model import train_model
 
-    on_tensorflow = keras.backend.backend() == "tensorflow"
     keras.utils.set_random_seed(configs.seed)
-    if configs.deterministic and on_tensorflow:
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
+    if configs.deterministic:
+        enable_determinism()
     keras.config.set_dtype_policy(configs.precision)
     with devices.scope():
         network = train_model(
@@ -227,12 +217,8 @@ def build(configs: ModelConfigs, line_input: LineInput, devices: Devices) -> ker
         if configs.ema:  # averaged weights go with the statistics of as many batches
             set_statistics_momentum(network, configs.ema)
         model = devices.wrap(network, configs.shortcut)
-        model.compile(
-            optimizer=make_optimizer(configs.learning_rate, configs.weight_decay, configs.clip_norm, configs.ema),
-            loss=CTCloss(),
-            metrics=[CERMetric(vocabulary=configs.vocab), WERMetric(vocabulary=configs.vocab)],
-            jit_compile=False if on_tensorflow else "auto",  # XLA can compile neither the CTC kernel nor the metrics
-        )
+        optimizer = make_optimizer(configs.learning_rate, configs.weight_decay, configs.clip_norm, configs.ema)
+        compile_model(model, configs.vocab, optimizer)
         devices.prepare(model)
     return model
 
@@ -247,17 +233,12 @@ def fit(
 ) -> dict[str, Any]:
     """Train until nothing improves, the epochs or minutes are over, or Ctrl-C; the best weights are on disk then.
 
-    Returns:
-        How it went: epochs, seconds, how it ended, and the values of the best epoch.
-
-    Raises:
-        InputError: the saved weights cannot be brought back.
-        KeyboardInterrupt: a second Ctrl-C.
+    Returns epochs, seconds, how it ended, and the values of the best epoch.
     """
     from keras.callbacks import EarlyStopping, ReduceLROnPlateau
 
     from mltu.tensorflow import callbacks as steering
-    from mltu.tensorflow import monitoring
+    from mltu.tensorflow import monitoring, results
     from mltu.tensorflow.run_state import RunState
 
     train, val = providers["train"], providers["val"]
@@ -281,6 +262,7 @@ def fit(
         state.write(60 * configs.save_minutes if devices.saves_within_epochs else 0.0)
         shown = monitoring.logs_and_readings(folder, val, configs.vocab, configs.log_lines)
         drawn = [monitoring.Curves(state, folder), monitoring.StageTimes(train, folder, configs.train_epochs, clock)]
+        drawn += [monitoring.SilenceHint(), monitoring.EpochBar(clock)]
         callbacks += [state, *shown, interrupt, *drawn]
     else:
         callbacks += [state, interrupt]
@@ -301,7 +283,7 @@ def fit(
                 verbose=monitoring.verbosity(),
             )
     except steering.TrainingInterrupted:
-        ended = "stopped by Ctrl-C"
+        ended = results.STOPPED
         for callback in callbacks:
             callback.on_train_end()
         if devices.is_chief and not folder.weights.exists():
@@ -316,54 +298,22 @@ def fit(
     return {"epochs": len(state.epochs), "seconds": round(clock.seconds, 1), "ended": ended, **state.best_epoch()}
 
 
-def finish(
-    configs: ModelConfigs,
-    folder: RunFolder,
-    line_input: LineInput,
-    providers: Mapping[str, DataProvider],
-    skipped: Sequence[Skipped],
-    results: dict[str, Any],
-) -> None:
-    """Judge the best weights by the test lines, if there are some, write the results and export."""
-    from mltu.tensorflow import export
-
-    results |= {f"{part}_lines": len(provider.samples) for part, provider in providers.items()}
-    lost = [entry for provider in providers.values() for entry in provider.dropped]
-    if lost:
-        folder.write_lists(providers, [*skipped, *lost])
-        print(f"{len(lost)} lines could not be read any more in training; they are listed in {folder.skipped}")
-    results["skipped"] = len(skipped) + len(lost)
-    if "test" in providers:
-        scores = export.evaluate(folder, providers["test"], configs.vocab)
-        results |= {f"test_{name}": float(value) for name, value in scores.items()}
-        print(f"Test: CER {results['test_CER']:.2%}, WER {results['test_WER']:.2%}")
-    folder.write_results(results)
-    exported = partial(export.export, folder, line_input, configs.vocab, providers["val"].samples)
-    export.export_best(folder, exported, script=__file__)
-    if "val_CER" in results:
-        print(f"Best: CER {results['val_CER']:.2%}, WER {results['val_WER']:.2%} in epoch {results['best_epoch']}.")
-    if folder.onnx.exists():
-        print(f"Read a line: python inferenceModel.py --model {folder.path} --image FILE")
-
-
 def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelConfigs]:
     """Settings from flags over those of `--config` or `--resume` over the defaults."""
     parser = ArgumentParser(description=__doc__)
-    group = parser.add_argument_group("what to do, if not a whole run")
-    flags = [
-        group.add_argument("--config", metavar="FILE", help="settings to start from; the run gets a folder of its own"),
-        group.add_argument("--check_only", action="store_true", help="read, check and split the data, then stop"),
-        group.add_argument("--show_samples", action="store_true", help="draw what the network gets, then stop"),
-        group.add_argument("--find_lr", action="store_true", help="try learning rates, suggest one, then stop"),
-        group.add_argument("--overfit_batch", action="store_true", help="overfit one batch; nothing is saved"),
-        group.add_argument("--export_only", metavar="DIR", help="export the best weights of a finished run again"),
-        group.add_argument("--resume", metavar="DIR", help="go on with a run that was stopped, with its settings"),
-        group.add_argument("--overwrite", action="store_true", help="replace an earlier run in the same folder"),
-        group.add_argument("--int8", metavar="DIR", help="write model.int8.onnx beside the model.onnx of a run"),
-    ]
+    add = parser.add_argument_group("what to do, if not a whole run").add_argument
+    add("--config", metavar="FILE", help="settings to start from; the run gets a folder of its own")
+    add("--check_only", action="store_true", help="read, check and split the data, then stop")
+    add("--show_samples", action="store_true", help="draw what the network gets, then stop")
+    add("--find_lr", action="store_true", help="try learning rates, suggest one, then stop")
+    add("--overfit_batch", action="store_true", help="overfit one batch; nothing is saved")
+    add("--export_only", metavar="DIR", help="export the best weights of a finished run again")
+    add("--resume", metavar="DIR", help="go on with a run that was stopped, with its settings")
+    add("--overwrite", action="store_true", help="replace an earlier run in the same folder")
+    add("--int8", metavar="DIR", help="write model.int8.onnx beside the model.onnx of a run")
     ModelConfigs.add_arguments(parser)
     given = parser.parse_args(args)
-    settings = {name: value for name, value in vars(given).items() if name not in {flag.dest for flag in flags}}
+    settings = {name: value for name, value in vars(given).items() if name in ModelConfigs.field_types()}
     chosen = [name for name in ACTIONS if getattr(given, name)]
     if len(chosen) > 1:
         parser.error(f"--{chosen[0]} does not go with --{chosen[1]}; one after the other")
@@ -381,6 +331,7 @@ def main(args: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     given, configs = parse(args)
     if given.export_only:
+        start_backend()
         from mltu.tensorflow.export import export
 
         folder = RunFolder(given.export_only)

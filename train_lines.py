@@ -38,7 +38,7 @@ from mltu.datasets.page_scenes import MapDrawer, PageReader, RandomScenes, list_
 from mltu.pictures.curves import Panel
 from mltu.pictures.scenes import scene_sheet
 from mltu.run_folder import RunFolder, lines_digest
-from mltu.tensorflow.devices import Devices, describe_backend
+from mltu.tensorflow.devices import Devices, enable_determinism, start_backend
 from mltu.tensorflow.failures import translated_failures
 from mltu.utils.console import command
 from mltu.utils.image_utils import write_png
@@ -67,6 +67,7 @@ def run(configs: LineFinderConfigs, action: str = "", overwrite: bool = False) -
     cv2.setNumThreads(1)  # the workers that make scenes share the cores
     folder, resume, devices = RunFolder(configs.model_path), action == "resume", Devices()
     with folder.opened(resume, overwrite) as saved, translated_failures(folder, devices) as watched:
+        backend = start_backend()
         # Data: every page is read once, and what cannot be used is skipped.
         parts, skipped = {}, []
         for part, path in (("train", configs.data_path), ("val", configs.val_path)):
@@ -85,7 +86,7 @@ def run(configs: LineFinderConfigs, action: str = "", overwrite: bool = False) -
             model = build(configs)
             if saved:
                 folder.check_lines(saved, pages["train"].samples)
-            folder.begin(configs, pages, skipped, not resume, project=Path(__file__).parent, **describe_backend())
+            folder.begin(configs, pages, skipped, not resume, project=Path(__file__).parent, **backend)
             draw_samples(configs, train, folder)
             if action == "check_only":
                 print(f"Nothing was trained; {folder.samples} shows what the network would get.")
@@ -155,12 +156,9 @@ def build(configs: LineFinderConfigs) -> keras.Model:
     from mltu.tensorflow.optimizers import make_optimizer
     from model import line_finder_model
 
-    on_tensorflow = keras.backend.backend() == "tensorflow"
     keras.utils.set_random_seed(configs.seed)
-    if configs.deterministic and on_tensorflow:
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
+    if configs.deterministic:
+        enable_determinism()
     model = line_finder_model()
     if configs.ema:  # averaged weights go with the statistics of as many batches
         set_statistics_momentum(model, configs.ema)
@@ -168,7 +166,7 @@ def build(configs: LineFinderConfigs) -> keras.Model:
         optimizer=make_optimizer(configs.learning_rate, configs.weight_decay, configs.clip_norm, configs.ema),
         loss=line_maps.LineMapLoss(),
         metrics=[line_maps.CoreF1(), line_maps.HeightError(), line_maps.DirectionError(), line_maps.FinderScore()],
-        jit_compile=False if on_tensorflow else "auto",
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
     return model
 

@@ -9,6 +9,8 @@ import os
 import statistics
 import subprocess
 import sys
+import time
+import venv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,11 +39,7 @@ def parse(parser: argparse.ArgumentParser, one: Callable[[dict], dict[str, float
 
 
 def measure(script: str, options: Mapping[str, Any], python: str = sys.executable) -> dict[str, float]:
-    """Run `script --one ...` in a process of its own; the last line that it prints is JSON.
-
-    Raises:
-        CommandError: it failed; what it printed to standard error is shown.
-    """
+    """Run `script --one ...` in a process of its own, whose last line is JSON; CommandError if it fails."""
     command = [python, script, "--one", json.dumps(options)]
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(options["threads"]), **os.environ}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
@@ -49,6 +47,18 @@ def measure(script: str, options: Mapping[str, Any], python: str = sys.executabl
         sys.stderr.write(done.stderr[-2000:])
         raise CommandError(f"{Path(script).name} {json.dumps(options)} failed")
     return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def package_python(name: str, *requirements: str) -> str:
+    """The Python of an environment of packages that are compared with, benchmarks/results/<name>; made once."""
+    folder = RESULTS / name
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not (folder / "installed").exists():
+        print(f"Installing {', '.join(requirements)} into {folder}")
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *requirements], check=True)
+        (folder / "installed").touch()
+    return str(python)
 
 
 def rounds(
@@ -71,10 +81,9 @@ def report(
     """Print a table, if wanted with the ratio of one value to that of another row; write it to results/<name>.csv."""
     if against:
         rows = [{**row, "ratio": row[ratio] / against(row)[ratio]} for row in rows]
-    cells = [list(rows[0])] + [
-        [f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()] for row in rows
-    ]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    shown = [[f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()] for row in rows]
+    cells = [list(rows[0]), *shown]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
     RESULTS.mkdir(exist_ok=True)
@@ -93,23 +102,24 @@ def lines_of(table: str) -> list[Sample]:
 
 
 def train_further(model: Path, recipe: str | Path = OWN_HAND, more: Sequence[str] = (), **settings: Any) -> None:
-    """Fine-tune the pretrained weights by a recipe for own hands.
+    """Fine-tune the pretrained weights by a recipe for own hands, from which some settings may differ.
 
-    Args:
-        model: folder of the run; an earlier one is replaced.
-        recipe: settings file.
-        more: further flags.
-        settings: those that differ from the recipe.
+    The model is the folder of the run, of which an earlier one is replaced.
     """
     flags = [part for name, value in settings.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "train.py", "--config", str(recipe), "--overwrite", "--model_path", str(model)]
     subprocess.run([*command, *flags, *more], cwd=ROOT, check=True)
 
 
+def seconds_of(work: Callable[[], Any]) -> float:
+    """How long something takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
 def gemm_rate(threads: int, size: int = 1536, seconds: float = 1.5) -> float:
     """Floating-point operations per second of a large float32 matrix product in ONNX Runtime."""
-    import time
-
     import onnxruntime as ort
     from onnx import TensorProto, helper
 
@@ -126,9 +136,7 @@ def gemm_rate(threads: int, size: int = 1536, seconds: float = 1.5) -> float:
     session.run(None, feed)
     best, start = float("inf"), time.perf_counter()
     while time.perf_counter() - start < seconds:
-        before = time.perf_counter()
-        session.run(None, feed)
-        best = min(best, time.perf_counter() - before)
+        best = min(best, seconds_of(lambda: session.run(None, feed)))
     return 2 * size**3 / best
 
 

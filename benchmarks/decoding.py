@@ -2,10 +2,11 @@
 
     python -m mltu.language_model Datasets/text/fr.txt --output fr.lm
     python benchmarks/decoding.py --csv test.tsv --lm fr.lm --lexicon words.txt
+    python benchmarks/decoding.py --csv test.tsv --language fr
 
-Greedy decoding, beam search alone, with the language model, with the word list, and with both, as far as they
-are named. Time is that of decoding alone; `network_ms` is the time of the network for a line. The ratio is to the
-CER of greedy decoding. Written to benchmarks/results/decoding.csv.
+Greedy decoding, beam search alone, with the language model, with the word list, with both, and with languages, as
+far as they are named. Time is that of decoding alone; `network_ms` is the time of the network for a line. The ratio
+is to the CER of greedy decoding. Written to benchmarks/results/decoding.csv.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from benchmarks.common import ROOT, report
 from inferenceModel import ImageToWordModel
 from mltu.beam_search import BEAM_WIDTH, CHARACTER_BONUS, LM_WEIGHT, BeamSearch
 from mltu.datasets import read_table
+from mltu.language import language_decoder
 from mltu.language_model import CharacterModel
 from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.utils.console import command
@@ -40,12 +42,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", default=str(ROOT / "samples" / "lines.csv"), help="table of lines [the samples]")
     parser.add_argument("--model", default="Models/pretrained", help="[Models/pretrained]")
+    parser.add_argument("--language", nargs="+", default=[], help="names of languages")
     parser.add_argument("--lm", help="model of python -m mltu.language_model")
     parser.add_argument("--lexicon", help="word list, one per line")
     parser.add_argument("--lm_weight", type=float, nargs="+", default=[LM_WEIGHT], help=f"[{LM_WEIGHT}]")
-    parser.add_argument(
-        "--character_bonus", type=float, nargs="+", default=[CHARACTER_BONUS], help=f"[{CHARACTER_BONUS}]"
-    )
+    bonuses = {"nargs": "+", "default": [CHARACTER_BONUS], "help": f"[{CHARACTER_BONUS}]"}
+    parser.add_argument("--character_bonus", type=float, **bonuses)
     parser.add_argument("--beam_width", type=int, default=BEAM_WIDTH, help=f"[{BEAM_WIDTH}]")
     given = parser.parse_args()
     model = ImageToWordModel(given.model, threads=1)
@@ -63,10 +65,11 @@ def main() -> None:
             if lexicon:
                 options["lexicon"] = lexicon
                 decoders[f"{name}, words"] = BeamSearch(vocab, given.beam_width, language_model, **options)
+    for name in given.language:
+        decoders[name] = language_decoder(name, vocab, given.beam_width)
     samples = read_table(given.csv)[0]
-    prepared = [
-        model.line_input(read_image(sample.image)) for sample in ProgressBar(samples, desc="Preparing", unit="line")
-    ]
+    images = (read_image(sample.image) for sample in ProgressBar(samples, desc="Preparing", unit="line"))
+    prepared = [model.line_input(image) for image in images]
     start = time.perf_counter()
     found = [model.log_probabilities(line[None])[0] for line in ProgressBar(prepared, desc="Network", unit="line")]
     network = (time.perf_counter() - start) / len(samples)

@@ -34,7 +34,6 @@ import resource
 import subprocess
 import tempfile
 import time
-import venv
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, product
 from typing import NamedTuple
@@ -42,7 +41,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.common import RESULTS, ROOT, report
+from benchmarks.common import ROOT, package_python, report
 from inferenceModel import ImageToWordModel
 from mltu.datasets import Sample, read_table
 from mltu.datasets.page_xml import complete_polygons, list_pages, read_xml
@@ -190,24 +189,6 @@ def photographed(page: Page, rng: np.random.Generator) -> Page:
 # --- finders --------------------------------------------------------------------------------
 
 
-def kraken_python() -> Path:
-    """The interpreter of an environment with kraken, which is made on the first call.
-
-    Raises:
-        CommandError: kraken cannot be installed.
-    """
-    folder = RESULTS / "environments" / KRAKEN
-    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    if not (folder / "complete").exists():
-        print(f"installing {KRAKEN} to {folder}")
-        venv.create(folder, clear=True, with_pip=True)
-        done = subprocess.run([python, "-m", "pip", "install", "--quiet", KRAKEN], check=False)
-        if done.returncode:
-            raise CommandError(f"{KRAKEN} cannot be installed; see pip's messages")
-        (folder / "complete").touch()
-    return python
-
-
 def find_by_kraken(image: np.ndarray) -> list[TextLine]:
     """Lines by kraken's neural segmenter with its own model.
 
@@ -217,7 +198,7 @@ def find_by_kraken(image: np.ndarray) -> list[TextLine]:
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(folder) / "page.png", Path(folder) / "page.json"
         write_png(source, image)
-        program = kraken_python().with_name("kraken")
+        program = Path(package_python("kraken", KRAKEN)).with_name("kraken")
         done = subprocess.run(
             [program, "-i", source, result, "segment", "-bl"], capture_output=True, text=True, check=False
         )

@@ -23,29 +23,17 @@ if __name__ == "__main__":
     guard_imports("pipeline.py")
 
 import argparse
+import itertools
 import os
-import subprocess
-import time
-import venv
+from collections import deque
 
 import cv2
 
-from benchmarks.common import RESULTS, ROOT, measure, parse, report, rounds
+from benchmarks.common import RESULTS, ROOT, measure, package_python, parse, report, rounds, seconds_of
 from mltu.utils.console import command
 
 PACKAGE = "mltu==1.2.5"
 TUTORIAL_AUGMENTORS = "RandomBrightness,RandomErodeDilate,RandomSharpen"
-
-
-def package_python() -> str:
-    """The Python of an environment with the package, made once."""
-    folder = RESULTS / "mltu"
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not (folder / "installed").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", PACKAGE], check=True)
-        (folder / "installed").touch()
-    return str(python)
 
 
 def generated_lines(count: int) -> str:
@@ -75,29 +63,24 @@ def one(options: dict) -> dict[str, float]:
     if network == "line":
         recipe = read_yaml(ROOT / "recipes" / "line.yaml")
         settings = {name: recipe[name] for name in ("architecture", "height", "width", "width_step", "augmentors")}
-    configs = ModelConfigs.from_dict(
-        {
-            **settings,
-            "vocab": "".join(sorted({character for sample in samples for character in sample.text})),
-            "max_text_length": max(len(sample.text) for sample in samples),
-            "batch_size": options["batch"],
-            "cache_mb": 2048 if options["cache"] else 0,
-            "train_workers": options["workers"],
-            "load_in_processes": options["loader"] == "processes",
-        }
-    )
+    settings |= {
+        "vocab": "".join(sorted({character for sample in samples for character in sample.text})),
+        "max_text_length": max(len(sample.text) for sample in samples),
+        "batch_size": options["batch"],
+        "cache_mb": 2048 if options["cache"] else 0,
+        "train_workers": options["workers"],
+        "load_in_processes": options["loader"] == "processes",
+    }
+    configs = ModelConfigs.from_dict(settings)
     line_input = LineInput.from_configs(configs)
     steps = time_steps(line_input.widths, configs.height, configs.architecture, configs.steps_per_column)
     providers, _ = make_providers(configs, line_input, steps, {"train": samples})
-    rates = []
+    train = providers["train"]
     for epoch in range(options["epochs"]):
-        providers["train"].epoch = epoch + 1
-        len(providers["train"])  # orders the epoch's lines
-        start = time.perf_counter()
-        for _ in providers["train"]:
-            pass
-        rates.append(len(samples) / (time.perf_counter() - start))
-    return {"lines_per_second": rates[-1]}
+        train.epoch = epoch + 1
+        len(train)  # orders the epoch's lines
+        seconds = seconds_of(lambda: deque(train, maxlen=0))
+    return {"lines_per_second": len(samples) / seconds}
 
 
 @command("pipeline.py")
@@ -108,17 +91,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16, help="lines in a batch [16]")
     given = parse(parser, one)
     shared = {"csv": os.path.abspath(given.csv or generated_lines(given.lines)), "batch": given.batch, "epochs": 2}
-    python = package_python()
-    cases = [
-        {"pipeline": PACKAGE, "network": "reference", "cache": False, "loader": "threads", "workers": 1},
-        {"pipeline": "this project", "network": "reference", "cache": False, "loader": "threads", "workers": 1},
-        *(
-            {"pipeline": "this project", "network": "line", "cache": cache, "loader": loader, "workers": workers}
-            for cache in (False, True)
-            for loader in ("threads", "processes")
-            for workers in range(1, (os.cpu_count() or 1) + 1)
-        ),
-    ]
+    python = package_python("mltu", PACKAGE)
+    workers = range(1, (os.cpu_count() or 1) + 1)
+    variants = [(PACKAGE, "reference", False, "threads", 1), ("this project", "reference", False, "threads", 1)]
+    variants += itertools.product(["this project"], ["line"], (False, True), ("threads", "processes"), workers)
+    cases = [dict(zip(("pipeline", "network", "cache", "loader", "workers"), row, strict=True)) for row in variants]
 
     def run(case):
         options = {**case, **shared, "threads": case["workers"]}

@@ -26,11 +26,11 @@ if __name__ == "__main__":
 import argparse
 import os
 import subprocess
-import time
+from functools import partial
 
 import numpy as np
 
-from benchmarks.common import RESULTS, ROOT, VOCAB, gemm_rate, measure, onnx_flops, parse, report, rounds
+from benchmarks.common import RESULTS, ROOT, VOCAB, gemm_rate, measure, onnx_flops, parse, report, rounds, seconds_of
 from inferenceModel import ImageToWordModel
 from mltu.datasets.table import read_table
 from mltu.inferenceModel import set_metadata
@@ -41,8 +41,9 @@ from mltu.utils.image_utils import read_image
 PRETRAINED = ["Models/pretrained", "Models/pretrained/model.int8.onnx"]
 
 
-def reference_model(height: int = 96, width: int = 1408) -> Path:
+def reference_model() -> Path:
     """The reference network with random weights as ONNX, made once."""
+    height, width = 96, 1408
     path = RESULTS / f"reference-{height}x{width}.onnx"
     about = {"vocab": VOCAB, **LineInput(height, width, None, "BGR").metadata()}
     if not path.exists():
@@ -64,14 +65,8 @@ def one(options: dict) -> dict[str, float]:
     model = ImageToWordModel(options["model"], force_cpu=True, threads=options["threads"])
     images = [read_image(sample.image) for sample in samples[: options["lines"]]]
     model.predict(max(images, key=lambda image: image.shape[1] / image.shape[0]))  # the first run sets up more
-    start = time.perf_counter()
-    model.predict_batch(images)
-    seconds = time.perf_counter() - start
-    alone = []
-    for image in images[:: max(1, len(images) // 64)]:
-        before = time.perf_counter()
-        model.predict(image)
-        alone.append(time.perf_counter() - before)
+    seconds = seconds_of(lambda: model.predict_batch(images))
+    alone = [seconds_of(partial(model.predict, image)) for image in images[:: max(1, len(images) // 64)]]
     widths = [model.line_input(image).shape[1] for image in images]
     height = model.input_shapes[0][1]
     path = Path(model.model_path)
@@ -91,9 +86,7 @@ def one(options: dict) -> dict[str, float]:
 def whole_command(model: str, image: str) -> float:
     """Seconds that `inferenceModel.py --image` takes."""
     command = [sys.executable, "inferenceModel.py", "--model", model, "--image", image]
-    start = time.perf_counter()
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return time.perf_counter() - start
+    return seconds_of(lambda: subprocess.run(command, cwd=ROOT, check=True, capture_output=True))
 
 
 @command("reading.py")

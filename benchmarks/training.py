@@ -24,11 +24,10 @@ if __name__ == "__main__":
     guard_imports("training.py")
 
 import argparse
-import time
 
 import numpy as np
 
-from benchmarks.common import VOCAB, measure, parse, report, rounds
+from benchmarks.common import VOCAB, measure, parse, report, rounds, seconds_of
 from mltu.utils.console import command
 
 SIZES = {"reference": (96, 1408, 3), "line": (64, 960, 1)}
@@ -43,21 +42,18 @@ def one(options: dict) -> dict[str, float]:
     from train import build
 
     height, width, channels = SIZES[options["network"]]
+    sides = {"height": height, "width": 1536 if channels == 1 else width}
     chosen = {name: options[name] for name in ("shortcut", "precision")}
-    settings = {"architecture": options["network"], "height": height, "vocab": VOCAB, **chosen}
-    width_limit = 1536 if channels == 1 else width
-    configs = ModelConfigs.from_dict({**settings, "width": width_limit, "dataset": "synthetic"})
+    about = {"architecture": options["network"], "vocab": VOCAB, "dataset": "synthetic"}
+    configs = ModelConfigs.from_dict({**about, **sides, **chosen})
     model = build(configs, LineInput.from_configs(configs), Devices())
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (options["batch"], height, width, channels)).astype(np.uint8)
     labels = rng.integers(0, len(VOCAB), (options["batch"], CHARACTERS)).astype(np.int32)
     model.train_on_batch(images, labels)
-    seconds = []
-    for _ in range(options["steps"]):
-        start = time.perf_counter()
-        model.train_on_batch(images, labels)
-        seconds.append(time.perf_counter() - start)
-    return {"lines_per_second": options["batch"] / float(np.median(seconds)), "step_s": float(np.median(seconds))}
+    times = [seconds_of(lambda: model.train_on_batch(images, labels)) for _ in range(options["steps"])]
+    step = float(np.median(times))
+    return {"lines_per_second": options["batch"] / step, "step_s": step}
 
 
 @command("training.py")

@@ -103,12 +103,9 @@ def replay(reader: Reader, given: argparse.Namespace) -> int:
 def show(rows: Sequence[Sequence[str]]) -> None:
     """Print a table, its first column on the left and the others on the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (
-            cell.ljust(width) if not place else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join(cells))
+    for first, *others in rows:
+        numbers = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        print("  ".join((first.ljust(widths[0]), *numbers)))
 
 
 def parse(args: Sequence[str] | None, targets: Mapping[str, Target]) -> argparse.Namespace:

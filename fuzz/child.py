@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 import time
+import traceback
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -42,11 +43,7 @@ class Result(NamedTuple):
 
 
 class Watch:
-    """Notes what a reader does to the system, as far as Python knows, and to the secrets, as the system knows.
-
-    Args:
-        secrets: files that must not be opened, which the system watches.
-    """
+    """Notes what a reader does to the system, as far as Python knows, and to the secrets, as the system knows."""
 
     def __init__(self, secrets: Sequence[Path]) -> None:
         self.active = False
@@ -105,20 +102,12 @@ def complaints(messages: Sequence[str]) -> list[str]:
 
 def place_of(error: BaseException) -> str:
     """File and line that raised it."""
-    last = error.__traceback__
-    while last.tb_next:
-        last = last.tb_next
-    return f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return f"{Path(frame.f_code.co_filename).name}:{line}"
 
 
 class Reading:
-    """A reader in its dataset, which is a folder of its own.
-
-    Args:
-        target: what reads.
-        folder: is made the current one.
-        watch: of this process.
-    """
+    """A reader in its dataset, which is a folder of its own."""
 
     def __init__(self, target: Target, folder: Path, watch: Watch) -> None:
         self.target = target
@@ -152,7 +141,7 @@ class Reading:
     def outcome(self, path: Path) -> tuple[str, list[str], str]:
         """(accepted, refused or nothing; findings; why it was refused)"""
         try:
-            return "accepted", complaints(list(self.target.read(path))), ""
+            return "accepted", complaints(list(self.target.read(path) or ())), ""
         except InputError as error:
             return "refused", complaints([str(error)]), str(error)
         except BaseException as error:  # any other error is a finding

@@ -27,12 +27,7 @@ class Reader:
         self.connection: Any = None
 
     def read(self, name: str, item: Input) -> Result:
-        """Have an input read.
-
-        Args:
-            name: of the target.
-            item: the input.
-        """
+        """Have an input read by the target of that name."""
         if self.process is None:
             self._start()
         try:

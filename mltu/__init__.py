@@ -4,6 +4,11 @@ Importing this package loads neither TensorFlow nor any other deep-learning fram
 what needs Keras stands in :mod:`mltu.tensorflow`.
 """
 
+import os
+
+# ONNX Runtime would tell its makers about its use. It looks at this when it is imported, which is after this package.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __all__ = ["CVImage", "Image"]
 __version__ = "1.0.0"
 

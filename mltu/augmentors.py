@@ -6,6 +6,7 @@ colour (H, W, 3), and returns the same kind with the same dtype and number of ch
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import cv2
@@ -15,12 +16,9 @@ from .annotations.images import Image
 from .utils.image_utils import paper_color
 
 
+@dataclass
 class Augmentor:
     """Base class: decides by chance whether to change an image, and takes and returns both kinds of image.
-
-    Args:
-        random_chance: probability, 0 to 1, that an image is changed.
-        seed: of the augmentor's own random numbers, which a call without `rng` uses.
 
     Raises:
         ValueError: the probability, or a setting of the augmentor, is out of range.
@@ -31,11 +29,14 @@ class Augmentor:
         (64, 'a line')
     """
 
-    def __init__(self, random_chance: float = 0.5, seed: int = 0) -> None:
-        if not 0 <= random_chance <= 1:
-            raise ValueError(f"random_chance must be between 0 and 1, not {random_chance}")
-        self.random_chance = random_chance
-        self._rng = np.random.default_rng(seed)
+    random_chance: float = 0.5  # probability, 0 to 1, that an image is changed
+    _: KW_ONLY
+    seed: int = 0  # of the augmentor's own random numbers, which a call without `rng` uses
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.random_chance <= 1:
+            raise ValueError(f"random_chance must be between 0 and 1, not {self.random_chance}")
+        self._rng = np.random.default_rng(self.seed)
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Change an image; every random number comes from `rng`."""
@@ -48,7 +49,6 @@ class Augmentor:
 
         Args:
             image: an `Image` is updated in place, an array is left as it is.
-            annotation: label of the image, returned unchanged.
             rng: random numbers of this call, which make a sample's changes independent of other samples.
         """
         rng = self._rng if rng is None else rng
@@ -61,44 +61,31 @@ class Augmentor:
 
 def _warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Warp an image by an affine matrix to a (width, height); the new background has the paper's colour."""
-    return cv2.warpAffine(
-        image,
-        matrix.astype(np.float32),
-        size,
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=paper_color(image),
-    )
+    background = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": paper_color(image)}
+    return cv2.warpAffine(image, matrix.astype(np.float32), size, flags=cv2.INTER_LINEAR, **background)
 
 
+@dataclass
 class RandomBrightness(Augmentor):
-    """Make the image lighter or darker by adding one value to all pixels.
+    """Make the image lighter or darker by adding one value to all pixels."""
 
-    Args:
-        delta: largest change, in grey levels of 255.
-    """
+    delta: int = 60  # largest change, in grey levels of 255
 
-    def __init__(self, random_chance: float = 0.5, delta: int = 60, seed: int = 0) -> None:
-        super().__init__(random_chance, seed)
-        if not 0 <= delta <= 255:
-            raise ValueError(f"delta must be between 0 and 255, not {delta}")
-        self.delta = delta
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.delta <= 255:
+            raise ValueError(f"delta must be between 0 and 255, not {self.delta}")
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         change = int(rng.integers(-self.delta, self.delta + 1))
         return np.clip(image.astype(np.int16) + change, 0, 255).astype(image.dtype)
 
 
+@dataclass
 class RandomRotate(Augmentor):
-    """Rotate the image about its centre; it grows so that nothing is cut off.
+    """Rotate the image about its centre; it grows so that nothing is cut off."""
 
-    Args:
-        angle: largest angle to either side, or a (lowest, highest) pair; degrees.
-    """
-
-    def __init__(self, random_chance: float = 0.5, angle: float | tuple[float, float] = 1.5, seed: int = 0) -> None:
-        super().__init__(random_chance, seed)
-        self.angle = (-angle, angle) if isinstance(angle, (int, float)) else tuple(angle)
+    angle: float | tuple[float, float] = 1.5  # largest angle to either side, or a (lowest, highest) pair; degrees
 
     @staticmethod
     def rotate_image(image: np.ndarray, angle: float) -> np.ndarray:
@@ -112,22 +99,23 @@ class RandomRotate(Augmentor):
         return _warp(image, matrix, (new_width, new_height))
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return self.rotate_image(image, rng.uniform(*self.angle))
+        low, high = (-self.angle, self.angle) if isinstance(self.angle, (int, float)) else self.angle
+        return self.rotate_image(image, rng.uniform(low, high))
 
 
+@dataclass
 class RandomErodeDilate(Augmentor):
     """Make dark strokes thinner or thicker.
 
-    Args:
-        kernel_size: (width, height) of the structuring element for a line 64 pixels high, in pixels;
-            it grows with the height of the line. 1 x 1 would change nothing and is refused.
+    The kernel's (width, height) are pixels of a line 64 pixels high; it grows with the height of the line.
     """
 
-    def __init__(self, random_chance: float = 0.5, kernel_size: tuple[int, int] = (2, 2), seed: int = 0) -> None:
-        super().__init__(random_chance, seed)
-        if max(kernel_size) < 2:
+    kernel_size: tuple[int, int] = (2, 2)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if max(self.kernel_size) < 2:
             raise ValueError("kernel_size must be at least 2 in one direction: a 1 x 1 kernel changes nothing")
-        self.kernel_size = kernel_size
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         scale = max(1.0, image.shape[0] / 64)
@@ -139,26 +127,20 @@ class RandomErodeDilate(Augmentor):
         return cv2.addWeighted(changed, share, image, 1 - share, 0)
 
 
+@dataclass
 class RandomSharpen(Augmentor):
-    """Mix in the image sharpened by a Laplacian kernel.
+    """Mix in the image sharpened by a Laplacian kernel."""
 
-    Args:
-        alpha: largest share of the sharpened image, 0 to 1.
-        lightness_range: range of what is added to 8 for the kernel's centre weight; above 1 it brightens.
-    """
+    alpha: float = 0.25  # largest share of the sharpened image, 0 to 1
+    lightness_range: tuple[float, float] = (
+        0.75,
+        2.0,
+    )  # added to 8 for the kernel's centre weight; above 1 it brightens
 
-    def __init__(
-        self,
-        random_chance: float = 0.5,
-        alpha: float = 0.25,
-        lightness_range: tuple[float, float] = (0.75, 2.0),
-        seed: int = 0,
-    ) -> None:
-        super().__init__(random_chance, seed)
-        if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha must be between 0 and 1, not {alpha}")
-        self.alpha = alpha
-        self.lightness_range = lightness_range
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.alpha <= 1:
+            raise ValueError(f"alpha must be between 0 and 1, not {self.alpha}")
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         kernel = np.full((3, 3), -1.0, dtype=np.float32)
@@ -167,38 +149,28 @@ class RandomSharpen(Augmentor):
         return cv2.addWeighted(cv2.filter2D(image, -1, kernel), share, image, 1 - share, 0)
 
 
+@dataclass
 class RandomGaussianBlur(Augmentor):
-    """Blur as a camera out of focus does.
+    """Blur as a camera out of focus does."""
 
-    Args:
-        sigma: largest standard deviation for a line 64 pixels high, in pixels; it grows with the height of the line.
-    """
-
-    def __init__(self, random_chance: float = 0.5, sigma: float = 1.0, seed: int = 0) -> None:
-        super().__init__(random_chance, seed)
-        self.sigma = sigma
+    sigma: float = 1.0  # largest standard deviation in pixels of a line 64 pixels high; grows with the line's height
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         sigma = rng.uniform(0.2, 1.0) * self.sigma * max(1.0, image.shape[0] / 64)
         return cv2.GaussianBlur(image, (0, 0), sigma)
 
 
+@dataclass
 class RandomSaltAndPepper(Augmentor):
-    """Set random pixels to white (salt) or black (pepper).
+    """Set random pixels to white (salt) or black (pepper)."""
 
-    Args:
-        salt_vs_pepper: share of white among the changed pixels, 0 to 1.
-        amount: largest share of the pixels that are changed, 0 to 1.
-    """
+    salt_vs_pepper: float = 0.5  # share of white among the changed pixels, 0 to 1
+    amount: float = 0.02  # largest share of the pixels that are changed, 0 to 1
 
-    def __init__(
-        self, random_chance: float = 0.5, salt_vs_pepper: float = 0.5, amount: float = 0.02, seed: int = 0
-    ) -> None:
-        super().__init__(random_chance, seed)
-        if not (0 <= salt_vs_pepper <= 1 and 0 <= amount <= 1):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (0 <= self.salt_vs_pepper <= 1 and 0 <= self.amount <= 1):
             raise ValueError("salt_vs_pepper and amount must be between 0 and 1")
-        self.salt_vs_pepper = salt_vs_pepper
-        self.amount = amount
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = image.shape[:2]
@@ -211,30 +183,18 @@ class RandomSaltAndPepper(Augmentor):
         return image
 
 
+@dataclass
 class RandomElasticTransform(Augmentor):
     """Bend the image by a smooth random displacement of every pixel.
 
     Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks Applied to
     Visual Document Analysis" (ICDAR 2003), sec. 2. The displacements are drawn on a coarse grid and
     enlarged, which smooths them as the paper's Gaussian does, at a fraction of the cost.
-
-    Args:
-        alpha_range: range of the strength, which is the standard deviation of the displacement, as a share of the
-            image height.
-        sigma_range: range of the smoothness, which is the distance of the grid's points, as a share of the image
-            height.
+    Ranges are shares of the image height.
     """
 
-    def __init__(
-        self,
-        random_chance: float = 0.5,
-        alpha_range: tuple[float, float] = (0.01, 0.03),
-        sigma_range: tuple[float, float] = (0.2, 0.5),
-        seed: int = 0,
-    ) -> None:
-        super().__init__(random_chance, seed)
-        self.alpha_range = alpha_range
-        self.sigma_range = sigma_range
+    alpha_range: tuple[float, float] = (0.01, 0.03)  # of the standard deviation of the displacement
+    sigma_range: tuple[float, float] = (0.2, 0.5)  # of the distance of the grid's points: smoothness
 
     @staticmethod
     def elastic_transform(image: np.ndarray, alpha: float, sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -247,14 +207,8 @@ class RandomElasticTransform(Augmentor):
         places = cv2.resize(places, (width, height), interpolation=cv2.INTER_LINEAR)
         places[..., 0] += np.arange(width, dtype=np.float32)
         places[..., 1] += np.arange(height, dtype=np.float32)[:, None]
-        return cv2.remap(
-            image,
-            places,
-            None,
-            interpolation=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=paper_color(image),
-        )
+        background = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": paper_color(image)}
+        return cv2.remap(image, places, None, interpolation=cv2.INTER_LINEAR, **background)
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height = image.shape[0]
@@ -262,18 +216,16 @@ class RandomElasticTransform(Augmentor):
         return self.elastic_transform(image, alpha, max(sigma, 2.0), rng)
 
 
+@dataclass
 class RandomSlant(Augmentor):
-    """Shear the writing to the left or right; the image grows so that nothing is cut off.
+    """Shear the writing to the left or right; the image grows so that nothing is cut off."""
 
-    Args:
-        angle: largest slant to either side, degrees from the vertical.
-    """
+    angle: float = 15.0  # largest slant to either side, degrees from the vertical
 
-    def __init__(self, random_chance: float = 0.5, angle: float = 15.0, seed: int = 0) -> None:
-        super().__init__(random_chance, seed)
-        if not 0 <= angle < 60:
-            raise ValueError(f"angle must be between 0 and 60 degrees, not {angle}")
-        self.angle = angle
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.angle < 60:
+            raise ValueError(f"angle must be between 0 and 60 degrees, not {self.angle}")
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = image.shape[:2]
@@ -283,18 +235,16 @@ class RandomSlant(Augmentor):
         return _warp(image, matrix, (width + int(np.ceil(abs(shear) * height)), height))
 
 
+@dataclass
 class RandomStretch(Augmentor):
-    """Make the writing wider or narrower at the same height.
+    """Make the writing wider or narrower at the same height."""
 
-    Args:
-        scale: (lowest, highest) factor of the width.
-    """
+    scale: tuple[float, float] = (0.75, 1.25)  # lowest and highest factor of the width
 
-    def __init__(self, random_chance: float = 0.5, scale: tuple[float, float] = (0.75, 1.25), seed: int = 0) -> None:
-        super().__init__(random_chance, seed)
-        if not 0 < scale[0] <= scale[1]:
-            raise ValueError(f"scale must be a pair of positive factors, lowest first, not {scale}")
-        self.scale = scale
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale must be a pair of positive factors, lowest first, not {self.scale}")
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = image.shape[:2]
@@ -303,26 +253,17 @@ class RandomStretch(Augmentor):
         return cv2.resize(image, (new_width, height), interpolation=method)
 
 
+@dataclass
 class RandomRuling(Augmentor):
-    """Draw the lines of ruled or squared paper.
+    """Draw the lines of ruled or squared paper."""
 
-    Args:
-        distance: (lowest, highest) distance of the lines, as a share of the image height.
-        strength: largest opacity of the lines, 0 to 1.
-    """
+    distance: tuple[float, float] = (0.3, 1.2)  # lowest and highest distance of the lines, share of the image height
+    strength: float = 0.7  # largest opacity of the lines, 0 to 1
 
-    def __init__(
-        self,
-        random_chance: float = 0.5,
-        distance: tuple[float, float] = (0.3, 1.2),
-        strength: float = 0.7,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(random_chance, seed)
-        if not 0 < distance[0] <= distance[1]:
-            raise ValueError(f"distance must be a pair of positive shares, lowest first, not {distance}")
-        self.distance = distance
-        self.strength = strength
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.distance[0] <= self.distance[1]:
+            raise ValueError(f"distance must be a pair of positive shares, lowest first, not {self.distance}")
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height = image.shape[0]
@@ -349,27 +290,13 @@ class RandomRuling(Augmentor):
         return image
 
 
+@dataclass
 class RandomPaper(Augmentor):
-    """Uneven light, faint or strong ink, and the grain of paper or sensor.
+    """Uneven light, faint or strong ink, and the grain of paper or sensor."""
 
-    Args:
-        light: largest loss of light in a part of the image, as a share of the full light.
-        contrast: (lowest, highest) factor of the difference from the paper's colour.
-        grain: largest standard deviation of the noise, in grey levels of 255.
-    """
-
-    def __init__(
-        self,
-        random_chance: float = 0.5,
-        light: float = 0.25,
-        contrast: tuple[float, float] = (0.5, 1.3),
-        grain: float = 8.0,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(random_chance, seed)
-        self.light = light
-        self.contrast = contrast
-        self.grain = grain
+    light: float = 0.25  # largest loss of light in a part of the image, as a share of the full light
+    contrast: tuple[float, float] = (0.5, 1.3)  # lowest and highest factor of the difference from the paper's colour
+    grain: float = 8.0  # largest standard deviation of the noise, in grey levels of 255
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = image.shape[:2]
@@ -388,19 +315,4 @@ class RandomPaper(Augmentor):
         return cv2.add(lit, noise, dtype=cv2.CV_8U)  # rounds, and clips to 0 .. 255
 
 
-AUGMENTORS = {
-    augmentor.__name__: augmentor
-    for augmentor in (
-        RandomBrightness,
-        RandomRotate,
-        RandomErodeDilate,
-        RandomSharpen,
-        RandomGaussianBlur,
-        RandomSaltAndPepper,
-        RandomElasticTransform,
-        RandomSlant,
-        RandomStretch,
-        RandomRuling,
-        RandomPaper,
-    )
-}
+AUGMENTORS = {augmentor.__name__: augmentor for augmentor in Augmentor.__subclasses__()}

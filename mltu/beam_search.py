@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Sequence
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,9 +17,15 @@ from .ctc import MIN_LOG_PROB, greedy_decode, text_log_prob
 from .lexicon import LEXICON_COST, Lexicon
 
 BEAM_WIDTH = 16  # prefixes that are kept after each step
-PRUNE = 1e-3  # probability below which a character is not tried at a step
-LM_WEIGHT = 0.3
+PRUNE = 5e-3  # probability below which a character is not tried at a step
+MARGIN = 3e-3  # share of the probability of the best prefix, below which others are dropped
+LM_WEIGHT = 0.5
 CHARACTER_BONUS = 1.25  # nats; makes up for what the language model takes from each character
+# nats for a character: lines of the language are above, names and other languages below; on validation lines of
+# French and on German names, -2.8 keeps the gain for the former and most of what the latter would lose
+LIKELY = -2.8
+MAX_SCORE = 600.0  # nats for a character; its exponential is a float
+MAX_MOVES = 2**18  # of scorers that are remembered; some 60 MB
 
 
 class Scorer(Protocol):
@@ -29,11 +36,8 @@ class Scorer(Protocol):
 
     start: Hashable  # state at the beginning of a line
 
-    def scores(self, state: Any) -> np.ndarray:
-        """The score that each next character adds, shape (len(vocab),)."""
-
-    def advance(self, state: Any, index: int) -> Hashable:
-        """State after one more character, an index of the vocabulary."""
+    def advance(self, state: Any, index: int) -> tuple[float, Hashable]:
+        """(score that one more character adds, state after it); the character is an index of the vocabulary."""
 
     def end(self, state: Any) -> float:
         """The score that the end of the line adds."""
@@ -66,6 +70,11 @@ class BeamSearch:
         character_bonus: for each character if there is a language model, nats; without it short texts win.
         prune: characters less probable than this at a step are not tried there, unless they are the best class; 0
             tries all.
+        margin: prefixes are dropped if they are less probable than the best times this; 0 drops none.
+        likely: mean natural logarithm of the probability of the characters of a text, by the language model, below
+            which the text is not one of the language, and that of the best path is taken; None takes all.
+        merge: keep only the best of the prefixes with the same last character and the same states of all scorers,
+            which go on alike, so that the beam holds different ones; otherwise it holds the best texts, however alike.
 
     Raises:
         ValueError: the beam has no width, or the lexicon is for other characters.
@@ -86,13 +95,20 @@ class BeamSearch:
         lexicon_cost: float = LEXICON_COST,
         character_bonus: float = CHARACTER_BONUS,
         prune: float = PRUNE,
+        margin: float = MARGIN,
+        likely: float | None = None,
+        merge: bool = True,
     ) -> None:
         if beam_width < 1:
             raise ValueError(f"beam_width must be at least 1, not {beam_width}")
         self.vocab = vocab
         self.beam_width = beam_width
-        self.threshold = math.log(prune) if prune > 0 else -math.inf
+        self.prune = prune
+        self.margin = margin
+        self.likely = likely
+        self.merge = merge
         self.scorers: list[Scorer] = []
+        self._judge = None if language_model is None or likely is None else language_model.scorer(vocab, 1.0, 0.0)
         if language_model is not None:
             self.scorers.append(language_model.scorer(vocab, lm_weight, character_bonus))
         if lexicon is not None:
@@ -100,6 +116,7 @@ class BeamSearch:
             if list(lexicon.vocab) != list(vocab):
                 raise ValueError("the lexicon was made for another vocabulary")
             self.scorers.append(lexicon)
+        self._futures = _Futures(self.scorers, len(vocab))
 
     def __call__(self, log_probs: np.ndarray) -> np.ndarray:
         """The best text.
@@ -115,8 +132,11 @@ class BeamSearch:
         """
         labels, found = self.search(log_probs)[0]
         path = greedy_decode(log_probs)[0]
-        # the beam can lose the text of the best path, which is therefore compared with its result
-        if not np.array_equal(path, labels):
+        if self._judge and _text_score(self._judge, labels) < self.likely * (len(labels) + 1):
+            return path
+        # the beam can lose the text of the best path, which is therefore compared with its result, unless it could not
+        # win if it were the only text that the picture allows
+        if not np.array_equal(path, labels) and self._scorers_score(path) > found:
             score = self.score(log_probs, path)
             if score > found and score > self.score(log_probs, labels):
                 return path
@@ -124,14 +144,10 @@ class BeamSearch:
 
     def score(self, log_probs: np.ndarray, labels: Sequence[int] | np.ndarray) -> float:
         """The score of a given text, which the search maximises; :meth:`search` misses paths that it pruned."""
-        total = text_log_prob(log_probs, labels)
-        for scorer in self.scorers:
-            state = scorer.start
-            for label in labels:
-                total += float(scorer.scores(state)[label])
-                state = scorer.advance(state, int(label))
-            total += scorer.end(state)
-        return total
+        return text_log_prob(log_probs, labels) + self._scorers_score(labels)
+
+    def _scorers_score(self, labels: Iterable[int]) -> float:
+        return sum(_text_score(scorer, labels) for scorer in self.scorers)
 
     def search(self, log_probs: np.ndarray) -> list[tuple[np.ndarray, float]]:
         """The texts in the beam at the end of the line, best first, each once, with their scores.
@@ -141,129 +157,162 @@ class BeamSearch:
         blank = len(self.vocab)
         if log_probs.ndim != 2 or log_probs.shape[1] != blank + 1:
             raise ValueError(f"log_probs must have shape (steps, {blank + 1}), not {log_probs.shape}")
-        log_probs = np.fmax(log_probs, MIN_LOG_PROB, dtype=np.float64)  # a copy
-        tried = log_probs >= self.threshold
+        log_probs = np.fmax(log_probs, MIN_LOG_PROB, dtype=np.float64)
+        peaks = log_probs.max(axis=1, initial=MIN_LOG_PROB)
+        probs = np.exp(log_probs - peaks[:, None])  # relative to the best class of each step
+        tried = log_probs >= (math.log(self.prune) if self.prune > 0 else -math.inf)
         tried[np.arange(len(tried)), log_probs.argmax(axis=1)] = True
         tried[:, blank] = False
-        log_probs[:, :blank][~tried[:, :blank]] = -np.inf
-        blanks = log_probs[:, blank]
-        columns = np.cumsum(tried, axis=1) - 1
-        beam = _Beam(blank, self.scorers)
+        steps, labels = tried.nonzero()
+        rows: dict[int, dict[int, float]] = {}  # of the steps where a character is tried: label -> probability
+        for step, label, prob in zip(steps.tolist(), labels.tolist(), probs[steps, labels].tolist(), strict=True):
+            rows.setdefault(step, {})[label] = prob
+        blanks = probs[:, blank].tolist()
+        if len(self._futures.moves) > MAX_MOVES:
+            self._futures = _Futures(self.scorers, blank)
+        beam = _Beam(self._futures, float(peaks.sum()))
         done = 0
-        for step in np.flatnonzero(tried.any(axis=1)).tolist():
+        for step, row in rows.items():
             if step > done:
-                beam.pause(blanks[done:step].sum())
-            beam.step(log_probs[step], tried[step], columns[step], self.beam_width)
+                beam.pause()
+            beam.step(row, blanks[step], self.beam_width, self.margin, self.merge)
             done = step + 1
-        if done < len(log_probs):
-            beam.pause(blanks[done:].sum())
         return beam.texts()
 
 
-class _Beam:
-    """Prefixes and their scores. Arrays have one element for each prefix.
+def _text_score(scorer: Scorer, labels: Iterable[int]) -> float:
+    """What a scorer adds for a whole text."""
+    state, total = scorer.start, 0.0
+    for label in labels:
+        score, state = scorer.advance(state, int(label))
+        total += score
+    return total + scorer.end(state)
 
-    Prefixes are numbered in a tree, where a prefix that was dropped keeps its number: when it comes back, those that
-    continue it are known as its own, and no text is in the beam twice.
+
+class _Futures:
+    """What may follow a prefix: all that scorers and CTC know of it, numbered. Lines and threads share it.
+
+    Args:
+        scorers: of characters.
+        classes: number of the characters.
     """
 
-    def __init__(self, blank: int, scorers: Sequence[Scorer]) -> None:
-        self.blank = blank
+    def __init__(self, scorers: Sequence[Scorer], classes: int) -> None:
         self.scorers = scorers
-        self.edges = [-1]  # of each prefix of the tree: shorter prefix * (blank + 1) + last character
-        self.numbers: dict[int, int] = {}  # edge -> prefix
-        self.states = [tuple(scorer.start for scorer in scorers)]
-        self.rows = np.zeros(
-            (256 if scorers else 0, blank)
-        )  # of each prefix of the tree: scores of the next characters
-        self._score_next(0)
-        self.prefixes = np.zeros(1, np.int64)
-        self.shorter = np.full(1, -1)
-        self.last = np.full(1, -1)
-        self.with_blank = np.zeros(1)  # log probability, with what scorers added, of paths that end in a blank
-        self.without = np.full(1, -np.inf)  # and of those that end in the last character
-        self.either = np.zeros(1)
+        self.classes = classes
+        self.states = [[scorer.start for scorer in scorers]]  # of the scorers, for each future
+        self.numbers: dict[tuple, int] = {}  # (last label, states) -> future
+        self.moves: dict[int, tuple[float, int]] = {}  # future * classes + label -> what `move` returns
+        self._lock = Lock()
 
-    def pause(self, log_prob: float) -> None:
-        """Pass steps at which only the blank is tried; `log_prob` is the sum of its logarithms there."""
-        self.either = self.with_blank = self.either + log_prob
-        self.without = np.full(len(self.prefixes), -np.inf)
+    def move(self, future: int, label: int) -> tuple[float, int]:
+        """(exponential of the score of one more character, future after it), which are remembered in `moves`."""
+        score, states = 0.0, []
+        for scorer, state in zip(self.scorers, self.states[future], strict=True):
+            added, state = scorer.advance(state, label)
+            score += added
+            states.append(state)
+        factor = math.exp(max(-MAX_SCORE, min(score, MAX_SCORE)))
+        with self._lock:
+            number = self.numbers.setdefault((label, *states), len(self.states))
+            if number == len(self.states):
+                self.states.append(states)
+        self.moves[future * self.classes + label] = factor, number
+        return factor, number
 
-    def step(self, log_probs: np.ndarray, tried: np.ndarray, columns: np.ndarray, width: int) -> None:
+    def end(self, future: int) -> float:
+        """The score of the end of the line."""
+        return sum(scorer.end(state) for scorer, state in zip(self.scorers, self.states[future], strict=True))
+
+
+class _Beam:
+    """The prefixes that are kept, with the probabilities of their paths so far, relative to the best prefix.
+
+    Prefixes are numbered in a tree, where a prefix that was dropped keeps its number: when it comes back, those that
+    continue it are known as its own, and no text is in the beam twice. A step has some ten prefixes and two or three
+    characters, for which plain loops are faster than arrays.
+    """
+
+    def __init__(self, futures: _Futures, log_prob: float) -> None:
+        self.known = futures
+        self.log_prob = log_prob  # what the logarithms of all probabilities lack
+        self.edges: dict[int, int] = {}  # shorter prefix * classes + last label -> prefix
+        self.shorter = [-1]  # of each prefix of the tree: the prefix without its last character
+        self.labels = [-1]  # its last label
+        self.futures = [0]
+        # of each prefix of the beam, with what scorers added
+        self.with_blank = {0: 1.0}  # probability of the paths that end in a blank
+        self.without = {0: 0.0}  # of those that end in the last label
+        self.total = {0: 1.0}
+
+    def pause(self) -> None:
+        """Pass steps at which only the blank is tried; its probability relative to the best class is 1 there."""
+        self.with_blank = self.total
+        self.without = dict.fromkeys(self.total, 0.0)
+
+    def step(self, row: dict[int, float], blank: float, width: int, margin: float, merge: bool) -> None:
         """One step.
 
         Args:
-            log_probs: shape (classes,).
-            tried: which characters are tried, shape (classes,).
-            columns: place of each of them among those that are tried, shape (classes,).
-            width: how many prefixes to keep.
+            row: probability of each character that is tried.
+            blank: that of the blank.
+            width, margin, merge: as for :class:`BeamSearch`.
         """
-        characters = tried.nonzero()[0]
-        count = len(self.prefixes)
-        # a character that follows itself needs a blank between
-        longer = np.where(self.last[:, None] == characters, self.with_blank[:, None], self.either[:, None])
-        longer += log_probs[characters]
-        if self.scorers:
-            longer += self.rows[self.prefixes[:, None], characters]
-        with_blank = self.either + log_probs[self.blank]
-        without = self.without + log_probs[self.last]
-        # a prefix made longer may be in the beam already
-        known, by = ((self.shorter[:, None] == self.prefixes) & tried[self.last][:, None]).nonzero()
-        if len(known):
-            column = columns[self.last[known]]
-            without[known] = np.logaddexp(without[known], longer[by, column])
-            longer[by, column] = -np.inf
-        either = np.logaddexp(with_blank, without)
-        scores = np.concatenate([either, longer.ravel()])
-        chosen = scores.argpartition(-width)[-width:] if len(scores) > width else np.arange(len(scores))
-        chosen = chosen[scores[chosen] > -np.inf]
-        stay, new = chosen[chosen < count], chosen[chosen >= count]
-        by, column = np.divmod(new - count, len(characters))
-        shorter, last = self.prefixes[by], characters[column]
-        numbers = [self._number(*pair) for pair in zip(shorter.tolist(), last.tolist(), strict=True)]
-        self.prefixes = np.concatenate([self.prefixes[stay], np.array(numbers, np.int64)])
-        self.shorter = np.concatenate([self.shorter[stay], shorter])
-        self.last = np.concatenate([self.last[stay], last])
-        self.with_blank = np.concatenate([with_blank[stay], np.full(len(new), -np.inf)])
-        score = scores[new]
-        self.without = np.concatenate([without[stay], score])
-        self.either = np.concatenate([either[stay], score])
-
-    def _number(self, shorter: int, last: int) -> int:
-        """Number of a prefix in the tree, where it is put if it is new."""
-        edge = shorter * (self.blank + 1) + last
-        number = self.numbers.setdefault(edge, len(self.edges))
-        if number == len(self.edges):
-            self.edges.append(edge)
-            if self.scorers:
-                states = zip(self.scorers, self.states[shorter], strict=True)
-                self.states.append(tuple(scorer.advance(state, last) for scorer, state in states))
-                self._score_next(number)
-        return number
-
-    def _score_next(self, number: int) -> None:
-        """Store the score of each character after a new prefix."""
-        if not self.scorers:
-            return
-        if number == len(self.rows):
-            self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
-        for scorer, state in zip(self.scorers, self.states[number], strict=True):
-            self.rows[number] += scorer.scores(state)
+        labels, futures, edges = self.labels, self.futures, self.edges
+        classes, moves = self.known.classes, self.known.moves
+        with_blank = {prefix: total * blank for prefix, total in self.total.items()}
+        without = {prefix: prob * row.get(labels[prefix], 0.0) for prefix, prob in self.without.items()}
+        characters = list(row.items())
+        for shorter, before in self.total.items():
+            for label, prob in characters:
+                # a character that follows itself needs a blank between
+                prob *= self.with_blank[shorter] if label == labels[shorter] else before
+                # the best prefix has the probability 1, and so has the best class
+                if prob <= margin:
+                    continue
+                factor, future = moves.get(futures[shorter] * classes + label) or self.known.move(
+                    futures[shorter], label
+                )
+                prob *= factor
+                edge = shorter * classes + label
+                prefix = edges.get(edge, -1)
+                if prefix in without:  # it was in the beam
+                    without[prefix] += prob
+                elif prob > margin:
+                    if prefix < 0:
+                        prefix = edges[edge] = len(labels)
+                        self.shorter.append(shorter)
+                        labels.append(label)
+                        futures.append(future)
+                    without[prefix] = prob
+        total = {prefix: prob + with_blank.get(prefix, 0.0) for prefix, prob in without.items()}
+        best_first = sorted(total, key=total.__getitem__, reverse=True)
+        best = total[best_first[0]]
+        kept: list[int] = []
+        seen: set[int] = set()
+        for prefix in best_first:
+            if len(kept) == width or total[prefix] <= margin * best:
+                break
+            if merge and futures[prefix] in seen:
+                continue
+            seen.add(futures[prefix])
+            kept.append(prefix)
+        self.with_blank = {prefix: with_blank.get(prefix, 0.0) / best for prefix in kept}
+        self.without = {prefix: without[prefix] / best for prefix in kept}
+        self.total = {prefix: total[prefix] / best for prefix in kept}
+        self.log_prob += math.log(best)
 
     def texts(self) -> list[tuple[np.ndarray, float]]:
         """Labels and score of each prefix as a whole text, best first."""
-        scores = self.either
-        if self.scorers:
-            scores = scores + [self._end(number) for number in self.prefixes.tolist()]
-        best_first = np.argsort(-scores, kind="stable")
-        return [(self._labels(int(self.prefixes[place])), float(scores[place])) for place in best_first]
+        found = [
+            (self._labels(prefix), self.log_prob + math.log(total) + self.known.end(self.futures[prefix]))
+            for prefix, total in self.total.items()
+        ]
+        return sorted(found, key=lambda text: -text[1])
 
-    def _end(self, number: int) -> float:
-        return sum(scorer.end(state) for scorer, state in zip(self.scorers, self.states[number], strict=True))
-
-    def _labels(self, number: int) -> np.ndarray:
+    def _labels(self, prefix: int) -> np.ndarray:
         labels = []
-        while number:
-            number, label = divmod(self.edges[number], self.blank + 1)
-            labels.append(label)
+        while prefix:
+            labels.append(self.labels[prefix])
+            prefix = self.shorter[prefix]
         return np.array(labels[::-1], np.int64)

@@ -3,37 +3,50 @@
 A network's probabilities are as a rule too high. Dividing its logits by one number, the temperature, before the
 softmax corrects most of that (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, sec. 4.2). The
 confidence of a word is a power of the product of its characters' confidences; the exponent is fitted likewise.
+That of a line is the product, without one.
+
+A decoder that knows the language writes characters that the network finds unlikely, and is right about half of them:
+their confidences, and those of words and lines, follow other rules, which :func:`with_language` and
+`LANGUAGE_EXPONENTS` hold. They were fitted to lines of unseen writers, read with a model of their language.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .ctc import peak_steps
-from .datasets.base import Sample
 from .error_analysis import Evaluated, align
 from .inferenceModel import set_metadata
-from .loading.workers import map_ahead
+from .readings import line_confidence
 from .utils.errors import InputError
-from .utils.image_utils import read_image
-from .utils.progress import ProgressBar
 
 if TYPE_CHECKING:
     from .recognizer import LineRecognizer
 
 TEMPERATURES = np.geomspace(0.25, 8, 141)
 EXPONENTS = np.geomspace(0.25, 4, 113)
-CALIBRATION_LINES = 500  # are enough for two numbers
+MIN_LINES, MAX_LINES = 50, 500  # to fit two numbers to
+FOLDS = 5
+LANGUAGE_EXPONENTS = 0.86, 0.71  # of words and lines
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities along the last axis; logarithms of probabilities are logits too."""
     raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return raised / raised.sum(axis=-1, keepdims=True)
+
+
+def with_language(probability: float) -> float:
+    """Confidence of a character that a decoder which knows the language has chosen.
+
+    Args:
+        probability: of the character, as the network sees it.
+    """
+    return (1 + probability**2) / 2
 
 
 def reliability_bins(
@@ -95,6 +108,15 @@ def score_words(lines: Iterable[Evaluated]) -> tuple[list[float], list[bool]]:
     return confidences, correct
 
 
+def score_lines(lines: Iterable[Evaluated]) -> tuple[list[float], list[bool]]:
+    """As :func:`score_characters`, for whole lines of which anything was read."""
+    lines = [line for line in lines if line.reading.text]
+    return [line.reading.confidence for line in lines], [line.reading.text == line.text for line in lines]
+
+
+SCORES = {"characters": score_characters, "words": score_words, "lines": score_lines}
+
+
 def fit_temperature(logits: np.ndarray, labels: np.ndarray, correct: Sequence[bool]) -> float:
     """The temperature whose confidences predict best which characters are correct.
 
@@ -129,42 +151,55 @@ def _negative_log_likelihood(confidences: np.ndarray, correct: Sequence[bool]) -
     return -float(np.log(np.where(correct, confidences, 1 - confidences)).mean())
 
 
-def calibrate(model: LineRecognizer, samples: Sequence[Sample]) -> dict[str, tuple[float, float]]:
+def calibrate(model: LineRecognizer, lines: Sequence[Evaluated]) -> dict[str, tuple[float, float]]:
     """Fit the confidences of a model to lines with their true texts, and store both numbers in its file.
+
+    The errors are measured by cross-validation: each fifth of the lines with numbers that were fitted to the others.
 
     Args:
         model: a :class:`.LineRecognizer` without a decoder of its own.
-        samples: lines that it was not trained on, of which the first `CALIBRATION_LINES` are used; unreadable
-            images are skipped.
+        lines: that it was not trained on, read with `keeps_peaks`; of more than `MAX_LINES`, as many spread over all.
 
     Returns:
-        Expected calibration errors of characters and words, before and after; NaN if nothing was read.
+        Expected calibration errors of characters, words and lines, as they were read and as they are now.
+
+    Raises:
+        InputError: fewer than `MIN_LINES` lines.
     """
-
-    def read(sample: Sample) -> tuple | None:
-        try:
-            image = read_image(sample.image)
-        except InputError:
-            return None
-        prepared = model.line_input(image)
-        return model.decode(model.log_probabilities(prepared[None])[0]), prepared.shape, image.shape
-
-    samples = samples[:CALIBRATION_LINES]
-    ahead = map_ahead(model.pool, read, samples, 4 * model.threads)
-    progress = ProgressBar(ahead, total=len(samples), desc="Calibrating", unit="line")
-    decoded = [(sample, line) for sample, line in zip(samples, progress, strict=True) if line is not None]
-
-    def scores() -> dict[str, tuple[list[float], list[bool]]]:
-        lines = [Evaluated(sample.image, sample.text, model.describe(*line)) for sample, line in decoded]
-        return {"characters": score_characters(lines), "words": score_words(lines)}
-
-    model.temperature = model.word_exponent = 1.0
-    before = scores()
-    if before["characters"][1]:
-        logits = np.concatenate([line.log_probs[peak_steps(*line)] for _, (line, *_) in decoded])
-        labels = np.concatenate([line.labels for _, (line, *_) in decoded])
-        model.temperature = fit_temperature(logits, labels, before["characters"][1])
-        model.word_exponent = fit_exponent(*scores()["words"])
-    after = scores()
+    if len(lines) < MIN_LINES:
+        raise InputError(f"{len(lines)} lines are too few to calibrate with; name a table of {MIN_LINES} or more")
+    lines = lines[:: -(-len(lines) // MAX_LINES)]
+    held_out: list[Evaluated] = []
+    for fold in range(FOLDS):
+        numbers = _fit([line for index, line in enumerate(lines) if index % FOLDS != fold])
+        held_out += [_recomputed(line, *numbers) for line in lines[fold::FOLDS]]
+    model.temperature, model.word_exponent = _fit(lines)
     set_metadata(model.model_path, temperature=model.temperature, word_exponent=model.word_exponent)
-    return {name: (calibration_error(*before[name]), calibration_error(*after[name])) for name in before}
+    return {
+        name: (calibration_error(*score(lines)), calibration_error(*score(held_out))) for name, score in SCORES.items()
+    }
+
+
+def _fit(lines: Sequence[Evaluated]) -> tuple[float, float]:
+    """Temperature and word exponent."""
+    peaks = [line.reading.peaks for line in lines]
+    temperature = fit_temperature(
+        np.concatenate([peak.log_probs for peak in peaks]),
+        np.concatenate([peak.labels for peak in peaks]),
+        score_characters(lines)[1],
+    )
+    return temperature, fit_exponent(*score_words(_recomputed(line, temperature, 1.0) for line in lines))
+
+
+def _recomputed(line: Evaluated, temperature: float, word_exponent: float) -> Evaluated:
+    """A line with the confidences that other numbers give; the alternatives of characters stay as they were."""
+    reading = line.reading
+    probabilities = softmax(reading.peaks.log_probs / temperature)[np.arange(len(reading.text)), reading.peaks.labels]
+    characters = tuple(
+        character._replace(confidence=float(probability))
+        for character, probability in zip(reading.characters, probabilities, strict=True)
+    )
+    confidence = line_confidence(reading.text, characters, word_exponent)
+    return line._replace(
+        reading=replace(reading, confidence=confidence, characters=characters, word_exponent=word_exponent)
+    )

@@ -10,7 +10,8 @@ import operator
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -48,11 +49,7 @@ def convert(name: str, value: Any, kind: Any) -> Any:
 
     Text becomes a number or a yes/no where the field wants one (command lines give only text, and
     YAML reads 1e-4 as text), whole numbers become floats, comma-separated text becomes a tuple.
-
-    Args:
-        name: of the field, for the message.
-        value: as given by the user.
-        kind: bool, int, float, str, `Literal[...]`, `tuple[X, ...]` or `X | None`.
+    Types are bool, int, float, str, `Literal[...]`, `tuple[X, ...]` and `X | None`.
 
     Raises:
         InputError: the value does not fit the type.
@@ -163,8 +160,7 @@ class Range(NamedTuple):
 
     def check(self, name: str, value: Any) -> None:
         """Raise InputError if a value lies outside."""
-        limits = {"at least": self.at_least, "above": self.above, "below": self.below}
-        limits = {word: limit for word, limit in limits.items() if limit is not None}
+        limits = {word.replace("_", " "): limit for word, limit in self._asdict().items() if limit is not None}
         if all(COMPARISONS[word](value, limit) for word, limit in limits.items()):
             return
         if limits.keys() == {"above", "below"}:
@@ -174,23 +170,20 @@ class Range(NamedTuple):
         raise InputError(f"{name}: must {wanted}, not {value}")
 
 
-def setting(
-    default: Any,
-    *marks: str,
-    at_least: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-) -> Any:
-    """A field of a dataclass of settings with a range of allowed numbers, or with marks.
+def setting(default: Any, *marks: str, **limits: float) -> Any:
+    """A field of a dataclass of settings with limits as in :class:`Range`, or with marks.
 
-    Args:
-        default: immutable.
-        marks: names of groups of fields, which :meth:`BaseModelConfigs.marked` lists.
-        at_least: smallest allowed value.
-        above: lower bound, itself not allowed.
-        below: upper bound, itself not allowed.
+    Marks are names of groups of fields, which :meth:`BaseModelConfigs.marked` lists.
     """
-    return dataclasses.field(default=default, metadata={"range": Range(at_least, above, below), "marks": marks})
+    return dataclasses.field(default=default, metadata={"range": Range(**limits), "marks": marks})
+
+
+@contextmanager
+def _naming(source: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{source}: {error}" if source else str(error)) from None
 
 
 class BaseModelConfigs:
@@ -250,41 +243,29 @@ class BaseModelConfigs:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], source: str = ""):
-        """Build from names and values.
+        """Build from the fields that differ from the defaults.
 
-        Args:
-            values: fields that differ from the defaults.
-            source: of the values, such as a file, for error messages.
-
-        Raises:
-            InputError: a name or value is wrong; the message suggests the most similar name.
+        If a name or value is wrong, the InputError names the source, such as a file, and suggests the nearest name.
         """
-        cls.check_names_and_types(values, source)
-        try:
+        with _naming(source):
+            cls.check_names_and_types(values)
             return cls(**values)
-        except InputError as error:
-            raise InputError(f"{source}: {error}" if source else str(error)) from None
 
     @classmethod
     def check_names_and_types(cls, values: Mapping[str, Any], source: str = "") -> None:
         """Check each name and the type of its value alone; arguments and errors as :meth:`from_dict`."""
         known = cls.field_types()
-        try:
+        with _naming(source):
             for name, value in values.items():
                 if name not in known:
                     raise InputError(f"there is no setting {abbreviate(name)}{suggestion(name, known)}")
                 convert(name, value, known[name])
-        except InputError as error:
-            raise InputError(f"{source}: {error}" if source else str(error)) from None
 
     @classmethod
     def load(cls, configs_path: str | Path):
-        """Read a YAML file that :meth:`save` wrote.
+        """Read a YAML file that :meth:`save` wrote; InputError if it cannot be read, or a name or value is wrong.
 
         A dataclass checks names and values; this base class takes any name that is not that of a method.
-
-        Raises:
-            InputError: the file cannot be read, or a name or value is wrong.
         """
         values = read_yaml(configs_path)
         if dataclasses.is_dataclass(cls):
@@ -304,17 +285,11 @@ class BaseModelConfigs:
             for name, value in vars(base).items()
             if not name.startswith("_") and isinstance(value, (str, int, float, bool, list, tuple, dict, type(None)))
         }
-        return {
-            name: list(value) if isinstance(value, tuple) else value for name, value in (defaults | vars(self)).items()
-        }
+        settings = defaults | vars(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
     def save(self, name: str = "configs.yaml") -> Path:
-        """Write to `model_path`/`name` and return that path; a missing folder is made.
-
-        Raises:
-            ValueError: no `model_path` is set.
-            OSError: the file cannot be written.
-        """
+        """Write to `model_path`/`name`, making the folder, and return that path; ValueError without a `model_path`."""
         if not self.model_path:
             raise ValueError("model_path is not set, so there is no folder to save the configuration in")
         folder = Path(self.model_path)
@@ -335,20 +310,12 @@ class BaseModelConfigs:
             shown = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
             default = f" [{shown}]" if shown not in ("", None, dataclasses.MISSING) else ""
             choices = typing.get_args(kinds[field.name]) if typing.get_origin(kinds[field.name]) is Literal else ("X",)
-            groups[title].add_argument(
-                f"--{field.name}",
-                metavar="|".join(choices),
-                default=argparse.SUPPRESS,
-                help=f"{comment}{default}".replace("%", "%%"),
-            )
+            shown = {"metavar": "|".join(choices), "help": f"{comment}{default}".replace("%", "%%")}
+            groups[title].add_argument(f"--{field.name}", default=argparse.SUPPRESS, **shown)
 
     @classmethod
     def from_args(cls, args: Sequence[str] | None = None):
-        """Build from command-line flags alone, `--field value`.
-
-        Raises:
-            InputError: a name or value is wrong.
-        """
+        """Build from command-line flags alone, `--field value`; errors as :meth:`from_dict`."""
         parser = ArgumentParser()
         cls.add_arguments(parser)
         return cls.from_dict(vars(parser.parse_args(args)))

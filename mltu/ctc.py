@@ -7,6 +7,7 @@ past-the-last step at which a label is emitted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -97,17 +98,15 @@ def align(log_probs: np.ndarray, labels: Sequence[int] | np.ndarray) -> np.ndarr
     emissions, passing = _trellis(log_probs, labels)
     count = emissions.shape[1]
     # two places in front, for the start and for nothing, so that every state has two before it
-    scores = np.full(count + 2, -np.inf)
-    scores[1] = 0
-    moves = np.empty((steps, count), np.int8)  # by how many states each step went on
-    for step in range(steps):
-        stay, advance, skip = scores[2:], scores[1:-1], scores[:-2] + passing
-        best = np.maximum(stay, advance)
-        moves[step] = advance > stay
-        moves[step][skip > best] = 2
-        scores[2:] = np.maximum(best, skip) + emissions[step]
-        scores[1] = -np.inf
-    state = count - 1 if scores[-1] > scores[-2] else count - 2
+    scores = np.full((steps + 1, count + 2), -np.inf)
+    scores[0, 1] = 0
+    for before, after, emission in zip(scores[:-1], scores[1:, 2:], emissions, strict=True):
+        np.maximum(before[2:], before[1:-1], out=after)
+        np.maximum(after, before[:-2] + passing, out=after)
+        after += emission
+    stay, advance, skip = scores[:-1, 2:], scores[:-1, 1:-1], scores[:-1, :-2] + passing
+    moves = np.where(skip > np.maximum(stay, advance), 2, advance > stay)  # by how many states each step went on
+    state = count - 1 if scores[-1, -1] > scores[-1, -2] else count - 2
     path = np.empty(steps, np.int64)
     for step in reversed(range(steps)):
         path[step] = state
@@ -124,16 +123,25 @@ def text_log_prob(log_probs: np.ndarray, labels: Sequence[int] | np.ndarray) -> 
         labels: class indices, shape (labels,).
 
     Returns:
-        Natural logarithm; -inf if there are too few steps.
+        Natural logarithm; -inf if there are too few steps, or if one is as good as impossible.
     """
     emissions, passing = _trellis(log_probs, np.asarray(labels, np.int64))
-    scores = np.full(emissions.shape[1] + 2, -np.inf)
-    scores[1] = 0
-    for emission in emissions:
-        before = np.logaddexp(np.logaddexp(scores[2:], scores[1:-1]), scores[:-2] + passing)
-        scores[2:] = before + emission
-        scores[1] = -np.inf
-    return float(np.logaddexp(scores[-1], scores[-2]))
+    peaks = emissions.max(axis=1, initial=-np.inf)
+    passing = np.exp(passing)
+    scores = np.zeros(emissions.shape[1] + 2)
+    scores[1] = 1
+    total = float(peaks.sum())
+    # probabilities are scaled at each step, which is faster than adding logarithms
+    for emission in np.exp(emissions - peaks[:, None]):
+        scores[2:] = (scores[2:] + scores[1:-1] + scores[:-2] * passing) * emission
+        scores[1] = 0
+        scale = float(scores.max())
+        if scale == 0:
+            return -math.inf
+        scores /= scale
+        total += math.log(scale)
+    last = float(scores[-1] + scores[-2])
+    return total + math.log(last) if last > 0 else -math.inf
 
 
 def peak_steps(log_probs: np.ndarray, labels: np.ndarray, spans: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 from .datasets import Sample, Skipped, random_split, read_table, write_table
 from .loading.batches import Mixture, plan_epoch
 from .loading.cache import Cache
+from .loading.checked import CheckedLines
 from .loading.loader import Batch, Job, Loader
 from .loading.record import LoadingRecord, as_skipped
 from .loading.workers import WorkerProcesses, map_ahead
@@ -35,22 +36,14 @@ class DataProvider:
         data_preprocessors: callables (data, annotation) -> (data, annotation); their result is what
             `use_cache` keeps.
         batch_size: samples in a batch; the last one of an epoch may hold fewer.
-        shuffle: a new order in each epoch.
-        initial_epoch: number of the first epoch.
         augmentors: applied after the preprocessors; see :mod:`mltu.augmentors`.
         transformers: applied last; see :mod:`mltu.transformers`.
         batch_postprocessors: callables (list of data, list of annotations) -> the same for a batch.
         skip_validation: do not try every sample first; see :meth:`validate`.
-        limit: use only the first so many samples.
-        use_cache: keep preprocessed samples in memory, up to `cache_mb`.
-        log_level: level of this provider's own logger.
-        numpy: stack a batch into arrays.
-        seed: of the order and the augmentation.
-        same_shape: for data of several shapes, as images of any width are. Shuffled batches hold samples
-            of about one shape before augmentation, and every epoch has as many of them. Others hold samples
-            of exactly one shape, so the last batch of each shape may be smaller.
+        use_cache: keep preprocessed samples in memory, up to `cache_mb` megabytes.
+        same_shape: for data of several shapes, as images of any width are; see
+            :func:`mltu.loading.batches.plan_epoch`, which gets the shapes before augmentation.
         workers: how many load ahead while iterating, and threads that validate.
-        cache_mb: bound of the cache, in megabytes.
         use_multiprocessing: load ahead in processes instead of threads. They share the cache. What is given to
             load with must be functions and classes of modules, which the processes import.
 
@@ -79,8 +72,8 @@ class DataProvider:
         cache_mb: int = 2048,
         use_multiprocessing: bool = False,
     ) -> None:
-        self._dataset = _as_list(dataset)[: limit or None]
-        if not self._dataset:
+        self.samples = _as_list(dataset)[: limit or None]  # in their order before shuffling
+        if not self.samples:
             raise InputError("the dataset holds no samples")
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
@@ -89,7 +82,7 @@ class DataProvider:
         self._shuffle = shuffle
         self._epoch = initial_epoch
         self._first_batch = 0
-        self._step = 0
+        self.step = 0  # index of the batch that was asked for last
         self.augmentors = list(augmentors or [])
         self.transformers = list(transformers or [])
         self._batch_postprocessors = list(batch_postprocessors or [])
@@ -113,11 +106,6 @@ class DataProvider:
         return len(self._batches())
 
     @property
-    def samples(self) -> list:
-        """The samples, in their order before shuffling."""
-        return self._dataset
-
-    @property
     def epoch(self) -> int:
         """Number of the epoch that decides order and augmentation; may be set."""
         return self._epoch
@@ -132,8 +120,8 @@ class DataProvider:
     def first_batch(self) -> int:
         """Index of the first batch that iterating this epoch gives, for a run that goes on in the middle of one.
 
-        `len` stays that of the whole epoch, and indexing gives this batch in place of those before it. Goes
-        back to 0 when the epoch changes, so set it after :attr:`epoch`.
+        `len` stays that of the whole epoch, and indexing gives this batch in place of those before it. It is 0
+        again when :attr:`epoch` changes.
         """
         return self._first_batch
 
@@ -143,11 +131,6 @@ class DataProvider:
             raise ValueError(f"first_batch must be one of the epoch's {len(self)} batches, not {value}")
         self._first_batch = value
 
-    @property
-    def step(self) -> int:
-        """Index of the batch that was asked for last."""
-        return self._step
-
     def on_epoch_end(self) -> None:
         """Go on to the next epoch, with its own order and augmentation."""
         self.epoch += 1
@@ -156,28 +139,19 @@ class DataProvider:
         """The indices of the samples of every batch of this epoch."""
         if self._plan is None or self._plan[0] != self._epoch:
             if self._same_shape and self._shapes is None:
-                self._shapes = [np.shape(self.process_data(sample)[0]) for sample in self._dataset]
-            batches = plan_epoch(
-                len(self._dataset),
-                self._batch_size,
-                self._seed,
-                self._epoch,
-                self._shuffle,
-                self._shapes if self._same_shape else None,
-                self._mixture,
-            )
+                self._shapes = [np.shape(self.process_data(sample)[0]) for sample in self.samples]
+            shapes = self._shapes if self._same_shape else None
+            how = {"shuffle": self._shuffle, "shapes": shapes, "mixture": self._mixture}
+            batches = plan_epoch(len(self.samples), self._batch_size, self._seed, self._epoch, **how)
             self._plan = self._epoch, batches
         return self._plan[1]
 
     def get_batch_annotations(self, index: int) -> list:
         """The samples of one batch of this epoch, before processing."""
-        return [self._dataset[i] for i in self._batches()[index]]
+        return [self.samples[i] for i in self._batches()[index]]
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """One batch of this epoch.
-
-        Returns:
-            (data, annotations): arrays with the batch as first axis, or lists if `numpy` is off.
+        """One batch of this epoch, (data, annotations): arrays with the batch as first axis, or lists without `numpy`.
 
         Raises:
             IndexError: no such batch.
@@ -191,19 +165,13 @@ class DataProvider:
             return self._unpack(index, indices, self._batch_loader()(self._job(indices, self._epoch)))
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        """The batches of one epoch in order, from `first_batch` on, loaded ahead by the workers.
-
-        Raises:
-            InputError: no sample of a batch can be used; also kept as `failure`.
-        """
+        """The batches of this epoch from `first_batch` on, loaded ahead; an InputError is kept as `failure`."""
         return self._load_ahead(self._batches_to_load(), self._epoch)
 
     def parts(self, own: Sequence[int], count: int) -> Iterator[tuple[Any, Any, int]]:
-        """As :meth:`__iter__`, but only some of the parts of each batch, for training on several devices.
+        """As :meth:`__iter__`, but only the `own` of `count` parts of each batch, for training on several devices.
 
-        Args:
-            own: the wanted parts, each below `count`.
-            count: parts of a batch; sample i belongs to part i modulo `count`.
+        Sample i belongs to part i modulo `count`.
 
         Yields:
             (data, annotations, how many of the samples count); a part that would be empty has one that does not.
@@ -217,7 +185,7 @@ class DataProvider:
             yield *batch, len(batch[0]) if counts else 0
 
     def _batches_to_load(self) -> list[tuple[int, np.ndarray]]:
-        """(index, indices of its samples) of the batches of this epoch from `first_batch` on."""
+        """(index, indices of its samples) of each batch of this epoch from `first_batch` on."""
         return list(enumerate(self._batches()))[self._first_batch :]
 
     def _load_ahead(self, wanted: Sequence[tuple[int, np.ndarray]], epoch: int) -> Iterator[tuple[Any, Any]]:
@@ -240,15 +208,7 @@ class DataProvider:
                 record.add(idle=asked - given)
 
     def process_data(self, sample: Sequence, rng: np.random.Generator | None = None) -> tuple[Any, Any]:
-        """Preprocess, augment and transform one sample.
-
-        Args:
-            sample: (data, annotation, ...).
-            rng: random numbers for the augmentors; None leaves augmentation out.
-
-        Raises:
-            InputError: the sample cannot be used.
-        """
+        """Preprocess, augment by `rng`, if given, and transform a sample; InputError if it cannot be used."""
         return self._loader().process(sample, rng, self._cache)
 
     def _loader(self) -> Loader:
@@ -262,16 +222,16 @@ class DataProvider:
 
     def _job(self, indices: Sequence[int], epoch: int) -> Job:
         """What a worker needs to load the batch of these samples."""
-        return Job.of([self._dataset[i] for i in indices], [[self._seed, epoch, int(i)] for i in indices], self._cache)
+        return Job.of([self.samples[i] for i in indices], [[self._seed, epoch, int(i)] for i in indices], self._cache)
 
     def _unpack(self, index: int, indices: Sequence[int], batch: Batch) -> tuple[Any, Any]:
         """The data and annotations of a loaded batch; its new entries go to the cache, the rest to the record."""
-        self._step = index
+        self.step = index
         for position, entry in batch.fresh:
-            self._cache.put(self._dataset[indices[position]], entry)
+            self._cache.put(self.samples[indices[position]], entry)
         self._record.add(**batch.seconds, lines=batch.lines)
         for position, reason in batch.failed:
-            if skipped := self._record.drop(self._dataset[indices[position]], reason):
+            if skipped := self._record.drop(self.samples[indices[position]], reason):
                 self.logger.warning("left out: %s: %s", *skipped)
         if not batch.lines:
             raise InputError(f"no sample of batch {index} can be used; the last: {batch.failed[-1][1]}")
@@ -284,7 +244,7 @@ class DataProvider:
 
     @property
     def failure(self) -> InputError | None:
-        """The error that ended the iteration, for callers to whom it comes wrapped; None if none did."""
+        """The error that ended the iteration, for callers to whom it comes wrapped."""
         return self._record.failure
 
     @property
@@ -301,33 +261,33 @@ class DataProvider:
         """Start all timings at 0."""
         self._record.reset_timings()
 
-    def validate(self) -> list[Skipped]:
-        """Try every sample once, without augmentation, and keep those that work. Shows a progress bar.
+    def validate(self, checked: CheckedLines | None = None) -> list[Skipped]:
+        """Try every sample, but those that were `checked` before, drop those that fail, and return them.
 
-        Returns:
-            The samples that were dropped, each with the reason.
-
-        Raises:
-            InputError: none is left.
+        InputError if none is left.
         """
 
         def attempt(sample: Sequence) -> tuple[tuple[int, ...] | None, str]:
+            shape = checked.find(sample) if checked else None
             try:
-                return np.shape(self.process_data(sample)[0]), ""
+                return shape or np.shape(self.process_data(sample)[0]), ""
             except InputError as error:
                 return None, str(error)
 
         with ThreadPoolExecutor(self._threads) as pool:
-            attempts = pool.map(attempt, self._dataset)
-            results = list(ProgressBar(attempts, total=len(self._dataset), desc="Checking lines", unit="line"))
-        dropped = [as_skipped(sample, why) for sample, (_, why) in zip(self._dataset, results, strict=True) if why]
+            attempts = pool.map(attempt, self.samples)
+            results = list(ProgressBar(attempts, total=len(self.samples), desc="Checking lines", unit="line"))
+        dropped = [as_skipped(sample, why) for sample, (_, why) in zip(self.samples, results, strict=True) if why]
         kept = [index for index, (_, why) in enumerate(results) if not why]
-        self._dataset = [self._dataset[index] for index in kept]
+        self.samples = [self.samples[index] for index in kept]
         if self._mixture:
             self._mixture = self._mixture._replace(groups=self._mixture.groups[kept])
         self._shapes = [results[index][0] for index in kept]
+        if checked:
+            for sample, shape in zip(self.samples, self._shapes, strict=True):
+                checked.add(sample, shape)
         self._plan = None
-        if not self._dataset:
+        if not self.samples:
             first = dropped[0]
             raise InputError(f"none of {len(dropped)} samples can be used; the first, {first.source}: {first.reason}")
         return dropped
@@ -341,16 +301,12 @@ class DataProvider:
     ):
         """A provider of other samples that is otherwise like this one and shares its cache.
 
-        Args:
-            samples: as `dataset` of the class.
-            augmentors: of the new provider.
-            shuffle: of the new provider.
-            mixture: draw each epoch from groups of samples by weight; else an epoch is all samples.
+        With a mixture, each epoch is drawn from groups of samples by weight; else it is all samples.
         """
         if not samples:
             raise InputError("the dataset holds no samples")
         other = copy.copy(self)
-        other._dataset = list(samples)
+        other.samples = list(samples)
         other._shapes = other._plan = None
         other._mixture = mixture
         other.augmentors = list(augmentors)
@@ -360,29 +316,23 @@ class DataProvider:
         return other
 
     def split(self, split: float = 0.9, shuffle: bool = True):
-        """Divide into training and validation data.
+        """Divide into training and validation data, at random by the seed.
 
         Samples that name a writer or form (see :class:`mltu.datasets.Sample`) are divided so that
-        no writer is on both sides. Only the training half keeps the augmentors and the shuffling.
-
-        Args:
-            split: share of the training half, 0 to 1.
-            shuffle: divide at random, by the seed; else the first samples are for training.
-
-        Returns:
-            (training provider, validation provider).
+        no writer is on both sides; without shuffling, the first samples are for training. Only the training
+        half, whose share is `split`, keeps the augmentors and the shuffling.
         """
         if shuffle:
-            samples = [Sample(*sample[:2], *(str(field) for field in sample[2:4])) for sample in self._dataset]
+            samples = [Sample(*sample[:2], *(str(field) for field in sample[2:4])) for sample in self.samples]
             train, val = random_split(samples, split, self._seed)
         else:
-            cut = int(len(self._dataset) * split)
-            train, val = self._dataset[:cut], self._dataset[cut:]
+            cut = int(len(self.samples) * split)
+            train, val = self.samples[:cut], self.samples[cut:]
         return self.with_samples(train, self.augmentors, self._shuffle), self.with_samples(val)
 
     def to_csv(self, path: str | Path, index: bool = False) -> None:
         """Write the samples as `image,text,writer,form` rows that the table reader takes; `index` adds row numbers."""
-        write_table(path, self._dataset, index)
+        write_table(path, self.samples, index)
 
     def close(self) -> None:
         """End the worker processes and free the cache, also those of providers that share them.

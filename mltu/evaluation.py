@@ -31,13 +31,11 @@ class Evaluation:
     """The lines of a table and how they were read.
 
     Attributes:
-        samples: the rows of the table, with those whose image could not be read.
         lines: those that were read, in order.
         failed: number of rows that could not be read.
         seconds: that reading took.
     """
 
-    samples: list[Sample]
     lines: list[Evaluated]
     failed: int
     seconds: float
@@ -86,7 +84,7 @@ def evaluate_table(model: LineRecognizer, table: str, output: str | None = None)
             lines.append(line)
             rates = (f"{rate(line.reading.text, line.text):.6f}" for rate in (get_cer, get_wer))
             append((line.image, line.text, line.reading.text, *rates, f"{line.reading.confidence:.4f}"))
-    return Evaluation(samples, lines, failed, time.monotonic() - start)
+    return Evaluation(lines, failed, time.monotonic() - start)
 
 
 def evaluate(model: LineRecognizer, samples: Sequence[Sample]) -> Iterator[Evaluated | InputError]:

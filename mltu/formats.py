@@ -1,14 +1,17 @@
-"""Readings as text, JSON, CSV, ALTO XML and PAGE XML.
+"""Readings as text, JSON, CSV, ALTO XML, PAGE XML, hOCR, PDF, and as a page for correcting them.
 
 Text, JSON and CSV of several pages stand one after the other in one file. JSON is JSON Lines, an object
 for each page on a line of its own, so a file that a run left unfinished can be read and continued. ALTO
-and PAGE hold one page per file.
+and PAGE hold one page per file, hOCR, PDF and HTML all pages of a document.
 
     text    the lines; [?] follows a doubtful word
     json    all that is known, down to the alternatives of each character
     csv     a row for each line
     alto    ALTO 4.3, https://www.loc.gov/standards/alto/
     page    PAGE 2019-07-15, https://github.com/PRImA-Research-Lab/PAGE-XML
+    hocr    hOCR 1.2, https://kba.github.io/hocr-spec/1.2/
+    pdf     the images, with the text invisible over them; see :mod:`mltu.pdf`
+    html    a page on which a person corrects the lines, to train on them; see :mod:`mltu.correction`
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from .correction import to_html
+from .pdf import to_pdf
 from .readings import Character, LineReading, PageReading, Word
 from .utils.files import as_utf8
 
@@ -34,7 +39,7 @@ DOUBTFUL = "[?]"  # as editors of manuscripts mark a reading that they are not s
 CSV_HEADER = ("image", "page", "line", "reading", "confidence", "left", "top", "right", "bottom")
 ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
 PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
-UTC = timezone.utc  # noqa: UP017  (datetime.UTC came with Python 3.11)
+UTC = timezone.utc  # datetime.UTC came with Python 3.11
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels
 
@@ -60,8 +65,8 @@ def to_json(page: PageReading, min_confidence: float = 0.0) -> str:
     `min_confidence` is not 0.
 
     Example:
-        {"source": "a.png", "page": 1, "width": 800, "height": 100, "lines": [{"text": "Hi", "confidence": 0.9912,
-        "box": [0, 0, 800, 100], "polygon": [[0, 0], ...], "baseline": null, "region": 0,
+        {"source": "a.png", "page": 1, "width": 800, "height": 100, "lines": [{"text": "Hi", "confidence": 0.9824,
+        "characters_right": 0.9912, "box": [0, 0, 800, 100], "polygon": [[0, 0], ...], "baseline": null, "region": 0,
         "words": [{"text": "Hi", "confidence": 0.9823, "box": [12, 0, 90, 100], "doubtful": false}],
         "characters": [{"text": "H", "confidence": 0.9923, "box": [12, 0, 51, 100], "alternatives": [["N", 0.0041]]},
         ...]}]}
@@ -74,6 +79,7 @@ def to_json(page: PageReading, min_confidence: float = 0.0) -> str:
         {
             "text": line.text,
             "confidence": _round(line.confidence),
+            "characters_right": _round(line.characters_right),
             "box": line.box,
             "polygon": _whole(line.polygon).tolist(),
             "baseline": None if line.baseline is None else _whole(line.baseline).tolist(),
@@ -208,25 +214,72 @@ def _add_page_text(parent: Element, text: str, **attributes: str) -> None:
     _add(_add(parent, "TextEquiv", **attributes), "Unicode", text)
 
 
-class Format(NamedTuple):
-    """How a page is written: call `write(page, min_confidence, created)`.
+def to_hocr(pages: Sequence[PageReading]) -> str:
+    """The pages of a document as hOCR 1.2 in XHTML; an ocr_carea for each region, as in :func:`to_alto`.
 
-    What it returns ends with a line end, and may be appended to a file that starts with `header`, unless a
-    file holds one page only. Files are UTF-8 and opened with `newline=""`.
+    Confidences (x_wconf) are per cent. A baseline is the straight line through the ends of the one that was found;
+    where writing runs up, down or upside down, its angle (textangle, degrees counterclockwise) stands instead.
+    """
+    root = Element("html", xmlns="http://www.w3.org/1999/xhtml")
+    head = _add(root, "head")
+    _add(head, "title", ", ".join(dict.fromkeys(map(_file_name, pages))))
+    _add(head, "meta", **{"http-equiv": "Content-Type", "content": "text/html; charset=utf-8"})
+    for name, content in (("system", SOFTWARE), ("capabilities", "ocr_page ocr_carea ocr_line ocrx_word")):
+        _add(head, "meta", name=f"ocr-{name}", content=content)
+    body = _add(root, "body")
+    for position, page in enumerate(pages, start=1):
+        image = _file_name(page).replace('"', "'")  # the spec knows no way to quote a quote
+        title = f'image "{image}"; bbox 0 0 {page.width} {page.height}; ppageno {position - 1}'
+        sheet = _add(body, "div", **{"class": "ocr_page"}, id=f"page_{position}", title=title)
+        for number, lines in enumerate(_regions(page), start=1):
+            place = _hocr_place(page, _box_around(lines))
+            region = _add(sheet, "div", **{"class": "ocr_carea"}, id=f"region_{position}_{number}", title=place)
+            for name, line in lines:
+                _add_hocr_line(region, page, f"page_{position}_{name}", line)
+    return _document(root)
+
+
+def _add_hocr_line(region: Element, page: PageReading, name: str, line: LineReading) -> None:
+    title = _hocr_place(page, line.box)
+    if _has_baseline(line):
+        (left, top), (right, bottom) = line.baseline[[0, -1]] - (line.box[0], line.box[3])
+        if right - left > abs(bottom - top):  # from the lower left corner of the box
+            slope = (bottom - top) / (right - left)
+            title += f"; baseline {slope:.4f} {top - slope * left:.0f}"
+        else:  # which no slope describes
+            title += f"; textangle {-np.degrees(np.arctan2(bottom - top, right - left)):.1f}"
+    title += f"; x_wconf {100 * line.confidence:.0f}"
+    element = _add(region, "span", **{"class": "ocr_line"}, id=name, title=title)
+    for number, word in enumerate(line.words, start=1):
+        title = f"{_hocr_place(page, line.box_of(word))}; x_wconf {100 * word.confidence:.0f}"
+        _add(element, "span", word.text, **{"class": "ocrx_word"}, id=f"{name}_word_{number}", title=title)
+
+
+class Format(NamedTuple):
+    """How pages are written: call `write(pages, min_confidence, created)`.
+
+    What it returns, text with a line end at its end or bytes, may be appended to a file that starts with `header`
+    where a file holds "rows". Text is UTF-8 and files are opened with `newline=""`.
     """
 
     ending: str  # of the file's name
-    write: Callable[[PageReading, float, datetime], str]
+    write: Callable[[Sequence[PageReading], float, datetime], str | bytes]
     header: str = ""
-    one_page: bool = False  # a file holds
+    holds: str = "rows"  # a file; or one "page", or a "document" of pages, of which the first are not written alone
+    with_pictures: bool = False  # pages need their `picture`
 
 
 FORMATS = {
-    "text": Format(".txt", lambda page, min_confidence, created: to_text(page, min_confidence)),
-    "json": Format(".jsonl", lambda page, min_confidence, created: to_json(page, min_confidence)),
-    "csv": Format(".csv", lambda page, min_confidence, created: to_csv(page), ",".join(CSV_HEADER) + "\r\n"),
-    "alto": Format(".xml", lambda page, min_confidence, created: to_alto(page), one_page=True),
-    "page": Format(".xml", lambda page, min_confidence, created: to_page(page, created), one_page=True),
+    "text": Format(".txt", lambda pages, least, created: "".join(to_text(page, least) for page in pages)),
+    "json": Format(".jsonl", lambda pages, least, created: "".join(to_json(page, least) for page in pages)),
+    "csv": Format(".csv", lambda pages, least, created: "".join(map(to_csv, pages)), ",".join(CSV_HEADER) + "\r\n"),
+    "alto": Format(".xml", lambda pages, least, created: "".join(map(to_alto, pages)), holds="page"),
+    "page": Format(
+        ".xml", lambda pages, least, created: "".join(to_page(page, created) for page in pages), holds="page"
+    ),
+    "hocr": Format(".hocr", lambda pages, least, created: to_hocr(pages), holds="document"),
+    "pdf": Format(".pdf", lambda pages, least, created: to_pdf(pages), holds="document", with_pictures=True),
+    "html": Format(".html", lambda pages, least, created: to_html(pages, least), holds="document", with_pictures=True),
 }
 
 
@@ -276,6 +329,11 @@ def _alto_place(page: PageReading, box: Box) -> dict[str, int]:
 
 def _alto_points(page: PageReading, points: np.ndarray) -> str:
     return " ".join(f"{x} {y}" for x, y in _on_page(page, points))
+
+
+def _hocr_place(page: PageReading, box: Box) -> str:
+    (left, top), (right, bottom) = _on_page(page, np.reshape(box, (2, 2)))
+    return f"bbox {left} {top} {right} {bottom}"
 
 
 def _page_points(page: PageReading, points: np.ndarray) -> str:

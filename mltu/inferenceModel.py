@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -60,6 +61,7 @@ class OnnxInferenceModel:
 
     Attributes:
         model: the `onnxruntime.InferenceSession`.
+        digest: SHA-256 of the file.
         metadata: name -> value; values are JSON, or text where they are not.
         input_shapes: shape of every input, batch axis first; a name or None stands for a free axis.
         input_names: names of the inputs.
@@ -95,6 +97,7 @@ class OnnxInferenceModel:
             if EXTERNAL_DATA.search(content):
                 raise InputError(f"{path}: has weights in other files; export it again, as one file")
             self.model = ort.InferenceSession(content, options, providers=providers)
+            self.digest = hashlib.sha256(content).hexdigest()
             texts = self.model.get_modelmeta().custom_metadata_map
             inputs, outputs = self.model.get_inputs(), self.model.get_outputs()
             self.input_shapes, self.output_shapes = ([node.shape for node in nodes] for nodes in (inputs, outputs))

@@ -17,11 +17,12 @@ import argparse
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from .character_scorer import SHARE, Automaton, CharacterScorer
 from .configs import ArgumentParser
 from .datasets.base import normalize_text
 from .language_model_estimation import BREAK, PRUNED_FROM, Level, count_ngrams, smooth
@@ -35,7 +36,6 @@ ORDER = 6  # characters of the longest n-grams
 MIN_COUNT = 2  # rarer n-grams of PRUNED_FROM characters or more are dropped
 LINE_LENGTH = 45  # characters, as lines of handwriting have
 MAX_CHARACTERS = 50_000_000  # of a text; building takes some 120 bytes of memory for each
-CACHED_ROWS = 2**14
 HELD_OUT = 50  # one line in this many is held out to measure bits per character
 MAX_HELD_OUT_LINES = 2000  # that are measured
 
@@ -61,7 +61,6 @@ class CharacterModel:
         self.levels = tuple(levels)
         self.order = len(levels)
         self._symbols = {character: symbol for symbol, character in enumerate(alphabet + BREAK)}
-        self._row = lru_cache(CACHED_ROWS)(self._make_row)
 
     @property
     def contexts(self) -> int:
@@ -121,37 +120,26 @@ class CharacterModel:
         """Probabilities after a context that :meth:`tail` returned.
 
         Returns:
-            Shape (len(alphabet) + 2,), read-only: each character of the alphabet, the end of the line, and any
-            other character, which is as likely as a character of the alphabet that was never seen in the context.
+            Shape (len(alphabet) + 2,): each character of the alphabet, the end of the line, and any other character,
+            which is as likely as a character of the alphabet that was never seen in the context.
         """
-        return self._row(tail)[1]
+        row = np.full(len(self._symbols) + 1, 1 / len(self._symbols))
+        number = 0
+        for length, level in enumerate(self.levels[: len(tail) + 1]):
+            if length:
+                key = number * len(self._symbols) + self._symbols.get(tail[-length], len(self._symbols))
+                number = int(level.keys.searchsorted(key))
+                if number == len(level.keys) or level.keys[number] != key:
+                    break
+            own = slice(level.first[number], level.first[number + 1])
+            row *= level.backoffs[number]
+            row[level.symbols[own]] += level.probabilities[own]
+        return row
 
-    def _make_row(self, tail: str) -> tuple[int, np.ndarray]:
-        """(number of the context or -1, its row)."""
-        size = len(self._symbols)
-        if tail:
-            shorter, lower = self._row(tail[1:])
-            number = self._find(shorter, tail)
-            if number < 0:
-                return -1, lower
-        else:
-            number, lower = 0, np.full(size + 1, 1 / size)
-        level = self.levels[len(tail)]
-        own = slice(level.first[number], level.first[number + 1])
-        row = lower * level.backoffs[number]
-        row[level.symbols[own]] += level.probabilities[own]
-        row.setflags(write=False)
-        return number, row
-
-    def _find(self, shorter: int, tail: str) -> int:
-        """Number of a context, given that of the context without its oldest character; -1 if it is unknown."""
-        oldest = self._symbols.get(tail[0])
-        if shorter < 0 or oldest is None:
-            return -1
-        keys = self.levels[len(tail)].keys
-        key = shorter * len(self._symbols) + oldest
-        place = int(keys.searchsorted(key))
-        return place if place < len(keys) and keys[place] == key else -1
+    @cached_property
+    def automaton(self) -> Automaton:
+        """The same probabilities, for one character after another."""
+        return Automaton(self.levels, len(self._symbols))
 
     def bits_per_character(self, lines: Iterable[str]) -> float:
         """Cross-entropy of the model on a text: mean negative log2 probability of its characters and line ends.
@@ -164,23 +152,20 @@ class CharacterModel:
         bits, count = 0.0, 0
         unseen = len(self._symbols)
         for line in map(normalize_text, lines):
-            text = BREAK + line + BREAK
-            for i in range(1, len(text)):
-                bits -= math.log2(self.row(self.tail(text[:i]))[self._symbols.get(text[i], unseen)])
-            count += len(text) - 1
+            state = self.automaton.start
+            for character in line + BREAK:
+                log_prob, state = self.automaton.step(state, self._symbols.get(character, unseen))
+                bits -= log_prob / math.log(2)
+            count += len(line) + 1
         if not count:
             raise ValueError("there are no lines to measure on")
         return bits / count
 
-    def scorer(self, vocab: str | Sequence[str], weight: float = 1.0, bonus: float = 0.0) -> CharacterScorer:
-        """The model in the form that :class:`mltu.beam_search.BeamSearch` uses.
-
-        Args:
-            vocab: the network's characters, in the order of its classes.
-            weight: factor of the logarithms of the probabilities.
-            bonus: added for each character.
-        """
-        return CharacterScorer(self, vocab, weight, bonus)
+    def scorer(
+        self, vocab: str | Sequence[str], weight: float = 1.0, bonus: float = 0.0, share: float = SHARE
+    ) -> CharacterScorer:
+        """The model in the form that :class:`mltu.beam_search.BeamSearch` uses; arguments as for its scorer."""
+        return CharacterScorer(self.automaton, self.alphabet, vocab, weight, bonus, share)
 
     def to_bytes(self) -> bytes:
         """The model as a compressed .npz file."""
@@ -204,31 +189,6 @@ class CharacterModel:
             InputError: the file is missing, or not that of a model.
         """
         return cls(*read_model(path))
-
-
-class CharacterScorer:
-    """A :class:`mltu.beam_search.Scorer` over a network's vocabulary; see :meth:`CharacterModel.scorer`."""
-
-    def __init__(self, model: CharacterModel, vocab: str | Sequence[str], weight: float, bonus: float) -> None:
-        self.model = model
-        self.vocab = vocab
-        self.weight = weight
-        self.bonus = bonus
-        self.start = model.tail(BREAK)
-        known = {character: symbol for symbol, character in enumerate(model.alphabet)}
-        self._columns = np.array([known.get(character, len(known) + 1) for character in vocab])
-        self.scores = lru_cache(CACHED_ROWS)(self._scores)
-
-    def _scores(self, state: str) -> np.ndarray:
-        return self.weight * np.log(self.model.row(state)[self._columns]) + self.bonus
-
-    def advance(self, state: str, index: int) -> str:
-        """The state after another character."""
-        return self.model.tail(state + self.vocab[index])
-
-    def end(self, state: str) -> float:
-        """The score of the end of the line."""
-        return self.weight * math.log(self.model.row(state)[-2])
 
 
 def break_lines(lines: Iterable[str], length: int = LINE_LENGTH) -> Iterator[str]:

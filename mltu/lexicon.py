@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -11,12 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from .utils.errors import InputError
 
 LEXICON_COST = 1.5  # nats for a word that is not listed; 3 is better if the list has nearly all words
-MAX_CACHED_ROWS = 2**14
+CACHED = 2**17  # characters after a state whose score is remembered
 JOINERS = "'-"
 # typographic apostrophes and hyphens, and the plain ones that they equal
 PLAIN = str.maketrans({"’": "'", "ʼ": "'", "‐": "-", "‑": "-"})
@@ -56,13 +53,8 @@ class Lexicon:
         self.cost = cost
         self.start = Spelling()
         self._characters = [_plain(character) for character in vocab]
-        self._letters = np.array([_is_letter(character) for character in self._characters], bool)
-        self._joiners = [index for index, character in enumerate(self._characters) if character in JOINERS]
-        self._places: dict[str, list[int]] = {}
-        for index, character in enumerate(self._characters):
-            self._places.setdefault(character, []).append(index)
-        self.scores = lru_cache(MAX_CACHED_ROWS)(self._scores)
-        self._next_letters = lru_cache(MAX_CACHED_ROWS)(self._find_next_letters)
+        self._letters = [_is_letter(character) for character in self._characters]
+        self.advance = lru_cache(CACHED)(self._advance)
 
     @classmethod
     def from_file(cls, path: str | Path, vocab: str | Sequence[str], cost: float = LEXICON_COST) -> Lexicon:
@@ -97,39 +89,14 @@ class Lexicon:
         place = bisect_left(self.words, form)
         return self.words[place] if place < len(self.words) else ""
 
-    def _find_next_letters(self, prefix: str) -> str:
-        """The letters with which listed words continue a prefix."""
-        found = ""
-        place = bisect_left(self.words, prefix)
-        while place < len(self.words) and self.words[place].startswith(prefix):
-            if self.words[place] == prefix:
-                place += 1
-                continue
-            found += self.words[place][len(prefix)]
-            # skip all the words that continue with it
-            place = bisect_left(self.words, prefix + found[-1] + chr(sys.maxunicode), place)
-        return found
+    def _advance(self, state: Spelling, index: int) -> tuple[float, Spelling]:
+        """(score of one more character, state after it)."""
+        after = self._spell(state, index)
+        if after == self.start and not (state.joined and self._characters[index] in JOINERS):
+            return self.end(state), after
+        return -self.cost * (after.charged and not state.charged), after
 
-    def _scores(self, state: Spelling) -> np.ndarray:
-        row = np.zeros(len(self._characters))
-        if state.charged:
-            return row
-        row[self._letters] = -self.cost
-        for part in state.parts or ("",):
-            for letter in self._next_letters(part):
-                row[self._places.get(letter, [])] = 0
-            if part == "" or len(_forms(part)) > 1:
-                for letter in self._next_letters(part.lower()):
-                    for variant in (letter, letter.upper()):
-                        if len(_forms(part + variant)) > 1:
-                            row[self._places.get(variant, [])] = 0
-        if self.end(state):
-            row[~self._letters] = -self.cost
-        row[self._joiners] = [-self.cost * self.advance(state, index).charged for index in self._joiners]
-        return row
-
-    def advance(self, state: Spelling, index: int) -> Spelling:
-        """The state after one more character."""
+    def _spell(self, state: Spelling, index: int) -> Spelling:
         character = self._characters[index]
         if self._letters[index]:
             parts = tuple(part + character for part in state.parts or ("",) if self._begins(part + character))

@@ -54,7 +54,7 @@ class LineInput:
     @classmethod
     def from_configs(cls, configs: Any) -> LineInput:
         """The input of the network that the settings name: grey lines of any width, or BGR lines of one width."""
-        if configs.architecture == "line":
+        if configs.architecture != "reference":
             return cls(configs.height, configs.width, configs.width_step, "GRAY")
         return cls(configs.height, configs.width, None, "BGR")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,15 @@ from .annotations.images import Image
 from .utils.image_utils import dark_on_light
 
 
+@dataclass
 class ImageReader:
-    """Read the image of a sample.
+    """Read the image of a sample."""
 
-    Args:
-        image_class: class of the result, called with the path or array.
-        method: `cv2.IMREAD_COLOR` or `cv2.IMREAD_GRAYSCALE`.
-    """
-
-    def __init__(self, image_class: type[Image] = Image, method: int = cv2.IMREAD_COLOR) -> None:
-        self.image_class = image_class
-        self.method = method
+    image_class: type[Image] = Image  # of the result, called with the path or array
+    method: int = cv2.IMREAD_COLOR  # or `cv2.IMREAD_GRAYSCALE`
 
     def __call__(self, image_path: str | Path | np.ndarray, label: Any) -> tuple[Image, Any]:
-        """Return (image, label).
-
-        Raises:
-            InputError: the image cannot be read.
-        """
+        """Return (image, label); InputError if the image cannot be read."""
         return self.image_class(image_path, method=self.method), label
 
 
@@ -37,5 +29,4 @@ class DarkOnLight:
     """Invert images of light writing on a dark background."""
 
     def __call__(self, image: Image, label: Any) -> tuple[Image, Any]:
-        """Return (image, label)."""
         return image.update(dark_on_light(image.numpy())), label

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +21,40 @@ class Character(NamedTuple):
 
 
 class Word(NamedTuple):
-    """Characters between spaces."""
+    """A word of a line: characters between spaces."""
 
     text: str
     confidence: float  # estimated probability that all of it is right
     start: float
     end: float
+
+
+class Peaks(NamedTuple):
+    """What the network says of each character of a line, at the step where the character is most probable."""
+
+    log_probs: np.ndarray  # natural logarithms, shape (characters, classes)
+    labels: np.ndarray  # class indices of the characters, shape (characters,)
+
+
+def find_words(text: str, characters: Sequence[Character], word_exponent: float) -> tuple[Word, ...]:
+    """The words of a line, of which :class:`LineReading` says what the arguments are."""
+    found = []
+    for match in re.finditer(r"\S+", text):
+        part = characters[match.start() : match.end()]
+        confidence = float(np.prod([character.confidence for character in part]) ** word_exponent)
+        found.append(Word(match[0], confidence, part[0].start, part[-1].end))
+    return tuple(found)
+
+
+def line_confidence(
+    text: str, characters: Sequence[Character], word_exponent: float, line_exponent: float = 1.0
+) -> float:
+    """Probability that all of a line is right: a power of its characters', at most that of its least sure word.
+
+    On lines that nothing was fitted to, the product was right without an exponent, unless a language model chose.
+    """
+    product = float(np.prod([character.confidence for character in characters])) if characters else 0.0
+    return min([product**line_exponent, *(word.confidence for word in find_words(text, characters, word_exponent))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +63,16 @@ class LineReading:
 
     Attributes:
         text: the text.
-        confidence: estimated share of its characters that are right; 0 where nothing was read.
+        confidence: estimated probability that all of it is right; 0 where nothing was read.
         characters: those of the text, in order.
         polygon: outline on the page, pixels, shape (points, 2), clockwise from the upper left.
         frame: upper and lower edge, on the page, of the level image that was read: points at equal steps of its
             width, in writing direction; pixels, shape (2, points, 2).
         baseline: on the page, in writing direction, shape (points, 2); None where it was not looked for.
         region: number of the block of writing, such as a column, that the line belongs to, from 0.
-        word_exponent: power of the product of its characters' confidences that a word's is; 1 if errors were
-            independent and no character ever left out.
+        word_exponent: a word's confidence is the product of its characters' to this power; 1 if errors were
+            independent and no character were ever left out.
+        peaks: what the confidences were computed from, if it was to be kept for calibration.
     """
 
     text: str
@@ -53,16 +83,17 @@ class LineReading:
     baseline: np.ndarray | None = None
     region: int = 0
     word_exponent: float = 1.0
+    peaks: Peaks | None = None
+
+    @property
+    def characters_right(self) -> float:
+        """Estimated share of its characters that are right; 0 where nothing was read."""
+        return float(np.mean([character.confidence for character in self.characters])) if self.characters else 0.0
 
     @property
     def words(self) -> tuple[Word, ...]:
         """The words of the text."""
-        found = []
-        for match in re.finditer(r"\S+", self.text):
-            part = self.characters[match.start() : match.end()]
-            confidence = float(np.prod([character.confidence for character in part]) ** self.word_exponent)
-            found.append(Word(match[0], confidence, part[0].start, part[-1].end))
-        return tuple(found)
+        return find_words(self.text, self.characters, self.word_exponent)
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -70,13 +101,23 @@ class LineReading:
         (left, top), (right, bottom) = self.polygon.min(axis=0), self.polygon.max(axis=0)
         return int(left), int(top), int(right), int(bottom)
 
+    def corners_of(self, part: Word | Character) -> np.ndarray:
+        """Upper left, upper right, lower right and lower left of a part as it slopes; pixels, shape (4, 2)."""
+        upper, lower = self._edges_of([part.start, part.end])
+        return np.concatenate([upper, lower[::-1]])
+
+    def _edges_of(self, shares: Sequence[float]) -> np.ndarray:
+        """Points of the frame's upper and lower edge at shares of its width, shape (2, shares, 2)."""
+        steps = np.linspace(0, 1, self.frame.shape[1])
+        places = [[np.interp(shares, steps, edge[:, axis]) for axis in (0, 1)] for edge in self.frame]
+        return np.array(places).transpose(0, 2, 1)
+
     def box_of(self, part: Word | Character) -> tuple[int, int, int, int]:
         """Left, top, right, bottom of a part of the line, in pixels of the page."""
         steps = np.linspace(0, 1, self.frame.shape[1])
         # the ends of the part, and the points of the frame between them
         shares = np.concatenate([[part.start, part.end], steps[(steps > part.start) & (steps < part.end)]])
-        corners = np.array([[np.interp(shares, steps, edge[:, axis]) for axis in (0, 1)] for edge in self.frame])
-        corners = corners.transpose(0, 2, 1).reshape(-1, 2)
+        corners = self._edges_of(shares).reshape(-1, 2)
         left, top, right, bottom = self.box
         low = np.clip(np.floor(corners.min(axis=0)), (left, top), (right, bottom)).astype(int)
         high = np.clip(np.ceil(corners.max(axis=0)), (left, top), (right, bottom)).astype(int)
@@ -93,6 +134,7 @@ class PageReading:
         width: of the image, pixels.
         height: of the image, pixels.
         lines: in reading order.
+        picture: the image as a JPEG file, for a format that shows it; else empty.
     """
 
     source: str
@@ -100,6 +142,7 @@ class PageReading:
     width: int
     height: int
     lines: tuple[LineReading, ...]
+    picture: bytes = field(default=b"", repr=False)
 
     @property
     def text(self) -> str:

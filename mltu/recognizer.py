@@ -11,23 +11,31 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image as PillowImage
 
-from .calibration import softmax
+from .calibration import LANGUAGE_EXPONENTS, softmax, with_language
 from .ctc import align, character_boundaries, greedy_decode, peak_steps
 from .inferenceModel import OnnxInferenceModel
+from .inputs import as_images, as_pixels
+from .language import language_decoder
 from .line_input import LineInput, metadata_number
 from .pages import TextLine, cut_line, find_lines
-from .readings import Character, LineReading, PageReading
+from .readings import Character, LineReading, PageReading, Peaks, line_confidence
 from .utils.errors import InputError
+from .utils.files import shipped
 from .utils.image_utils import to_bgr, to_gray
 
-PRETRAINED = "Models/pretrained"
+Readable = np.ndarray | str | os.PathLike | PillowImage.Image
+PRETRAINED = shipped("Models/pretrained")
 MIN_PROBABILITY = 1e-12  # stands for zero, which has no logarithm
 MAX_BATCH = 8  # lines of one width that the network takes at once
 MAX_ALTERNATIVES = 3  # of a character
 MIN_ALTERNATIVE = 0.01  # probability of an alternative
 MIN_PAGE_HEIGHT = 160  # pixels; lower images are lines
 MIN_LINE_RATIO = 5  # images at least this many times as wide as high are lines
+# a page is tried in all four turns where fewer of its characters are expected to be right, and turned for so many more
+LEGIBLE, MORE_LEGIBLE = 0.77, 0.1
+TRIED_LINES, MIN_CHARACTERS = 6, 12  # of a page that are read to see which way up it is
 MIN_POWER, MAX_POWER = 0.01, 100.0  # of temperature and word exponent
 
 
@@ -43,10 +51,11 @@ class LineRecognizer(OnnxInferenceModel):
     """Reads lines and pages, with confidences and places. Batches of lines are read in parallel on all cores.
 
     Args:
-        model_path: folder of a run, or an .onnx file; by default the pretrained weights, from the project's folder.
+        model_path: folder of a run, or an .onnx file; by default the pretrained weights.
         char_list: the characters in the order of the classes; by default the model's own.
         decoder: maps log probabilities, shape (steps, classes), to class indices, such as a
             :class:`mltu.beam_search.BeamSearch`; by default the best path.
+        language: in place of a decoder: the name of a language of :mod:`mltu.language`, such as "en".
         threads: lines that are read at once; 0: as many as there are cores.
         options: see :class:`mltu.inferenceModel.OnnxInferenceModel`.
 
@@ -54,10 +63,12 @@ class LineRecognizer(OnnxInferenceModel):
         line_input: the :class:`.LineInput` that brings images to the network's form.
         temperature: divides the logits of characters, for their confidences; see :mod:`mltu.calibration`.
         word_exponent: for the confidences of words, see :class:`.LineReading`.
+        keeps_peaks: give readings their `peaks`, for :func:`mltu.calibration.calibrate`.
         pool: the threads.
 
     Raises:
-        InputError: there is no such model, or it is not a line reader of this project.
+        InputError: there is no such model, or it is not a line reader of this project; or there is no such language.
+        ValueError: both a decoder and a language are given.
     """
 
     def __init__(
@@ -66,8 +77,11 @@ class LineRecognizer(OnnxInferenceModel):
         char_list: str | Sequence[str] | None = None,
         decoder: Callable[[np.ndarray], np.ndarray] | None = None,
         threads: int = 0,
+        language: str | None = None,
         **options: Any,
     ) -> None:
+        if decoder and language:
+            raise ValueError("give a decoder or a language, not both")
         # one thread for each batch: to work on several batches is faster than to share one among all cores
         super().__init__(model_path, threads=1, **options)
         self.char_list = self._vocab() if char_list is None else char_list
@@ -77,9 +91,10 @@ class LineRecognizer(OnnxInferenceModel):
             raise InputError(
                 f"{self.model_path}: has {classes} classes for {len(self.char_list)} characters and the blank"
             )
-        self.decoder = decoder
+        self.decoder = language_decoder(language, self.char_list) if language else decoder
         self.temperature = self._power("temperature")
         self.word_exponent = self._power("word_exponent")
+        self.keeps_peaks = False
         self.threads = threads or os.cpu_count() or 1
         self.pool = ThreadPoolExecutor(self.threads, thread_name_prefix="line")
 
@@ -150,9 +165,18 @@ class LineRecognizer(OnnxInferenceModel):
             boundaries = np.clip(character_boundaries(decoded.spans) / steps, 0, 1)
         else:  # the steps of the reference network go through the image several times, and tell no place
             boundaries = np.linspace(0, 1, len(decoded.labels) + 1)
-        probabilities = softmax(decoded.log_probs[peak_steps(*decoded)] / self.temperature)
+        peaks = Peaks(decoded.log_probs[peak_steps(*decoded)], decoded.labels)
+        probabilities = softmax(peaks.log_probs / self.temperature)
+        guided = bool(getattr(self.decoder, "scorers", ()))  # by a language model or a word list
+        word_exponent, line_exponent = LANGUAGE_EXPONENTS if guided else (self.word_exponent, 1.0)
         characters = tuple(
-            Character(self.char_list[label], float(row[label]), float(start), float(end), alternatives)
+            Character(
+                self.char_list[label],
+                with_language(float(row[label])) if guided else float(row[label]),
+                float(start),
+                float(end),
+                alternatives,
+            )
             for label, row, alternatives, start, end in zip(
                 decoded.labels,
                 probabilities,
@@ -162,13 +186,15 @@ class LineRecognizer(OnnxInferenceModel):
                 strict=True,
             )
         )
+        text = "".join(character.text for character in characters)
         return LineReading(
-            "".join(character.text for character in characters),
-            float(np.mean([character.confidence for character in characters])) if characters else 0.0,
+            text,
+            line_confidence(text, characters, word_exponent, line_exponent),
             characters,
             np.array([[0, 0], [width, 0], [width, height], [0, height]]),
             np.array([[[0, 0], [width, 0]], [[0, height], [width, height]]], np.float64),
-            word_exponent=self.word_exponent,
+            word_exponent=word_exponent,
+            peaks=peaks if self.keeps_peaks else None,
         )
 
     def _alternatives(self, labels: np.ndarray, probabilities: np.ndarray) -> list[tuple[tuple[str, float], ...]]:
@@ -186,11 +212,11 @@ class LineRecognizer(OnnxInferenceModel):
             found.append(tuple(others[:MAX_ALTERNATIVES]))
         return found
 
-    def read(self, image: np.ndarray) -> LineReading:
+    def read(self, image: Readable) -> LineReading:
         """Read one line.
 
         Args:
-            image: grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4); 8-bit, 16-bit or float.
+            image: an array, a path or a Pillow image, as for :func:`.as_pixels`.
 
         Returns:
             The reading; its polygon is the whole image.
@@ -198,17 +224,21 @@ class LineRecognizer(OnnxInferenceModel):
         Raises:
             InputError: not an image.
         """
+        image = as_pixels(image)
         line = self.line_input(image)
         log_probs = self.log_probabilities(line[None])[0]
         return self.describe(self.decode(log_probs), line.shape, image.shape)
 
-    def read_batch(self, images: Iterable[np.ndarray]) -> list[LineReading]:
+    def read_batch(self, images: Iterable[Readable]) -> list[LineReading]:
         """Read several lines at once; each reading is independent of the other lines of its batch.
 
         Args:
             images: each as for :meth:`read`.
+
+        Raises:
+            InputError: not images.
         """
-        images = list(images)
+        images = list(self.pool.map(as_pixels, as_images(images)))
         lines = list(self.pool.map(self.line_input, images))
 
         def width(index: int) -> int:
@@ -233,13 +263,13 @@ class LineRecognizer(OnnxInferenceModel):
             readings.update(zip(batch, found, strict=True))
         return [readings[index] for index in range(len(images))]
 
-    def predict_page(self, image: np.ndarray, layout: str = "page", source: str = "", page: int = 1) -> PageReading:
+    def predict_page(self, image: Readable, layout: str = "page", source: str = "", page: int = 1) -> PageReading:
         """Find the lines of a page and read them.
 
         Args:
             image: as for :meth:`read`, but of a page.
             layout: "page"; "line" reads the whole image as one line; "auto" decides by its shape and content.
-            source: file name, for the result.
+            source: file name, for the result; by default the path that was given.
             page: number in the file, for the result.
 
         Returns:
@@ -248,14 +278,34 @@ class LineRecognizer(OnnxInferenceModel):
         Raises:
             InputError: not an image.
         """
-        image = to_bgr(image)
+        source = source or (str(image) if isinstance(image, (str, os.PathLike)) else "")
+        image = to_bgr(as_pixels(image))
         height, width = image.shape[:2]
-        places = find_lines(image) if layout == "page" or (layout == "auto" and may_be_page(height, width)) else []
-        if layout == "line" or (layout == "auto" and len(places) < 2):
+        if layout == "line" or (layout == "auto" and not may_be_page(height, width)):
             lines = [self.read(image)]
         else:
-            lines = [line for line in self._read_places(image, places) if line.text]
+            lines = [line for line in self._read_places(image, self._find_places(image)) if line.text]
         return PageReading(source, page, width, height, tuple(lines))
+
+    def _find_places(self, image: np.ndarray) -> list[TextLine]:
+        """The lines of a page, which is turned by quarters where its longest lines are read badly."""
+        places = find_lines(image)
+        best = self._legibility(image, places)
+        if places and best < LEGIBLE:
+            for quarters in (2, 1, 3):
+                turned = find_lines(image, quarters)
+                legibility = self._legibility(image, turned)
+                if legibility > best + MORE_LEGIBLE:
+                    best, places = legibility, turned
+        return places
+
+    def _legibility(self, image: np.ndarray, places: Sequence[TextLine]) -> float:
+        """The expected share of right characters in the longest lines; 0 where too little is read."""
+        longest = sorted(places, key=lambda place: -np.ptp(place.baseline, axis=0).max())[:TRIED_LINES]
+        lines = self._read_places(image, longest)
+        characters = sum(len(line.text) for line in lines)
+        right = sum(len(line.text) * line.characters_right for line in lines)
+        return right / characters if characters >= MIN_CHARACTERS else 0.0
 
     def _read_places(self, image: np.ndarray, places: Sequence[TextLine]) -> list[LineReading]:
         gray = to_gray(image)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import csv
-import io
 import json
 import math
 import struct
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -16,11 +13,12 @@ from typing import Any, NamedTuple
 
 import cv2
 
-from .calibration import calibration_error, score_characters, score_words
+from .calibration import SCORES, calibration_error
 from .error_analysis import Evaluated, WriterRate, align, count_confusions, pooled_error_rate, worst_lines, writer_rates
 from .pictures.charts import draw_calibration, draw_confusions, symbol
+from .pictures.sheets import shrink
 from .utils.errors import InputError
-from .utils.files import as_utf8, write_atomic
+from .utils.files import as_utf8, csv_bytes, write_atomic
 from .utils.image_utils import read_image
 from .utils.text_utils import ErrorRate, count_errors, get_cer, get_wer
 
@@ -30,8 +28,6 @@ MAX_SHOWN_CHARACTERS = 500  # of a text on the page; lines.csv has all of it
 MAX_IMAGE_WIDTH, MAX_IMAGE_HEIGHT = 900, 300  # pixels of a line on the page
 MAX_IMAGE_BYTES = 45_000  # of its JPEG, so that 40 of them, in base64, stay below 2.5 MB
 CHART_SCALE = 0.65  # at which the letters of a chart are as large as the notes on the page
-
-Confusions = list[tuple[str, str, int]]  # (true, read, count), most frequent first
 
 
 class _Image(NamedTuple):
@@ -55,27 +51,18 @@ def write_report(
     `writers.csv` hold the numbers, `confusions.png` and `calibration.png` the charts of the page. Files that do not
     apply (no error, no known writer, nothing read) are not written, and those of an earlier report are removed.
 
-    Args:
-        folder: created if it is missing.
-        lines: the evaluated lines.
-        seconds: that reading them took.
-        about: names and values of settings to mention, such as the model and the table.
-        title: of the page.
-
-    Returns:
-        Path of the page.
+    `about` are names and values of settings to mention, such as the model and the table. Returns the path of the page.
 
     Raises:
         ValueError: there are no lines, or a reading has more or fewer characters than its text.
-        OSError: a file cannot be written.
     """
     if not lines:
         raise ValueError("an evaluation without lines has nothing to report")
-    scores = {"characters": score_characters(lines), "words": score_words(lines)}
+    scores = {name: score(lines) for name, score in SCORES.items()}
     calibration = {name: calibration_error(*score) for name, score in scores.items()}
     rates = {"CER": pooled_error_rate(lines), "WER": pooled_error_rate(lines, str.split)}
     counts = count_confusions(lines)
-    confusions = _rank(counts)
+    confusions = sorted(((*pair, count) for pair, count in counts.items()), key=lambda row: (-row[2], row[:2]))
     writers = writer_rates(lines)
     heat_map = draw_confusions(counts) if confusions else None
     diagram = draw_calibration(scores) if scores["characters"][0] else None
@@ -121,35 +108,24 @@ def write_report(
     return folder / "index.html"
 
 
-def _rank(confusions: Counter[tuple[str, str]]) -> Confusions:
-    """Most frequent first, equal counts by character."""
-    return sorted(((*pair, count) for pair, count in confusions.items()), key=lambda row: (-row[2], row[:2]))
-
-
 def _without_nan(values: Mapping[str, float]) -> dict[str, float | None]:
     """JSON has no NaN."""
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence]) -> bytes:
-    table = io.StringIO(newline="")
-    csv.writer(table).writerows([header, *rows])
-    return as_utf8(table.getvalue())
-
-
 def _lines_csv(lines: Iterable[Evaluated]) -> bytes:
     def row(line: Evaluated) -> tuple:
         read = line.reading
-        rates = (f"{rate(read.text, line.text):.6f}" for rate in (get_cer, get_wer))
-        return line.image, line.text, read.text, line.writer, *rates, f"{read.confidence:.6f}"
+        numbers = (get_cer(read.text, line.text), get_wer(read.text, line.text), read.confidence)
+        return line.image, line.text, read.text, line.writer, *map("{:.6f}".format, numbers)
 
-    return _csv(("image", "text", "reading", "writer", "cer", "wer", "confidence"), map(row, lines))
+    return csv_bytes(("image", "text", "reading", "writer", "cer", "wer", "confidence"), map(row, lines))
 
 
-def _confusions_csv(confusions: Confusions) -> bytes:
+def _confusions_csv(confusions: Sequence[tuple[str, str, int]]) -> bytes:
     total = sum(count for *_, count in confusions)
     rows = ((*row, f"{row[2] / total:.6f}") for row in confusions)
-    return _csv(("true", "read", "count", "share"), rows)
+    return csv_bytes(("true", "read", "count", "share"), rows)
 
 
 def _writers_csv(writers: Iterable[WriterRate]) -> bytes:
@@ -158,20 +134,16 @@ def _writers_csv(writers: Iterable[WriterRate]) -> bytes:
         interval = ("" if math.isnan(end) else f"{end:.6f}" for end in (cer.low, cer.high))
         return writer.writer, writer.lines, cer.total, f"{cer.rate:.6f}", *interval, f"{writer.wer:.6f}"
 
-    return _csv(("writer", "lines", "characters", "cer", "cer_low", "cer_high", "wer"), map(row, writers))
+    return csv_bytes(("writer", "lines", "characters", "cer", "cer_low", "cer_high", "wer"), map(row, writers))
 
 
 def _render(**values: Any) -> str:
     """The page: templates/report.html with these values, which are escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).with_name("templates")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader = FileSystemLoader(Path(__file__).with_name("templates"))
+    blocks = {"trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     environment.filters |= {"percent": _percent, "interval": _interval, "integer": "{:,}".format, "symbol": symbol}
     return environment.get_template("report.html").render(values)
 
@@ -193,20 +165,15 @@ def _chart(png: bytes) -> _Image:
 
 
 def _line_image(path: str) -> _Image:
-    """The image of a line as JPEG, made small enough for the page.
-
-    Raises:
-        InputError: the image cannot be read.
-    """
+    """The image of a line as JPEG, made small enough for the page; raises InputError if it cannot be read."""
     image = read_image(path)
     height, width = image.shape[:2]
     scale = min(1.0, MAX_IMAGE_WIDTH / width, MAX_IMAGE_HEIGHT / height)
     while True:
-        size = max(1, round(scale * width)), max(1, round(scale * height))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        small = shrink(image, scale)
         jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 75])[1].tobytes()
         if len(jpeg) <= MAX_IMAGE_BYTES:
-            return _Image(_data_uri(jpeg, "jpeg"), *size)
+            return _Image(_data_uri(jpeg, "jpeg"), small.shape[1], small.shape[0])
         scale *= 0.8
 
 
@@ -214,12 +181,12 @@ def _worst_line(line: Evaluated) -> dict[str, Any]:
     """The values of a line on the page."""
     errors, total = count_errors([line.reading.text], [line.text])
     true, read = _parts(line)
-    values = {"line": line, "file": Path(line.image).name, "errors": errors, "cer": errors / max(total, 1)}
     try:
         image, problem = _line_image(line.image), ""
     except InputError as error:
         image, problem = None, str(error)
-    return values | {"image": image, "problem": problem, "true": true, "read": read}
+    about = {"line": line, "file": Path(line.image).name, "errors": errors, "cer": errors / max(total, 1)}
+    return {**about, "image": image, "problem": problem, "true": true, "read": read}
 
 
 def _parts(line: Evaluated) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:

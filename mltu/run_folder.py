@@ -28,15 +28,9 @@ LOCK = ".run.lock"  # not that of files.one_at_a_time, which a reader of data ma
 
 
 class RunFolder:
-    """All files of a run as attributes, and who may write them.
+    """All files of a run as attributes, and who may write them; :meth:`opened` makes the folder."""
 
-    Args:
-        path: the folder; it is made by :meth:`opened`.
-    """
-
-    STATE_KEYS = frozenset(
-        {"data", "weights", "batches", "seconds", "epochs", "counters", "seeds", "metrics", "swapped"}
-    )
+    STATE_KEYS = frozenset("data weights batches seconds epochs counters seeds metrics swapped".split())
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -51,16 +45,13 @@ class RunFolder:
         self.curves = self.path / "curves.png"
         self.log = self.path / "logs.log"
         self.readings = self.path / "readings.txt"
+        self.network = self.path / "network.txt"
         self.results = self.path / "results.json"
         self.weights = self.path / "model.keras"
         self.onnx = self.path / "model.onnx"
         self.failed_onnx = self.path / "model.failed.onnx"
         self.int8 = self.path / "model.int8.onnx"
-        self.products = (
-            *(self.configs, self.record, self.train, self.val, self.test, self.skipped, self.bad_batch, self.epochs),
-            *(self.timing, self.curves, self.log, self.readings, self.results, self.weights, self.onnx),
-            *(self.failed_onnx, self.int8),
-        )
+        self.products = [file for file in vars(self).values() if file != self.path]  # all so far
         # Output files of sanity checks, and what runs keep for themselves.
         self.samples = self.path / "samples.png"
         self.sweep_table, self.sweep_picture = self.path / "find_lr.csv", self.path / "find_lr.png"
@@ -72,12 +63,8 @@ class RunFolder:
     def opened(self, resume: bool = False, overwrite: bool = False, writes: bool = True) -> Iterator[dict[str, Any]]:
         """Reserve the folder, and make it if it is not there; removed again if nothing is written.
 
-        The lock is the system's, so it ends with the process, however that ends.
-
-        Args:
-            resume: go on with the run in the folder.
-            overwrite: an earlier run may be there, which :meth:`begin` replaces.
-            writes: else the folder is neither made nor reserved, as another worker does that, or nothing is written.
+        The lock is the system's, so it ends with the process, however that ends. Where another worker writes, or
+        nobody, the folder is neither made nor reserved. To overwrite is to let :meth:`begin` replace an earlier run.
 
         Yields:
             The saved state of a run that is resumed, besides its weights; else it is empty.
@@ -116,11 +103,7 @@ class RunFolder:
             raise InputError(f"{self.path}: cannot be used for a run; {there} is not a folder that can be written")
 
     def read_state(self) -> dict[str, Any]:
-        """The saved state of the run besides its weights; empty if it was stopped before the first was saved.
-
-        Raises:
-            InputError: the state cannot be read.
-        """
+        """The saved state besides the weights; empty if none was saved yet, InputError if it cannot be read."""
         path = self.state_table
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
@@ -143,11 +126,7 @@ class RunFolder:
             )
 
     def check_lines(self, saved: Mapping[str, Any], samples: Sequence[Sample]) -> None:
-        """See to it that a resumed run goes on with the training lines that it began with.
-
-        Raises:
-            InputError: they are others.
-        """
+        """Raise InputError if a resumed run would not go on with the training lines that it began with."""
         if saved["data"] != lines_digest(samples):
             raise InputError(
                 f"{self.state}: the training lines are no longer those that the run began with; bring them back, or "
@@ -162,15 +141,7 @@ class RunFolder:
         clear: bool,
         **about: Any,
     ) -> None:
-        """Write settings, lists, and how the run was started.
-
-        Args:
-            configs: of the run.
-            providers: of the samples of "train", "val" and perhaps "test".
-            skipped: entries of the dataset that cannot be used.
-            clear: remove the files of an earlier run first.
-            about: further values for :meth:`add_record`.
-        """
+        """Write settings, lists, and a record `about` the run; clear: remove the files of an earlier run first."""
         if clear:
             for path in self.products:
                 path.unlink(missing_ok=True)
@@ -193,12 +164,8 @@ class RunFolder:
     def add_record(self, project: str | Path, **about: Any) -> None:
         """Add to `run.json` how the run, or its part after a stop, was started.
 
-        Each entry has the time, the command line, Python and system, the versions of all packages, and the
-        project's git commit with whether files differ from it.
-
-        Args:
-            project: folder of the project.
-            about: further values to keep, as JSON has them.
+        Each entry has the time, the command line, Python and system, the versions of all packages, the git commit of
+        the project in that folder with whether files differ from it, and further values.
         """
         entries = json.loads(self.record.read_text(encoding="utf-8")) if self.record.exists() else []
         entries.append(
@@ -226,11 +193,7 @@ def lines_digest(samples: Sequence[Sample]) -> str:
 
 @contextmanager
 def reserved(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder.
-
-    Raises:
-        InputError: another run is using it.
-    """
+    """Keep other runs out of a folder; InputError if another run is using it."""
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(blocking=False)

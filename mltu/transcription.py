@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from .formats import FORMATS
 from .inputs import list_files, read_pages
 from .loading.workers import map_ahead
 from .outputs import Results, page_path, page_targets
 from .pictures.annotate import annotate
 from .readings import PageReading
 from .recognizer import LineRecognizer
-from .utils.console import print_error
+from .utils.console import print_error, print_note
 from .utils.errors import InputError
-from .utils.image_utils import to_bgr, write_png
+from .utils.image_utils import encode_jpeg, to_bgr, write_png
 from .utils.progress import ProgressBar
 
 
@@ -29,6 +32,8 @@ def transcribe(
     layout: str = "auto",
     picture_folder: str | None = None,
     min_confidence: float = 0.0,
+    settings: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> int:
     """Read files and write what they say. What cannot be read is said on standard error, and the rest goes on.
 
@@ -40,6 +45,8 @@ def transcribe(
         layout: as for :meth:`.LineRecognizer.predict_page`.
         picture_folder: where each page is drawn with its lines and words; None for nowhere.
         min_confidence: below which a word is marked as doubtful.
+        settings: what the decoder depends on, as JSON has it; output of a run with others is not continued.
+        overwrite: replace what is there, whatever it is.
 
     Returns:
         Number of files that could not be read, or not to the end.
@@ -47,31 +54,37 @@ def transcribe(
     Raises:
         InputError: the output or the pictures cannot be written, or would replace inputs.
     """
-    files, complaints = list_files(names)
-    for complaint in complaints:
-        print_error(complaint)
+    files, complaints, notes = list_files(names)
+    for message in (*complaints, *notes):
+        print_error(message)
     failed = len(complaints)
     pictures = page_targets(files, picture_folder, ".png") if picture_folder else {}
     if set(map(os.path.realpath, files)) & set(map(os.path.realpath, pictures.values())):
         raise InputError(f"{picture_folder}: inputs there would be lost; choose another folder with --annotate")
 
     def read(file: str) -> tuple[list[PageReading], InputError | None]:
-        return transcribe_file(model, file, layout, pictures.get(file), min_confidence)
+        with_images = FORMATS[format_name].with_pictures
+        return transcribe_file(model, file, layout, pictures.get(file), min_confidence, with_images)
 
+    settings = {"model": model.digest, "layout": layout, **(settings or {})}
+    undrawn = [file for file, picture in pictures.items() if not picture.exists()]
     with (
-        Results(output, format_name, files, print_text, min_confidence) as results,
+        Results(output, format_name, files, print_text, min_confidence, settings, overwrite, undrawn) as results,
         ThreadPoolExecutor(model.threads, thread_name_prefix="file") as pool,
         ProgressBar(total=len(files), desc="Reading", unit="file", disable=len(files) < 2) as bar,
     ):
         remaining = [file for file in files if file not in results.done]
         bar.update(len(files) - len(remaining))
+        if results.done or results.changed:
+            changed = f"; {len(results.changed)} are read again" if results.changed else ""
+            print_note(f"{len(results.done)} of {len(files)} files are in {output} already{changed}")
         lines, start = 0, time.monotonic()
         for file, (pages, error) in zip(remaining, map_ahead(pool, read, remaining, 2 * model.threads), strict=True):
             if error is not None:
                 print_error(error)
                 failed += 1
             if pages:
-                results.write(file, pages)
+                results.write(file, pages, complete=error is None)
             lines += sum(len(page.lines) for page in pages)
             bar.set_postfix_str(f"{lines / (time.monotonic() - start):.1f} lines/s", refresh=False)
             bar.update()
@@ -79,7 +92,12 @@ def transcribe(
 
 
 def transcribe_file(
-    model: LineRecognizer, name: str, layout: str, picture: Path | None, min_confidence: float
+    model: LineRecognizer,
+    name: str,
+    layout: str,
+    picture: Path | None,
+    min_confidence: float,
+    with_images: bool = False,
 ) -> tuple[list[PageReading], InputError | None]:
     """Read all pages of a file.
 
@@ -89,6 +107,7 @@ def transcribe_file(
         layout: as for :meth:`.LineRecognizer.predict_page`.
         picture: PNG file to draw the first page in, beside which those of further pages stand; None for none.
         min_confidence: below which a word is drawn as doubtful.
+        with_images: give the pages their images as JPEG files.
 
     Returns:
         The pages that could be read, and what went wrong after them.
@@ -97,6 +116,8 @@ def transcribe_file(
     try:
         for number, image in enumerate(read_pages(name), start=1):
             page = model.predict_page(image, layout, name, number)
+            if with_images:
+                page = replace(page, picture=encode_jpeg(image))
             pages.append(page)
             if picture:
                 target = page_path(picture, number)

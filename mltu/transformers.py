@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -27,27 +28,14 @@ class Transformer:
         raise NotImplementedError
 
 
+@dataclass
 class ImageResizer(Transformer):
-    """Bring an image to one size.
+    """Bring an image to one size, in pixels."""
 
-    Args:
-        width: pixels.
-        height: pixels.
-        keep_aspect_ratio: shrink or enlarge until the image just fits, then pad; else stretch.
-        padding_color: grey level or colour of the padding; None takes the paper's colour.
-    """
-
-    def __init__(
-        self,
-        width: int,
-        height: int,
-        keep_aspect_ratio: bool = True,
-        padding_color: Sequence[int] | None = None,
-    ) -> None:
-        self.width = width
-        self.height = height
-        self.keep_aspect_ratio = keep_aspect_ratio
-        self.padding_color = padding_color
+    width: int
+    height: int
+    keep_aspect_ratio: bool = True  # shrink or enlarge until the image just fits, then pad; else stretch
+    padding_color: Sequence[int] | None = None  # grey level or colour; None takes the paper's colour
 
     @staticmethod
     def resize_maintaining_aspect_ratio(
@@ -55,15 +43,7 @@ class ImageResizer(Transformer):
     ) -> np.ndarray:
         """Resize to fit and pad: on the right, and above and below in equal parts.
 
-        Args:
-            image: shape (height, width) or (height, width, channels).
-            width_target: pixels.
-            height_target: pixels.
-            padding_color: as in the class.
-
-        Returns:
-            Array of shape (height_target, width_target) or (height_target, width_target, channels),
-            of the image's dtype.
+        Shape (height, width[, channels]) becomes (height_target, width_target[, channels]), in pixels; the dtype stays.
         """
         height, width = image.shape[:2]
         ratio = min(width_target / width, height_target / height)
@@ -95,21 +75,16 @@ class ImageResizer(Transformer):
         return (image.update(pixels) if isinstance(image, Image) else pixels), label
 
 
+@dataclass
 class LineResizer(Transformer):
     """Bring a line to one height and to the next of a few widths, for networks that take any width.
 
     The result is independent of the other lines of its batch, and so is the reading.
-
-    Args:
-        height: pixels.
-        max_width: pixels; longer lines are shrunk to it.
-        width_step: pixels, of which widths are multiples; `max_width` should be one too.
     """
 
-    def __init__(self, height: int, max_width: int, width_step: int) -> None:
-        self.height = height
-        self.max_width = max_width
-        self.width_step = width_step
+    height: int  # pixels, as the others
+    max_width: int  # longer lines are shrunk to it
+    width_step: int  # of which widths are multiples; `max_width` should be one too
 
     def __call__(self, image: Image | np.ndarray, label: Any) -> tuple[np.ndarray, Any]:
         """Return (array of shape (height, multiple of width_step, channels), label)."""
@@ -120,18 +95,16 @@ class LineResizer(Transformer):
         return (pixels if pixels.ndim == 3 else pixels[..., None]), label
 
 
+@dataclass
 class HeightLimit(Transformer):
     """Shrink images that are higher than the network's input, which saves time in augmentation and memory in the cache.
 
-    Args:
-        height: pixels.
+    The height is in pixels.
     """
 
-    def __init__(self, height: int) -> None:
-        self.height = height
+    height: int
 
     def __call__(self, image: Image, label: Any) -> tuple[Image, Any]:
-        """Return (image, label)."""
         pixels = image.numpy()
         if pixels.shape[0] > self.height:
             width = max(1, round(pixels.shape[1] * self.height / pixels.shape[0]))
@@ -153,44 +126,28 @@ class ImagePadding:
 
 
 class LabelIndexer(Transformer):
-    """Turn a text into the indices of its characters.
-
-    Args:
-        vocab: the characters, in the order of the network's classes.
-    """
+    """Turn a text into the indices of its characters in a vocabulary, which has the order of the network's classes."""
 
     def __init__(self, vocab: str | Sequence[str]) -> None:
         self.vocab = vocab
         self._index = {character: index for index, character in enumerate(vocab)}
 
     def __call__(self, data: Any, label: str) -> tuple[Any, np.ndarray]:
-        """Return (data, int32 array of shape (len(label),)).
-
-        Raises:
-            InputError: a character is not in the vocabulary.
-        """
+        """Return (data, int32 array of shape (len(label),)); InputError if a character is not in the vocabulary."""
         unknown = sorted(set(label) - self._index.keys())
         if unknown:
             raise InputError(f"the text has {''.join(unknown)!r}, which is not in the vocabulary")
         return data, np.array([self._index[character] for character in label], dtype=np.int32)
 
 
+@dataclass
 class LabelStepCheck(Transformer):
-    """Refuse labels that CTC cannot align to the network's time steps, see :func:`mltu.ctc.steps_needed`.
+    """Refuse labels that CTC cannot align to the network's time steps, see :func:`mltu.ctc.steps_needed`."""
 
-    Args:
-        time_steps: length of the network's output sequence, or a mapping from image widths, pixels, to that length.
-    """
-
-    def __init__(self, time_steps: int | Mapping[int, int]) -> None:
-        self.time_steps = time_steps
+    time_steps: int | Mapping[int, int]  # length of the network's output, or image width in pixels -> that length
 
     def __call__(self, data: Any, label: np.ndarray) -> tuple[Any, np.ndarray]:
-        """Return both unchanged.
-
-        Raises:
-            InputError: the label needs more steps than there are.
-        """
+        """Return both unchanged; InputError if the label needs more steps than there are."""
         needed = steps_needed(label)
         steps = self.time_steps if isinstance(self.time_steps, int) else self.time_steps[data.shape[1]]
         if needed > steps:
@@ -198,21 +155,17 @@ class LabelStepCheck(Transformer):
         return data, label
 
 
+@dataclass
 class LabelPadding(Transformer):
-    """Pad labels to one length.
+    """Pad labels to one length."""
 
-    Args:
-        padding_value: the value to append, as a rule `len(vocab)`.
-        max_word_length: the length; ignored with `use_on_batch`, where the longest label of the batch decides.
-        use_on_batch: take a list of labels, as a batch postprocessor.
-    """
+    padding_value: int  # to append, as a rule `len(vocab)`
+    max_word_length: int | None = None  # the length; with `use_on_batch` the longest label of the batch decides
+    use_on_batch: bool = False  # take a list of labels, as a batch postprocessor
 
-    def __init__(self, padding_value: int, max_word_length: int | None = None, use_on_batch: bool = False) -> None:
-        if max_word_length is None and not use_on_batch:
+    def __post_init__(self) -> None:
+        if self.max_word_length is None and not self.use_on_batch:
             raise ValueError("max_word_length is needed unless use_on_batch is set")
-        self.padding_value = padding_value
-        self.max_word_length = max_word_length
-        self.use_on_batch = use_on_batch
 
     def _pad(self, label: np.ndarray, length: int) -> np.ndarray:
         if len(label) > length:
@@ -220,31 +173,24 @@ class LabelPadding(Transformer):
         return np.pad(label, (0, length - len(label)), constant_values=self.padding_value)
 
     def __call__(self, data: Any, label: Any) -> tuple[Any, np.ndarray]:
-        """Return (data, labels padded to shape (length,), or (batch, length) with `use_on_batch`).
-
-        Raises:
-            InputError: a label is longer than `max_word_length`.
-        """
+        """Return (data, labels of shape (length,) or (batch, length)); InputError if one is too long."""
         if self.use_on_batch:
             longest = max(map(len, label))
             return data, np.array([self._pad(indices, longest) for indices in label])
         return data, self._pad(label, self.max_word_length)
 
 
+@dataclass
 class ImageShowCV2(Transformer):
     """Show each image in a window and wait for a key; without a screen, only log a warning, once.
 
-    It can stand between any two steps of the pipeline.
-
-    Args:
-        verbose: log the label and the size too.
-        name: title of the window.
+    It can stand between any two steps of the pipeline. Windows need the package opencv-python in place of
+    opencv-python-headless.
     """
 
-    def __init__(self, verbose: bool = True, name: str = "Image") -> None:
-        self.verbose = verbose
-        self.name = name
-        self._screen: bool | None = None
+    verbose: bool = True  # log the label and the size too
+    name: str = "Image"  # title of the window
+    _screen: bool | None = field(default=None, init=False)
 
     @staticmethod
     def has_screen() -> bool:
@@ -258,11 +204,10 @@ class ImageShowCV2(Transformer):
             return False
 
     def __call__(self, image: Image | np.ndarray, label: Any) -> tuple[Image | np.ndarray, Any]:
-        """Return both unchanged."""
         if self._screen is None:
             self._screen = self.has_screen()
             if not self._screen:
-                logger.warning("ImageShowCV2: no screen to show images on; they pass through unseen")
+                logger.warning("ImageShowCV2: no screen, or an OpenCV without windows; images pass through unseen")
         pixels = image.numpy() if isinstance(image, Image) else image
         if self.verbose:
             logger.info("%s: %s, shape %s", self.name, label, pixels.shape)

@@ -1,11 +1,15 @@
-"""Fixtures shared by all tests: small images and one trained run."""
+"""Fixtures shared by all tests: small images, trained runs, and no time limit for examples of hypothesis."""
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from helpers import PRETRAINED, train_tiny
 from mltu.recognizer import LineRecognizer
+
+settings.register_profile("any machine", deadline=None)  # An example may take long on a busy machine.
+settings.load_profile("any machine")
 
 
 @pytest.fixture
@@ -31,13 +35,13 @@ def png(tmp_path, line_image):
 
 @pytest.fixture(scope="session")
 def line_run(tmp_path_factory):
-    """A run of the line network, as `trained_run`: folder."""
+    """The folder of a run of the line network, which is trained as `trained_run` is."""
     return train_tiny(tmp_path_factory.mktemp("line"), "--architecture", "line", "--width_step", "32")[0]
 
 
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory):
-    """A run of two epochs on a few dozen generated lines, through the command line: (folder, process)."""
+    """(folder, finished process) of a run of two epochs on 40 generated lines, through the command line."""
     return train_tiny(tmp_path_factory.mktemp("run"))
 
 

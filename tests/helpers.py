@@ -1,5 +1,6 @@
-"""What several test files use."""
+"""Helpers that several test files share."""
 
+import csv
 import itertools
 import os
 import subprocess
@@ -8,22 +9,30 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from onnx import TensorProto, helper, save
 
 from mltu.ctc import collapse_path
 from mltu.datasets.synthetic.drawing import draw_page
 from mltu.error_analysis import Evaluated
 from mltu.formats import to_alto
-from mltu.readings import Character, LineReading, PageReading
+from mltu.readings import Character, LineReading, PageReading, line_confidence
 
 ROOT = Path(__file__).resolve().parent.parent
 PRETRAINED, SAMPLES = ROOT / "Models" / "pretrained", ROOT / "samples"
-# small enough for two cores: 16 time steps
+# The network of this run has 16 time steps, so that two cores train it quickly.
 TINY_RUN = ["--height", "32", "--width", "128", "--max_chars", "8", "--batch_size", "8", "--train_workers", "1"]
 
 
-def run_script(script, *args, cwd=ROOT, timeout=500, preexec_fn=None, **env):
-    """Run one of the scripts as a user does; returns the finished process."""
-    return subprocess.run(
+# This run of the line network uses all that recipes use, but for mixed datasets.
+LINE_RECIPE = [
+    *(*TINY_RUN, "--architecture", "line", "--width_step", "32", "--dataset", "synthetic", "--clip_norm", "5"),
+    *("--schedule", "cosine", "--warmup_steps", "2", "--ema", "0.9", "--shortcut", "0.1", "--weight_decay", "0.01"),
+]
+
+
+def run_script(script, *args, code=None, cwd=ROOT, timeout=500, preexec_fn=None, **env):
+    """Run one of the scripts as a user does, which must end with an exit code if one is given; returns the process."""
+    process = subprocess.run(
         [sys.executable, str(ROOT / script), *map(str, args)],
         cwd=cwd,
         preexec_fn=preexec_fn,
@@ -33,22 +42,38 @@ def run_script(script, *args, cwd=ROOT, timeout=500, preexec_fn=None, **env):
         timeout=timeout,
         env={**os.environ, "PYTHONUTF8": "1", **env},
     )
+    assert code in (None, process.returncode), process.stdout + process.stderr
+    return process
 
 
 def train_tiny(folder, *args):
     """Train two epochs on 40 generated lines below a folder; returns (folder of the run, finished process)."""
-    process = run_script(
-        "train.py",
-        *TINY_RUN,
-        *("--dataset", "synthetic", "--samples", "40", "--train_epochs", "2"),
-        *("--data_path", folder / "data", "--model_path", folder / "model", *args),
-    )
-    assert process.returncode == 0, process.stdout + process.stderr
-    return folder / "model", process
+    flags = [*TINY_RUN, "--dataset", "synthetic", "--samples", "40", "--train_epochs", "2"]
+    paths = ["--data_path", folder / "data", "--model_path", folder / "model"]
+    return folder / "model", run_script("train.py", *flags, *paths, *args, code=0)
+
+
+def rows(path):
+    """The rows of a CSV file, as dictionaries."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_onnx(path, node, shapes, constants=(), **metadata):
+    """Write a network of one node, from `x` to `y` of these shapes, with metadata as they stand in the file."""
+    values = [
+        helper.make_tensor_value_info(*value) for value in zip("xy", [TensorProto.FLOAT] * 2, shapes, strict=True)
+    ]
+    graph = helper.make_graph([node], "network", values[:1], values[1:], constants)
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    for key, value in metadata.items():
+        proto.metadata_props.add(key=key, value=value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save(proto, path)
 
 
 def darkened(image, shares):
-    """An image under a light: shares of it, in a shape that can be multiplied with the image's."""
+    """An image under a light, given as shares that can be multiplied with the image."""
     return np.clip(image * shares, 0, 255).astype(np.uint8)
 
 
@@ -62,7 +87,7 @@ _WORDS = "the cat sat on a mat and the dog ran to the old house where no one had
 
 
 def sentences(count, seed):
-    """Made-up sentences, two of three words of which depend on the word before."""
+    """Made-up sentences, in which two of three words depend on the word before."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(count):
@@ -78,13 +103,11 @@ def sentences(count, seed):
 def evaluated_line(true, read, writer="", image="missing.png", confidences=None):
     """A line with its true text and a reading of it; by default every character has a confidence of one half."""
     confidences = confidences or [0.5] * len(read)
-    characters = tuple(
-        Character(text, confidence, i / len(read), (i + 1) / len(read))
-        for i, (text, confidence) in enumerate(zip(read, confidences, strict=True))
-    )
+    ends = np.linspace(0, 1, len(read) + 1).tolist()
+    characters = tuple(map(Character, read, confidences, ends, ends[1:]))
     polygon = np.array([[0, 0], [99, 0], [99, 9], [0, 9]])
-    mean = float(np.mean(confidences)) if read else 0.0
-    return Evaluated(str(image), true, LineReading(read, mean, characters, polygon, polygon[[[0, 1], [3, 2]]]), writer)
+    reading = LineReading(read, line_confidence(read, characters, 1.0), characters, polygon, polygon[[[0, 1], [3, 2]]])
+    return Evaluated(str(image), true, reading, writer)
 
 
 def random_log_probs(seed, steps, classes, peaked=1.0):
@@ -107,25 +130,14 @@ def text_score(scorer, labels):
     """The sum of what a scorer of the beam search adds for a whole text."""
     state, score = scorer.start, 0.0
     for label in labels:
-        score += scorer.scores(state)[label]
-        state = scorer.advance(state, label)
+        added, state = scorer.advance(state, label)
+        score += added
     return score + scorer.end(state)
 
 
 def to_labels(text, vocab):
     """The class index of each character of a text."""
     return [vocab.index(character) for character in text]
-
-
-def lines_of_three_writers():
-    """Lines with readings by a good, a bad and a worse writer."""
-    return [
-        evaluated_line("abcdefgh", "abcdefgh", "good"),
-        evaluated_line("xy", "xz", "good"),
-        evaluated_line("abcd", "ab", "bad"),
-        evaluated_line("abcdef", "abcdef", "bad"),
-        evaluated_line("abcde", "", "worst"),
-    ]
 
 
 def write_page(folder, name, seed=0, lines=5):

@@ -29,11 +29,6 @@ def test_field_comments_cover_every_setting_in_nine_groups():
     assert comments["dropout"] == ("the network", "share of units dropped in training")
 
 
-def test_save_and_load_are_inverse(tmp_path):
-    configs = ModelConfigs(model_path=str(tmp_path), vocab="ab' \"é", learning_rate=1e-5)
-    assert ModelConfigs.load(configs.save()) == configs
-
-
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -66,57 +61,31 @@ def test_ModelConfigs_refuses_what_cannot_work(values, message):
 
 def test_from_args_can_switch_augmentation_off():
     assert ModelConfigs.from_args(["--augmentors", "none"]).augmentors == ()
-    assert ModelConfigs.from_args(["--augmentors", "RandomSlant, RandomRotate"]).augmentors == (
-        "RandomSlant",
-        "RandomRotate",
+    given = ModelConfigs.from_args(["--augmentors", "RandomSlant, RandomRotate"])
+    assert given.augmentors == ("RandomSlant", "RandomRotate")
+
+
+def test_marks_are_on_the_settings_that_may_change_on_resuming_and_those_that_change_the_texts():
+    assert ModelConfigs.marked(RESUMABLE) == set(
+        "max_minutes save_minutes train_epochs train_workers load_in_processes cache_mb log_lines distribute "
+        "replicas".split()
+    )
+    assert ModelConfigs.marked(TEXTS) == set(
+        "dataset data_path unit val_path samples text_file fonts max_chars width steps_per_column drop_text "
+        "plain_quotes mix".split()
     )
 
 
-def test_resumable_settings_leave_network_and_data_alone():
-    assert ModelConfigs.marked(RESUMABLE) == {
-        "max_minutes",
-        "save_minutes",
-        "train_epochs",
-        "train_workers",
-        "load_in_processes",
-        "cache_mb",
-        "log_lines",
-        "distribute",
-        "replicas",
-    }
-
-
-def test_changing_texts_are_settings_of_the_data_and_of_time_steps():
-    assert ModelConfigs.marked(TEXTS) == {
-        "dataset",
-        "data_path",
-        "unit",
-        "val_path",
-        "samples",
-        "text_file",
-        "fonts",
-        "max_chars",
-        "width",
-        "steps_per_column",
-        "drop_text",
-        "plain_quotes",
-        "mix",
-    }
-
-
 def test_completed_takes_vocabulary_and_length_from_the_texts():
-    configs = ModelConfigs()
+    configs = ModelConfigs(precision="auto")
     completed = configs.completed(["bad", "cab", "é b"])
     assert (completed.vocab, completed.max_text_length) == (" abcdé", 3)
-    assert (configs.vocab, configs.max_text_length) == ("", 0)
-    assert dataclasses.replace(completed, vocab="", max_text_length=0) == configs
+    assert dataclasses.replace(completed, vocab="", max_text_length=0) == configs == ModelConfigs(precision="auto")
 
 
-def test_completed_begins_with_the_known_characters():
-    assert ModelConfigs().completed(iter(["zab", "q"]), known_vocab="za").vocab == "zabq"
-
-
-def test_completed_keeps_what_the_settings_say():
+def test_completed_begins_with_the_known_characters_and_the_quickest_precision():
+    completed = ModelConfigs(precision="auto").completed(iter(["zab", "q"]), "za", quickest_precision="mixed_float16")
+    assert (completed.vocab, completed.precision) == ("zabq", "mixed_float16")
     configs = ModelConfigs(vocab="xyz", max_text_length=7, precision="mixed_bfloat16")
     assert configs.completed(["a", "ab"], "k", 50, "float32") == configs
 
@@ -127,29 +96,19 @@ def test_completed_expects_no_longer_text_than_the_network_has_steps(set_length,
     assert completed.max_text_length == length
 
 
-def test_completed_settles_the_precision_when_it_is_told_the_quickest():
-    configs = ModelConfigs(precision="auto")
-    assert configs.completed(["a"]).precision == "auto"
-    assert configs.completed(["a"], quickest_precision="mixed_float16").precision == "mixed_float16"
-
-
 def written(path, **values):
     ModelConfigs(**values, model_path=str(path.parent)).save(path.name)
     return str(path.parent)
 
 
 def test_initial_gives_the_settings_of_the_other_run(tmp_path):
-    folder = written(tmp_path / "configs.yaml", architecture="line", height=64, vocab="abc")
-    assert ModelConfigs(architecture="line", height=48, init_from=folder).initial().vocab == "abc"
-    with pytest.raises(InputError, match="was trained with another architecture"):
-        ModelConfigs(height=64, init_from=folder).initial()
-
-
-def test_initial_wants_the_same_height_of_the_reference_network(tmp_path):
-    folder = written(tmp_path / "configs.yaml", height=64)
-    assert ModelConfigs(height=64, init_from=folder).initial().height == 64
-    with pytest.raises(InputError, match="was trained with another height"):
-        ModelConfigs(height=96, init_from=folder).initial()
+    line = written(tmp_path / "line" / "configs.yaml", architecture="line", height=64, vocab="abc")
+    reference = written(tmp_path / "reference" / "configs.yaml", height=64)
+    assert ModelConfigs(architecture="line", height=48, init_from=line).initial().vocab == "abc"
+    assert ModelConfigs(height=64, init_from=reference).initial().height == 64
+    for folder, height, other in ((line, 64, "architecture"), (reference, 96, "height")):
+        with pytest.raises(InputError, match=f"was trained with another {other}"):
+            ModelConfigs(height=height, init_from=folder).initial()
 
 
 def test_from_flags_lets_flags_win_over_the_file(tmp_path):

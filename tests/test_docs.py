@@ -20,7 +20,7 @@ FILES = [
 PAGES = {file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8") for file in sorted(FILES)}
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 WITHOUT_PARSER = ("pytest", "venv")  # modules whose flags are not ours
-OTHER_FLAGS = {"--logdir"}  # of TensorBoard
+OTHER_FLAGS = {"--logdir", "--rm", "--tag", "--user", "--volume"}  # of TensorBoard and Docker
 TOUR = runpy.run_path(str(ROOT / "docs" / "tour.py"))
 
 
@@ -85,7 +85,7 @@ SCRIPTS = sorted({script for script, _ in COMMANDS} - {*WITHOUT_PARSER})
 def test_pages_and_commands_are_found():
     assert {"README.md", "docs/tour.md", "recipes/README.md", "Models/pretrained/README.md"} <= PAGES.keys()
     assert {"train.py", "inferenceModel.py", "mltu.language_model", "benchmarks/accuracy.py"} <= {*SCRIPTS}
-    assert ("inferenceModel.py", ("--image", "samples/line01.jpg")) in COMMANDS
+    assert ("inferenceModel.py", ("samples/line01.jpg",)) in COMMANDS
     assert ("pytest", ()) in COMMANDS
 
 

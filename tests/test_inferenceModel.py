@@ -12,9 +12,11 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from helpers import PRETRAINED, ROOT, SAMPLES
 from inferenceModel import ImageToWordModel, main
+from mltu.beam_search import BeamSearch
 from mltu.datasets import read_table
 from mltu.inferenceModel import set_metadata
 from mltu.language_model import main as build_language_model
@@ -59,6 +61,26 @@ def test_predict_takes_all_kinds_of_arrays(run, line_image):
     assert model.predict(bgr) != model.predict(bgr // 2)
     with pytest.raises(InputError, match="shape"):
         model.predict(np.zeros(5))
+
+
+def test_predict_takes_paths_and_pillow_images(line_image, png, pretrained):
+    model = ImageToWordModel(PRETRAINED)
+    path, picture = png("line.png"), PillowImage.fromarray(line_image)
+    expected = model.predict(line_image)
+    assert expected
+    assert {model.predict(image) for image in (path, str(path), picture, picture.convert("RGBA"))} == {expected}
+    assert model.predict_batch([path, picture]) == [expected] * 2
+    assert model.read(path).text == expected
+    page = model.predict_page(path, "line")
+    assert (page.source, page.lines[0].text) == (str(path), expected)
+    with pytest.raises(InputError, match="NoneType is not an image"):
+        model.predict(None)
+
+
+def test_main_takes_files_with_and_without_a_flag(capsys):
+    names = [str(SAMPLES / f"line0{number}.jpg") for number in (1, 2, 3)]
+    assert main([names[0], "--threads", "1", names[1], "--image", names[2]]) == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == names
 
 
 def test_predict_and_predict_batch_give_the_texts_of_read(pretrained):
@@ -164,11 +186,12 @@ def test_main_chooses_the_format_by_name_and_by_ending(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--image", "x.png"], "Models/pretrained: no such model; train one with `python train.py`"),
+        (["x.png"], "x.png: no such file"),
         (["--image", "x.png", "--model", "nowhere"], "nowhere: no such model"),
         (["--model", "{run}", "--csv", "none.csv"], "none.csv: no such file"),
-        (["--model", "{run}", "--image", "x.png", "--output", "no/such/o.csv"], "no/such/o.csv: cannot be written"),
-        ([], "--image"),
+        (["--model", "{run}", "--image", "x.png", "--output", "{run}/model.onnx/o.csv"], "o.csv: cannot be written"),
+        ([], "name images, or a table"),
+        (["a.png", "--csv", "b.csv"], "one of the two"),
         (["--image", "a.png", "--csv", "b.csv"], "one of the two"),
         (["--imaeg", "a.png"], "did you mean --image"),
     ],
@@ -203,28 +226,79 @@ def test_main_reads_better_with_a_language_model_and_words(tmp_path, capsys):
     assert "text.txt: " in capsys.readouterr().err
 
 
+def test_main_reads_english_from_any_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    english = read_table(SAMPLES / "lines.csv")[0][:6]
+    rows = [f'"{sample.image}","{sample.text}"' for sample in english]
+    (tmp_path / "english.csv").write_text("\n".join(["image,text", *rows]), encoding="utf-8")
+    rates = []
+    for options in ([], ["--language", "en"]):
+        assert main(["--csv", "english.csv", *options]) == 0
+        rates.append(float(re.search(r"CER ([\d.]+)%", capsys.readouterr().out)[1]))
+    assert rates[1] < 0.85 * rates[0]
+
+
+def test_model_with_a_language_decodes_with_it():
+    model = ImageToWordModel(PRETRAINED, language="en", threads=1)
+    assert isinstance(model.decoder, BeamSearch)
+    assert ImageToWordModel(PRETRAINED, threads=1).decoder is None
+    with pytest.raises(InputError, match="known: en, fr"):
+        ImageToWordModel(PRETRAINED, language="xx")
+    with pytest.raises(ValueError, match="not both"):
+        ImageToWordModel(PRETRAINED, language="en", decoder=model.decoder)
+
+
 def test_main_calibrates_and_reports(tmp_path, capsys):
     shutil.copy(PRETRAINED / "model.onnx", tmp_path / "model.onnx")
     set_metadata(tmp_path / "model.onnx", temperature=7.0)
-    table = ["--csv", str(SAMPLES / "lines.csv"), "--model", str(tmp_path)]
+    rows = list(csv.reader(open(SAMPLES / "lines.csv", newline="", encoding="utf-8")))[1:]
+    with open(tmp_path / "lines.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([SAMPLES / row[0], row[1]] for row in rows * 5)
+    table = ["--csv", str(tmp_path / "lines.csv"), "--model", str(tmp_path)]
     assert main([*table, "--report", str(tmp_path / "before")]) == 0
     assert main([*table, "--calibrate"]) == 0
     assert "Stored in" in capsys.readouterr().out
     assert main([*table, "--report", str(tmp_path / "after")]) == 0
     reports = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("before", "after")]
     assert reports[1]["calibration_error"]["characters"] < reports[0]["calibration_error"]["characters"] / 2
+    assert reports[0]["calibration_error"].keys() == {"characters", "words", "lines"}
     assert reports[0]["cer"] == reports[1]["cer"]
     assert (tmp_path / "after" / "index.html").stat().st_size > 10_000
+
+
+def test_main_calibrates_with_neither_the_pretrained_model_nor_a_dozen_lines(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    before = (PRETRAINED / "model.onnx").read_bytes()
+    table = ["--csv", str(SAMPLES / "lines.csv"), "--calibrate"]
+    for options in ([], ["--model", "Models/pretrained"], ["--model", "Models/pretrained/model.onnx"]):
+        assert_refused([*table, *options], "name one of your own with --model", capsys)
+    assert (PRETRAINED / "model.onnx").read_bytes() == before
+    shutil.copy(PRETRAINED / "model.onnx", tmp_path / "model.onnx")
+    assert_refused([*table, "--model", str(tmp_path)], "12 lines are too few", capsys)
+    assert (tmp_path / "model.onnx").read_bytes() == before
+
+
+def test_main_does_not_mix_decoders_in_one_file(tmp_path, capsys):
+    (tmp_path / "words.txt").write_text("words")
+    read = ["--image", str(SAMPLES / "line01.jpg"), "--model", str(PRETRAINED), "--output", str(tmp_path / "out.csv")]
+    assert main(read) == 0
+    assert_refused([*read, "--lexicon", str(tmp_path / "words.txt")], "--overwrite", capsys)
+    assert main([*read, "--lexicon", str(tmp_path / "words.txt"), "--overwrite"]) == 0
+    (tmp_path / "words.txt").write_text("others")
+    assert_refused([*read, "--lexicon", str(tmp_path / "words.txt")], "other settings (lexicon)", capsys)
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (["--image", "a.png", "--report", "x"], "--report goes with --csv"),
-        (["--csv", "a.csv", "--annotate", "x"], "--annotate goes with --image"),
+        (["--csv", "a.csv", "--annotate", "x"], "--annotate goes with images"),
         (["--image", "a.png", "--page", "--line"], "exclude each other"),
         (["--image", "a.png", "--min_confidence", "3"], "--min_confidence: must be 0 to 1"),
         (["--image", "a.png", "--decoder", "greedy", "--lm", "x"], "need --decoder beam"),
+        (["--image", "a.png", "--decoder", "greedy", "--language", "en"], "need --decoder beam"),
+        (["--image", "a.png", "--language", "en", "--lm", "x"], "exclude each other"),
+        (["--image", "a.png", "--language", "xx"], "xx: not a known language; known: en, fr"),
         (["--image", "nowhere/*.png"], "no file matches this pattern"),
         (["--image", "a.png", "--lexicon", "none.txt"], "none.txt: "),
     ],

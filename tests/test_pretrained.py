@@ -5,27 +5,25 @@ import string
 import pytest
 import yaml
 
-from helpers import ROOT
+from helpers import PRETRAINED, SAMPLES
 from inferenceModel import ImageToWordModel
 from mltu.datasets import read_table
 from mltu.utils.image_utils import read_image
 from mltu.utils.text_utils import get_cer
 
-FOLDER = ROOT / "Models" / "pretrained"
-SAMPLES, _ = read_table(ROOT / "samples" / "lines.csv")
-
 
 @pytest.fixture(scope="module", params=["model.onnx", "model.int8.onnx"])
 def model(request):
-    return ImageToWordModel(FOLDER / request.param)
+    return ImageToWordModel(PRETRAINED / request.param)
 
 
 def test_pretrained_reads_the_samples_alone_as_in_any_batch(model):
-    images = [read_image(sample.image) for sample in SAMPLES]
+    samples, _ = read_table(SAMPLES / "lines.csv")
+    images = [read_image(sample.image) for sample in samples]
     together = model.predict_batch(images)
     assert together == [model.predict(image) for image in images]
     assert model.predict_batch(images[::-1][:5]) == together[::-1][:5]
-    assert get_cer(together, [sample.text for sample in SAMPLES]) < 0.35
+    assert get_cer(together, [sample.text for sample in samples]) < 0.35
 
 
 def test_pretrained_knows_ascii_and_french_and_german_letters(model):
@@ -34,8 +32,8 @@ def test_pretrained_knows_ascii_and_french_and_german_letters(model):
 
 
 def test_pretrained_has_its_size_settings_and_curves(model):
-    sizes = [(FOLDER / name).stat().st_size for name in ("model.int8.onnx", "model.onnx")]
+    sizes = [(PRETRAINED / name).stat().st_size for name in ("model.int8.onnx", "model.onnx")]
     assert 0 < 2 * sizes[0] < sizes[1] < 16e6
-    configs = yaml.safe_load((FOLDER / "configs.yaml").read_text(encoding="utf-8"))
+    configs = yaml.safe_load((PRETRAINED / "configs.yaml").read_text(encoding="utf-8"))
     assert configs["vocab"] == model.char_list
-    assert (FOLDER / "curves.png").stat().st_size > 1000
+    assert (PRETRAINED / "curves.png").stat().st_size > 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -12,23 +12,10 @@ from .spoiling import spoil
 
 SECRET = "../secret"  # beside every dataset there are files of this name, which no reader may open
 OUTSIDE = (  # names of files outside the dataset, and other names that may lead astray
-    f"{SECRET}.png",
-    f"./{SECRET}.png",
-    f"b/../{SECRET}.png",
-    "..\\secret.png",
-    "b\\..\\..\\secret.png",
-    "C:..\\secret.png",
-    f"file://{SECRET}.png",
-    "....//secret.png",
-    "..",
-    "../",
-    "b/../../table/../secret.png",
-    "a.png\0/../secret.png",
-    f"{SECRET}.png\0.png",
-    "~/secret.png",
-    "$HOME/secret.png",
-    "x" * 5000,
-    "x/" * 3000 + "a.png",
+    *(f"{SECRET}.png", f"./{SECRET}.png", f"b/../{SECRET}.png", "..\\secret.png", "b\\..\\..\\secret.png"),
+    *("C:..\\secret.png", f"file://{SECRET}.png", "....//secret.png", "..", "../", "b/../../table/../secret.png"),
+    *("a.png\0/../secret.png", f"{SECRET}.png\0.png", "~/secret.png", "$HOME/secret.png"),
+    *("x" * 5000, "x/" * 3000 + "a.png"),
 )
 
 
@@ -39,14 +26,15 @@ class Input(NamedTuple):
     content: bytes
 
 
-Attacks = dict[str, Callable[[], bytes]]  # name of the file -> its content; the part before `:` tells attacks apart
+# name of the file -> its content, or a function that makes it; the part before `:` tells attacks apart
+Attacks = Mapping[str, bytes | Callable[[], bytes]]
 
 
 @dataclass(frozen=True)
 class Target:
     """A reader, and the files that are tried on it."""
 
-    read: Callable[[Path], Iterable[str]]  # reads a file and gives its messages on parts that it skips
+    read: Callable[[Path], Iterable[str] | None]  # reads a file and gives its messages on parts that it skips
     seeds: Callable[[], list[Input]]  # valid files
     attacks: Callable[[], Attacks]
     tokens: tuple[bytes, ...] = ()  # to put into files
@@ -57,17 +45,12 @@ class Target:
     def make(self, name: str, seed: int, number: int) -> Input:
         """The input of a number: attacks have the even ones until there are no more, spoiled files the others.
 
-        Number 1 is a valid file.
-
-        Args:
-            name: of the target.
-            seed: of all that is random.
-            number: from 0.
+        Number 1 is a valid file. The name is that of the target.
         """
         attacks = list(self.attacks().items())
         if number % 2 == 0 and number // 2 < len(attacks):
             title, content = attacks[number // 2]
-            return Input(title.split(":")[-1], content())
+            return Input(title.split(":")[-1], content if isinstance(content, bytes) else content())
         if number == 1:
             return self.seeds()[0]
         random = Random(f"{seed} {name} {number}")

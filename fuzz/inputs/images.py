@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import TiffImagePlugin
 
-from mltu.utils.image_utils import read_image, to_gray
+from mltu.utils.image_utils import read_image, readable_formats, to_gray
 
 from .base import Attacks, Input, Target
 
@@ -59,6 +58,7 @@ def image_files() -> list[Input]:
         "pages.tif": tiff_pages(picture(), picture("RGB"), picture("1")),
         "lossy.webp": saved(picture("RGB"), "WEBP", exif=exif),
         "moving.webp": saved(picture("RGBA"), "WEBP", lossless=True, **more),
+        "a.avif": saved(picture("RGBA"), "AVIF", exif=exif),
         "a.bmp": saved(picture("P"), "BMP"),
         "moving.gif": saved(picture("P"), "GIF", **more),
         "a.pgm": saved(picture(), "PPM"),
@@ -67,6 +67,8 @@ def image_files() -> list[Input]:
         "clear.jp2": saved(picture("RGBA"), "JPEG2000", tile_size=(16, 16)),
         "a.tga": saved(picture("RGB"), "TGA", compression="tga_rle"),
     }
+    if "HEIF" in readable_formats():
+        files["phone.heic"] = saved(picture("RGB"), "HEIF", exif=exif)
     for form in ("tiff_lzw", "packbits", "jpeg"):
         files[f"{form}.tif"] = saved(picture("RGB"), "TIFF", compression=form)
     files["fax.tif"] = saved(picture("1"), "TIFF", compression="group4")
@@ -139,8 +141,9 @@ def image_attacks() -> Attacks:
     simple = [(256, 4, 1, 40), (257, 4, 1, 30), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
     webp = b"RIFF\x1a\0\0\0WEBPVP8X\n\0\0\0\x10\0\0\0" + b"\xff\x3f\0" * 2
     flat = partial(PillowImage.new, size=(SIDE, SIDE))
+    sides = struct.pack(">HH", 30, 40)  # as a JPEG file has them
     return {
-        "empty:a.png": lambda: b"",
+        "empty:a.png": b"",
         "lie:a.png": lambda: png_of(2**31 - 1, 2**31 - 1),
         "lie2:a.png": lambda: png_of(SIDE, SIDE),
         "zero:a.png": lambda: png_of(0, 0),
@@ -151,7 +154,7 @@ def image_attacks() -> Attacks:
         "exif:a.png": lambda: png_of(40, 30, 2, png_chunk(b"eXIf", tiff_of((274, 3, 2**32 - 1, 6)))),
         "pixels:a.png": lambda: png_of(40, 30, 2, png_chunk(b"IDAT", packed_zeros(1000))),
         "canvas:a.gif": lambda: b"GIF89a" + struct.pack("<HH", 65535, 65535) + image_file("moving.gif")[10:],
-        "canvas:a.webp": lambda: webp,
+        "canvas:a.webp": webp,
         "loop:a.tif": lambda: tiff_of(*simple, following=8),
         "count:a.tif": lambda: tiff_of(*simple, (279, 4, 2**32 - 1, 8), (270, 2, 2**31, 8)),
         "strip:a.tif": lambda: tiff_of(*simple[1:], (256, 4, 1, 2**31), (278, 4, 1, 2**32 - 1)),
@@ -162,10 +165,8 @@ def image_attacks() -> Attacks:
         "digits:a.ppm": lambda: b"P6 " + b"9" * 100_000 + b" 3 255\n",
         "comment:a.ppm": lambda: b"P6 #" + b"x" * 1_000_000,
         "lie:a.bmp": lambda: b"BM" + struct.pack("<IHHIIiiHHIIiiII", 99, 0, 0, 54, 40, 2**31 - 1, -(2**31), *[1] * 8),
-        "lie:a.jpg": lambda: image_file("grey.jpg").replace(struct.pack(">HH", 30, 40), b"\xff\xff\xff\xff"),
-        "lie2:a.jpg": lambda: image_file("grey.jpg").replace(
-            struct.pack(">HH", 30, 40), struct.pack(">HH", *[SIDE] * 2)
-        ),
+        "lie:a.jpg": lambda: image_file("grey.jpg").replace(sides, b"\xff\xff\xff\xff"),
+        "lie2:a.jpg": lambda: image_file("grey.jpg").replace(sides, struct.pack(">HH", SIDE, SIDE)),
         "lie:a.jp2": lambda: image_file("a.jp2").replace(struct.pack(">II", 40, 30), struct.pack(">II", *[SIDE] * 2)),
         "lie:a.tga": lambda: b"\0\0\x0a" + bytes(9) + struct.pack("<HHBB", 65535, 65535, 24, 0) + b"\xff" * 100,
         "name:pipe\n\x1b[31m\u2028.png": lambda: b"no image",
@@ -183,9 +184,8 @@ def image_attacks() -> Attacks:
     }
 
 
-def read_one_image(path: Path) -> Iterator[str]:
+def read_one_image(path: Path) -> None:
     to_gray(read_image(path))
-    yield from ()
 
 
 def plain_images(*names: str) -> list[Input]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -20,21 +19,23 @@ from .spoiling import spoil
 @cache
 def language_models() -> list[Input]:
     texts = (["a rose is a rose", "été"], ["Dear Anna, thank you"] * 9)
-    return [
-        Input("en.lm", CharacterModel.build(lines, order).to_bytes())
-        for lines, order in zip(texts, (3, 6), strict=True)
-    ]
+    models = [CharacterModel.build(lines, order) for lines, order in zip(texts, (3, 6), strict=True)]
+    return [Input("en.lm", model.to_bytes()) for model in models]
 
 
 def vary_language_model(random: Random) -> Input:
     """A model one of whose arrays is spoiled, in a sound archive."""
-    with zipfile.ZipFile(io.BytesIO(random.choice(language_models()).content)) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts = parts_of(random.choice(language_models()))
     name = random.choice(sorted(parts))
     parts[name] = spoil(random, parts[name], list(parts.values()))
     if random.random() < 0.1:
         del parts[random.choice(sorted(parts))]
     return Input("en.lm", zip_of(parts))
+
+
+def parts_of(model: Input) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(model.content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def zip_of(parts: dict[str, bytes]) -> bytes:
@@ -52,13 +53,11 @@ def language_model_attacks() -> Attacks:
         return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + content
 
     def with_part(name: str, content: bytes) -> bytes:
-        with zipfile.ZipFile(io.BytesIO(language_models()[0].content)) as archive:
-            parts = {part: archive.read(part) for part in archive.namelist()}
-        return zip_of(parts | {name: content})
+        return zip_of(parts_of(language_models()[0]) | {name: content})
 
     pickled = b"cos\nsystem\n(S'true'\ntR."
     contents = {
-        "empty": lambda: b"",
+        "empty": b"",
         "bomb": lambda: with_part("counts.npy", bytes(500 << 20)),
         "bomb2": lambda: with_part("counts.npy", array("<u4", 2**23, bytes(1 << 25))),
         "pickle": lambda: with_part("counts.npy", array("|O", 1, pickled)),
@@ -68,23 +67,20 @@ def language_model_attacks() -> Attacks:
         "nan": lambda: with_part("discounts.npy", array("<f8", 9, struct.pack("<9d", *[float("nan")] * 9))),
         "zeros": lambda: bytes(1 << 27),
     }
-    return {f"{title}:en.lm": make for title, make in contents.items()}
+    return {f"{title}:en.lm": content for title, content in contents.items()}
 
 
-def read_language_model(path: Path) -> Iterator[str]:
+def read_language_model(path: Path) -> None:
     model = CharacterModel.load(path)
     scorer = model.scorer("ab", 1.0, 0.0)
-    scorer.scores(scorer.advance(scorer.start, 0))
+    scorer.end(scorer.advance(scorer.start, 0)[1])
     model.log_probs("a ro")
-    yield from ()
 
 
 @cache
 def word_lists() -> list[Input]:
-    return [
-        Input("words.txt", "the 99\nl'été\t5\nwell-known\n".encode()),
-        Input("words.txt", b"\xef\xbb\xbfa\r\nb\r\n"),
-    ]
+    contents = ("the 99\nl'été\t5\nwell-known\n", "\ufeffa\r\nb\r\n")
+    return [Input("words.txt", content.encode()) for content in contents]
 
 
 @cache
@@ -101,17 +97,15 @@ def word_list_attacks() -> Attacks:
         "nul": b"a\0b\nword\n",
         "breaks": "a\u2028b\x85\x0b\x1c \u3000\nword".encode(),
     }
-    return {f"{title}:words.txt": partial(bytes, content) for title, content in contents.items()}
+    return {f"{title}:words.txt": content for title, content in contents.items()}
 
 
-def read_word_list(path: Path) -> Iterator[str]:
+def read_word_list(path: Path) -> None:
     lexicon = Lexicon.from_file(path, "ab-' ")
     state = lexicon.start
     for index in (0, 1, 2, 1, 4):
-        lexicon.scores(state)
-        state = lexicon.advance(state, index)
+        state = lexicon.advance(state, index)[1]
     lexicon.end(state)
-    yield from ()
 
 
 LANGUAGE_MODEL = Target(read_language_model, language_models, language_model_attacks, vary=vary_language_model)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper
+from onnx import GraphProto, ModelProto, TensorProto, helper
 
 from inferenceModel import ImageToWordModel
 
@@ -20,21 +21,8 @@ METADATA = {"vocab": '"ab"', "temperature": "1.5", "word_exponent": "0.9", "heig
 LINE_METADATA = METADATA | {"color": '"GRAY"', "width_step": "8"}
 METADATA_VALUES = (
     *("0", "-1", "1", "0.5", "8.0", "64", "1e9", "1e-300", "1e999", "NaN", "-Infinity", "9" * 400, "9" * 10_000),
-    *(
-        "true",
-        "false",
-        "null",
-        '""',
-        '"x"',
-        '"GRAY"',
-        '"BGR"',
-        '"ab"',
-        '"abc"',
-        "[]",
-        '["a", "b"]',
-        "[1, 2]",
-        "[[], {}]",
-    ),
+    *("true", "false", "null", '""', '"x"', '"GRAY"', '"BGR"', '"ab"', '"abc"'),
+    *("[]", '["a", "b"]', "[1, 2]", "[[], {}]"),
     *("{}", '{"a": 1, "b": 2}', '"\\ud800\\u0000"', '"' + "x" * 100_000 + '"', "[" * 100_000, "plain text", "", "\0"),
     *("__import__('os').system('true')", '"../secret.png"', '["a", ""]', '["aaaa", "b"]', '"a\\n"', '[null, "b"]'),
 )
@@ -83,72 +71,66 @@ def vary_onnx(random: Random) -> Input:
     return Input("model.onnx", proto.SerializeToString())
 
 
-def outside_weights(place: str, **more: str) -> bytes:
-    """A network that wants its weights from another file."""
+def changed(change: Callable, *args: Any, **options: Any) -> bytes:
+    """A network on which a function has left its mark."""
     proto = onnx_proto(METADATA)
-    weights = proto.graph.initializer[1]
-    weights.ClearField("float_data")
-    weights.data_location = TensorProto.EXTERNAL
-    for key, value in {"location": place, **more}.items():
-        weights.external_data.add(key=key, value=value)
+    change(proto.graph, *args, **options)
     return proto.SerializeToString()
 
 
 @cache
 def model_attacks() -> Attacks:
-    def sized(height: int, width: int) -> bytes:
-        proto = onnx_proto(METADATA)
+    def outside(graph: GraphProto, location: str, **more: str) -> None:
+        """It wants its weights from another file."""
+        weights = graph.initializer[1]
+        weights.ClearField("float_data")
+        weights.data_location = TensorProto.EXTERNAL
+        for key, value in {"location": location, **more}.items():
+            weights.external_data.add(key=key, value=value)
+
+    def sides(graph: GraphProto, height: int, width: int) -> None:
         for axis, side in ((1, height), (2, width)):
-            proto.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = side
-        return proto.SerializeToString()
+            graph.input[0].type.tensor_type.shape.dim[axis].dim_value = side
 
-    def classes(count: int) -> bytes:
-        proto = onnx_proto(METADATA)
-        proto.graph.output[0].type.tensor_type.shape.dim[2].dim_value = count
-        return proto.SerializeToString()
+    def classes(graph: GraphProto, count: int) -> None:
+        graph.output[0].type.tensor_type.shape.dim[2].dim_value = count
 
-    def without(field: str) -> bytes:
-        proto = onnx_proto(METADATA)
-        proto.graph.ClearField(field)
-        return proto.SerializeToString()
+    def without(graph: GraphProto, field: str) -> None:
+        graph.ClearField(field)
 
-    def weights(shape: list[int], value: float) -> bytes:
-        proto = onnx_proto(METADATA)
-        tensor = proto.graph.initializer[1]
-        tensor.dims[:] = shape
-        tensor.float_data[:] = [value] * 288
-        return proto.SerializeToString()
+    def weights(graph: GraphProto, shape: list[int], value: float) -> None:
+        graph.initializer[1].dims[:] = shape
+        graph.initializer[1].float_data[:] = [value] * 288
 
     contents = {
-        "empty": lambda: b"",
-        "outside": partial(outside_weights, f"{SECRET}.bin"),
-        "outside2": partial(outside_weights, "beside/../../secret.bin"),
-        "outside3": partial(outside_weights, "/etc/hostname", offset="0", length="4"),
-        "memory": partial(outside_weights, "*/_ORT_MEM_ADDR_/*", offset="4096", length="1152"),
-        "memory2": partial(outside_weights, "*/_ORT_MEM_ADDR_/*", offset="-1", length="99999999999"),
-        "sides": partial(sized, 2**31, 2**31),
-        "sides2": partial(sized, 30_000, 30_000),
-        "sides3": partial(sized, -5, 0),
-        "classes": partial(classes, 2**40),
-        "classes2": partial(classes, 0),
-        "nothing": partial(without, "node"),
-        "blind": partial(without, "input"),
-        "dumb": partial(without, "output"),
-        "weights": partial(weights, [2**31, 2**31], 1.0),
-        "weights2": partial(weights, [96, 3], float("nan")),
-        "weights3": partial(weights, [-1, 3], 1.0),
-        "flat": lambda: b"\x00\x00\x00\x00ORTM" + bytes(1000),
-        "text": lambda: onnx_files()[0].content.replace(b"temperature", b"temp\xff\xfeature"[:11]),
+        "empty": b"",
+        "outside": partial(changed, outside, f"{SECRET}.bin"),
+        "outside2": partial(changed, outside, "beside/../../secret.bin"),
+        "outside3": partial(changed, outside, "/etc/hostname", offset="0", length="4"),
+        "memory": partial(changed, outside, "*/_ORT_MEM_ADDR_/*", offset="4096", length="1152"),
+        "memory2": partial(changed, outside, "*/_ORT_MEM_ADDR_/*", offset="-1", length="99999999999"),
+        "sides": partial(changed, sides, 2**31, 2**31),
+        "sides2": partial(changed, sides, 30_000, 30_000),
+        "sides3": partial(changed, sides, -5, 0),
+        "classes": partial(changed, classes, 2**40),
+        "classes2": partial(changed, classes, 0),
+        "nothing": partial(changed, without, "node"),
+        "blind": partial(changed, without, "input"),
+        "dumb": partial(changed, without, "output"),
+        "weights": partial(changed, weights, [2**31, 2**31], 1.0),
+        "weights2": partial(changed, weights, [96, 3], float("nan")),
+        "weights3": partial(changed, weights, [-1, 3], 1.0),
+        "flat": b"\x00\x00\x00\x00ORTM" + bytes(1000),
+        "text": onnx_files()[0].content.replace(b"temperature", b"temp\xff\xfeature"[:11]),
     }
-    return {f"{title}:model.onnx": make for title, make in contents.items()}
+    return {f"{title}:model.onnx": content for title, content in contents.items()}
 
 
-def read_model(path: Path) -> Iterator[str]:
+def read_model(path: Path) -> None:
     model = ImageToWordModel(path, threads=1, force_cpu=True)
     image = np.asarray(picture("L", (90, 20)))
     model.predict(image)
     model.read(image)
-    yield from ()
 
 
 ONNX = Target(read_model, onnx_files, model_attacks, vary=vary_onnx)

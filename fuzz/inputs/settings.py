@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 from configs import ModelConfigs
@@ -21,10 +20,8 @@ YAML_TOKENS = (
 @cache
 def yaml_files() -> list[Input]:
     short = b"dataset: table\ndata_path: lines.csv\nheight: 64\naugmentors: [RandomSlant]\nlearning_rate: 1e-4\n"
-    whole = "".join(
-        f"{name}: {json.dumps(value)}\n"
-        for name, value in ModelConfigs(model_path="run", train_workers=1).serialize().items()
-    )
+    settings = ModelConfigs(model_path="run", train_workers=1).serialize()
+    whole = "".join(f"{name}: {json.dumps(value)}\n" for name, value in settings.items())
     return [Input("configs.yaml", content) for content in (short, whole.encode(), b'vocab: "ab\\xe9"\nseed: 0x10\n')]
 
 
@@ -68,18 +65,15 @@ def yaml_attacks() -> Attacks:
         "complex": "? {a: b}\n: c\n",
         "large": "a: b\n" * 300_000,
     }
-    attacks = {f"{title}:configs.yaml": partial(str.encode, text) for title, text in texts.items()}
-    return attacks | {
-        "utf16:configs.yaml": lambda: "name: x".encode("utf-16"),
-        "latin:configs.yaml": lambda: "name: é".encode("latin-1"),
-    }
+    contents = {title: text.encode() for title, text in texts.items()}
+    contents |= {"utf16": "name: x".encode("utf-16"), "latin": "name: é".encode("latin-1")}
+    return {f"{title}:configs.yaml": content for title, content in contents.items()}
 
 
-def read_settings(path: Path) -> Iterator[str]:
+def read_settings(path: Path) -> None:
     values = read_yaml(path)
     BaseModelConfigs.load(path)
     ModelConfigs.from_dict(values, str(path))
-    yield from ()
 
 
 YAML = Target(read_settings, yaml_files, yaml_attacks, YAML_TOKENS)

@@ -72,13 +72,9 @@ OPERATIONS = (_flip, _overwrite, _cut_out, _truncate, _repeat, _swap, _binary_nu
 
 
 def spoil(random: Random, content: bytes, others: list[bytes], tokens: tuple[bytes, ...] = ()) -> bytes:
-    """A file with some faults; one in ten stays as it is.
+    """The content of a file with some faults; one in ten stays as it is.
 
-    Args:
-        random: decides.
-        content: of the file.
-        others: contents of other files, parts of which may be put in.
-        tokens: to put in, beside those that trouble every format.
+    Parts of others may be put in, and tokens beside those that trouble every format.
     """
     for _ in range(random.choice((0, 1, 1, 1, 1, 2, 2, 3, 5, 10))):
         kind = random.randrange(len(OPERATIONS) + 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 
@@ -13,21 +13,8 @@ from mltu.utils.image_utils import read_image
 from .base import OUTSIDE, SECRET, Attacks, Input, Target
 from .images import plain_images
 
-ROW_TOKENS = (
-    b"../secret.png",
-    b"..\\secret.png",
-    b"a.png",
-    b"/etc/hostname",
-    b'""',
-    b"\r\n",
-    b"|",
-    b";",
-    b"sep=,",
-    b"\xff\xfe",
-    b" ok ",
-    b" err ",
-    b"#",
-)
+FILE_TOKENS = (b"../secret.png", b"..\\secret.png", b"a.png", b"/etc/hostname")
+ROW_TOKENS = (*FILE_TOKENS, b'""', b"\r\n", b"|", b";", b"sep=,", b"\xff\xfe", b" ok ", b" err ", b"#")
 
 
 @cache
@@ -63,27 +50,21 @@ def table_attacks() -> Attacks:
         "marks": b"\xef\xbb\xbf" * 1000 + b"a.png,x\n",
         "combining": b"a.png,a" + "\u0301".encode() * 50_000,
     }
-    tables = {f"{title}:a.csv": partial(bytes, content) for title, content in contents.items()}
+    tables = {f"{title}:a.csv": content for title, content in contents.items()}
     quotes = b"a.png\t" + b'"' * 100_000 + b"\n"
-    return tables | {"quotes:a.tsv": lambda: quotes, "outside:a.tsv": lambda: f"{SECRET}.png\tx\n".encode()}
+    return tables | {"quotes:a.tsv": quotes, "outside:a.tsv": f"{SECRET}.png\tx\n".encode()}
 
 
 def read_and_write_table(path: Path) -> list[str]:
     samples, skipped = read_table(path)
     for sample in samples[:20]:
         if not Path(sample.image).is_absolute():  # absolute paths are the user's, who may name any file
-            try_image(sample.image)
+            with suppress(InputError):
+                read_image(sample.image)
     write_table("again.csv", samples)
     read_table("again.csv")
     Path("again.csv").unlink()
     return [entry.reason for entry in skipped]
-
-
-def try_image(name: str) -> None:
-    try:
-        read_image(name)
-    except InputError:
-        return
 
 
 IAM_ROWS = (
@@ -120,11 +101,9 @@ def iam_attacks() -> Attacks:
         "rows": b"x\n" * 200_000,
     }
     contents |= {f"outside{number}": IAM_ROWS + row % name.encode() for number, name in enumerate(OUTSIDE)}
-    attacks = {f"{title}:{IAM_TABLE}": partial(bytes, content) for title, content in contents.items()}
-    return attacks | {
-        f"writers:{IAM_FORMS}": lambda: b"a01-000u " + b"x" * 100_000 + b"\n",
-        f"binary:{IAM_FORMS}": lambda: bytes(range(256)) * 100,
-    }
+    attacks = {f"{title}:{IAM_TABLE}": content for title, content in contents.items()}
+    writers = b"a01-000u " + b"x" * 100_000 + b"\n"
+    return attacks | {f"writers:{IAM_FORMS}": writers, f"binary:{IAM_FORMS}": bytes(range(256)) * 100}
 
 
 def read_database(path: Path) -> list[str]:
@@ -151,21 +130,15 @@ def list_attacks() -> Attacks:
         "many": b"".join(b"%d\n" % number for number in range(100_000)) + b"w1\n",
         "control": b"w2\x1b[31m\nw1\n",
     }
-    return {f"{title}:train.txt": partial(bytes, content) for title, content in contents.items()}
+    return {f"{title}:train.txt": content for title, content in contents.items()}
 
 
-def read_list(path: Path) -> Iterator[str]:
+def read_list(path: Path) -> None:
     samples = [Sample("a.png", "x", "w1", "a01-000u"), Sample("b.png", "y", "w2")]
     list_split(samples, {"train": path, "val": "val.txt"})
-    yield from ()
 
 
 TABLE = Target(read_and_write_table, table_files, table_attacks, ROW_TOKENS, partial(plain_images, "a.png", "b/c.png"))
 IAM = Target(read_database, iam_files, iam_attacks, ROW_TOKENS, iam_companions)
-LISTS = Target(
-    read_list,
-    list_files,
-    list_attacks,
-    (b"w1", b"w2", b"a01-000u", b"a.png"),
-    partial(list, [Input("val.txt", b"w2")]),
-)
+LIST_TOKENS = (b"w1", b"w2", b"a01-000u", b"a.png")
+LISTS = Target(read_list, list_files, list_attacks, LIST_TOKENS, partial(list, [Input("val.txt", b"w2")]))

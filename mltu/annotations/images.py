@@ -16,7 +16,6 @@ class Image:
     Args:
         image: path of an image file, or an array as :func:`mltu.utils.image_utils.to_bgr` takes.
         method: `cv2.IMREAD_COLOR` or `cv2.IMREAD_GRAYSCALE`.
-        path: of the file, if the image is given as an array.
         color: order of the channels, "BGR" or "RGB"; without effect on grey images.
 
     Raises:
@@ -54,17 +53,13 @@ class Image:
         """(x, y) of the middle pixel."""
         return self._image.shape[1] // 2, self._image.shape[0] // 2
 
-    def _converted(self, from_bgr: int, from_rgb: int) -> np.ndarray:
-        image = cv2.cvtColor(self._image, cv2.COLOR_GRAY2BGR) if self._image.ndim == 2 else self._image
-        return cv2.cvtColor(image, from_rgb if self.color == "RGB" else from_bgr)
-
     def RGB(self) -> np.ndarray:
-        if self.color == "RGB":
-            return self._image
-        return self._converted(cv2.COLOR_BGR2RGB, cv2.COLOR_BGR2RGB)
+        if self._image.ndim == 2:
+            return cv2.cvtColor(self._image, cv2.COLOR_GRAY2RGB)
+        return self._image if self.color == "RGB" else cv2.cvtColor(self._image, cv2.COLOR_BGR2RGB)
 
     def HSV(self) -> np.ndarray:
-        return self._converted(cv2.COLOR_BGR2HSV, cv2.COLOR_RGB2HSV)
+        return cv2.cvtColor(self.RGB(), cv2.COLOR_RGB2HSV)
 
     def update(self, image: np.ndarray) -> Image:
         """Replace the pixels; returns this image."""
@@ -72,11 +67,7 @@ class Image:
         return self
 
     def flip(self, axis: int = 0) -> Image:
-        """Mirror left to right (axis 0) or upside down (axis 1); returns this image.
-
-        Raises:
-            ValueError: another axis.
-        """
+        """Mirror left to right (axis 0) or upside down (axis 1); returns this image. ValueError for another axis."""
         if axis not in (0, 1):
             raise ValueError(f"axis must be 0 or 1, not {axis}")
         return self.update(cv2.flip(self._image, 1 - axis))

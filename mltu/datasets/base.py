@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections import Counter
@@ -10,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..utils.files import atomic_path
+from ..utils.files import csv_bytes, write_atomic
 
 
 class Sample(NamedTuple):
@@ -65,26 +64,16 @@ def tell_invisible(source: str, text: str) -> list[Skipped]:
 
 
 def without_contradictions(samples: Iterable[Sample]) -> tuple[list[Sample], list[Skipped]]:
-    """Leave out images that are named with different texts, of which one at most is right.
-
-    Returns:
-        (the other samples, those left out).
-    """
-    texts: dict[str, set[str]] = {}
+    """Leave out images that are named with different texts, of which one at most is right; gives both lists."""
     samples = list(samples)
-    for sample in samples:
-        texts.setdefault(sample.image, set()).add(sample.text)
-    kept = [sample for sample in samples if len(texts[sample.image]) == 1]
-    reason = "named with different texts"
-    return kept, [Skipped(sample.image, reason) for sample in samples if len(texts[sample.image]) > 1]
+    texts = Counter(image for image, _ in {sample[:2] for sample in samples})
+    kept = [sample for sample in samples if texts[sample.image] == 1]
+    return kept, [Skipped(sample.image, "named with different texts") for sample in samples if texts[sample.image] > 1]
 
 
 def write_skipped(path: str | Path, skipped: Iterable[Skipped]) -> None:
     """Write `source,reason` rows."""
-    with atomic_path(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(Skipped._fields)
-        writer.writerows(skipped)
+    write_atomic(path, csv_bytes(Skipped._fields, skipped))
 
 
 def describe_skipped(skipped: Sequence[Skipped]) -> str:

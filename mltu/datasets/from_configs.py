@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,36 +11,25 @@ import numpy as np
 from ..configs import read_yaml
 from ..utils.errors import InputError
 from .alto import read_alto
+from .archive import is_archive, unpack_table
 from .base import Sample, Skipped, without_contradictions
-from .iam import read_iam
+from .iam import form_group, read_iam
 from .splits import PUBLISHED_SPLITS, list_split, published_split, random_split, shared_writers, unassigned
 from .synthetic import generate_lines
 from .table import read_table
 
+logger = logging.getLogger(__name__)
+
 
 def read_samples(configs: Any) -> tuple[list[Sample], list[Skipped]]:
-    """Read the dataset that the settings name.
-
-    Returns:
-        (samples, skipped entries).
-
-    Raises:
-        InputError: nothing usable is there.
-    """
+    """Read the dataset that the settings name as (samples, skipped entries); InputError if nothing is usable."""
     if configs.dataset == "synthetic":
-        samples, skipped = generate_lines(
-            configs.data_path,
-            configs.samples,
-            configs.seed,
-            configs.text_file or None,
-            configs.fonts or None,
-            configs.max_chars,
-            configs.train_workers,
-            configs.skip_fonts,
-            configs.plain_quotes,
-        )
+        texts = {"text_file": configs.text_file or None, "max_chars": configs.max_chars}
+        fonts = {"fonts": configs.fonts or None, "skip_fonts": configs.skip_fonts}
+        how = {"workers": configs.train_workers, "plain_quotes": configs.plain_quotes}
+        samples, skipped = generate_lines(configs.data_path, configs.samples, configs.seed, **texts, **fonts, **how)
     elif configs.dataset == "table":
-        samples, skipped = read_lines(configs.data_path)
+        samples, skipped = read_lines(configs.data_path, configs.lines_path)
     elif configs.dataset in ("alto", "page"):
         samples, skipped = read_alto(
             configs.data_path,
@@ -58,13 +48,12 @@ def read_samples(configs: Any) -> tuple[list[Sample], list[Skipped]]:
     return samples, skipped
 
 
-def read_lines(path: str) -> tuple[list[Sample], list[Skipped]]:
-    """Read a table without the images that it gives several texts.
+def read_lines(path: str, unpack_folder: str) -> tuple[list[Sample], list[Skipped]]:
+    """Read a table without the images that it gives several texts; InputError if nothing in it is usable.
 
-    Raises:
-        InputError: no table, or nothing usable in it.
+    A ZIP file with a table and its images is unpacked in `unpack_folder` first.
     """
-    samples, skipped = read_table(path)
+    samples, skipped = read_table(unpack_table(path, unpack_folder) if is_archive(path) else path)
     samples, contradictory = without_contradictions(samples)
     if not samples:
         raise InputError(f"{path}: every image is named with several texts; each row should name one of its own")
@@ -72,14 +61,7 @@ def read_lines(path: str) -> tuple[list[Sample], list[Skipped]]:
 
 
 def read_mix(configs: Any) -> tuple[list[list[Sample]], list[Skipped]]:
-    """Read the further datasets, which are for training only.
-
-    Returns:
-        (samples of each, skipped entries).
-
-    Raises:
-        InputError: a settings file is wrong, or nothing usable is there.
-    """
+    """Read the further datasets for training as (samples of each, skipped entries); errors as :func:`read_samples`."""
     groups, skipped = [], []
     for path in configs.mix:
         values = read_yaml(path)
@@ -101,7 +83,7 @@ def split_samples(configs: Any, samples: Sequence[Sample]) -> tuple[dict[str, li
     """
     skipped: list[Skipped] = []
     if configs.val_path:
-        val, skipped = read_lines(configs.val_path)
+        val, skipped = read_lines(configs.val_path, configs.lines_path)
         parts = {"train": list(samples), "val": val}
     elif configs.split == "lists":
         lists = {"train": configs.train_list, "val": configs.val_list, "test": configs.test_list}
@@ -109,7 +91,16 @@ def split_samples(configs: Any, samples: Sequence[Sample]) -> tuple[dict[str, li
     elif configs.split in PUBLISHED_SPLITS:
         parts = published_split(samples, configs.split)
     else:
-        train, val = random_split(samples, configs.train_fraction, configs.seed)
+        of_iam = {"group": form_group} if configs.dataset == "iam" else {}
+        train, val = random_split(samples, configs.train_fraction, configs.seed, **of_iam)
+        unknown = sum(not sample.writer for sample in samples)
+        if unknown and of_iam:
+            logger.warning(
+                "WARNING: the writers of %d of %d lines are unknown, so validation lines may be by writers of training "
+                "lines; they are split by the first part of their form (a01 of a01-000u). Put forms.txt of IAM's "
+                "ascii.tgz into %s.",
+                *(unknown, len(samples), configs.data_path),
+            )
         return {"train": train, "val": val}, skipped
     if not configs.val_path:
         skipped = unassigned(samples, parts)

@@ -7,7 +7,6 @@ recognition", IJDAR 5 (2002). Get it, after registration, from the FKI group's p
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..utils.errors import InputError, escape_control_chars
@@ -26,20 +25,11 @@ def _how_to_get(unit: str) -> str:
     )
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    """The folder that was named, those in it, and the one around it, nearest first."""
-    yield root
-    yield from sorted(path for path in root.iterdir() if path.is_dir())
-    around = root.resolve().parent
-    yield around
-
-
 def _find_table(root: Path, name: str) -> Path | None:
-    for folder in _folders(root):
-        for place in (folder, folder / "ascii"):
-            if (place / name).is_file():
-                return place / name
-    return None
+    """A file in the folder that was named, in those in it, or in the one around it, or in `ascii` below any of them."""
+    inner = sorted(path for path in root.iterdir() if path.is_dir())
+    places = (place / name for folder in (root, *inner, root.resolve().parent) for place in (folder, folder / "ascii"))
+    return next((place for place in places if place.is_file()), None)
 
 
 def _index_images(root: Path, unit: str) -> dict[str, Path]:
@@ -89,24 +79,24 @@ def read_writers(root: str | Path) -> dict[str, str]:
     return {row[0]: row[1] for row in fields if len(row) > 1}
 
 
+def form_group(sample: Sample) -> str:
+    """The first part of a form's id, as a01 of a01-000u: texts of one kind, many of whose forms share a writer."""
+    return sample.form.split("-")[0]
+
+
 def read_iam(root: str | Path, unit: str = "sentences", keep_err: bool = False) -> tuple[list[Sample], list[Skipped]]:
-    """Read one unit of IAM.
+    """Read one unit of IAM: "sentences", "lines" or "words".
 
     Looks for `<unit>.txt` and `forms.txt` in the folder, in `ascii` and one level away, and for
     the images in any layout below: nested as downloaded (`a01/a01-000u/a01-000u-00.png`) or flat.
-
-    Args:
-        root: the folder of the download.
-        unit: "sentences", "lines" or "words".
-        keep_err: keep rows marked `err`: the segmentation into words is doubtful, the text is right.
+    In rows marked `err`, which `keep_err` keeps, the segmentation into words is doubtful, the text is right.
+    Whether the images can be read is not checked here.
 
     Returns:
-        (samples with writer and form, rows that were skipped). A missing image or a malformed
-        row is skipped; whether the images can be read is not checked here.
+        (samples with writer and form, rows that were skipped, as they are malformed or their image is missing).
 
     Raises:
-        InputError: folder, table or images are not there or cannot be read, or no row is usable; the message
-            says what was looked for, where, and how to get it.
+        InputError: folder, table or images are not there or cannot be read, or no row is usable.
     """
     if unit not in FIELDS:
         raise InputError(f"IAM has no unit {unit!r}; there are {', '.join(FIELDS)}")
@@ -118,9 +108,8 @@ def read_iam(root: str | Path, unit: str = "sentences", keep_err: bool = False) 
         raise InputError(f"{root}: looked for {unit}.txt in it, in ascii and one level away. {_how_to_get(unit)}")
     images = _index_images(root, unit)
     if not images:
-        raise InputError(
-            f"{root}: {table} is there, but no image; looked for {unit}/a01/... in it. {_how_to_get(unit)}"
-        )
+        wanted = f"{unit}/a01/..."
+        raise InputError(f"{root}: {table} is there, but no image; looked for {wanted} in it. {_how_to_get(unit)}")
     writers = read_writers(root)
     before_text, remark = FIELDS[unit]
     samples: list[Sample] = []

@@ -72,8 +72,8 @@ class PageFile(NamedTuple):
 def list_pages(folder: str | Path, preferred: str = "ALTO") -> tuple[list[PageFile], list[Skipped]]:
     """Find the ALTO and PAGE files in a folder and below it, and the picture of each.
 
-    The picture is looked for beside the XML file, then below its folder, then below each folder around it up to the
-    given one. It has the name that the file gives, else the same in other letter case, else the same with another
+    The picture is looked for beside the XML file, then below its folder, then in and below each folder around it up to
+    the given one. It has the name that the file gives, else the same in other letter case, else the same with another
     ending, else the XML file's own name with any ending.
 
     Args:
@@ -127,11 +127,11 @@ class _Pictures:
         named = [(key, self.paths[key]) for key in keys if key in self.paths]
         around = [xml.parent, *xml.parent.parents]
         for place in around[: around.index(self.root) + 1]:
-            for only_beside in (True, False) if place == xml.parent else (False,):
+            for only_in_it in (True, False):
                 for _, paths in named:
-                    near = [p for p in paths if (p.parent == place if only_beside else place in p.parents)]
+                    near = [p for p in paths if (p.parent == place if only_in_it else place in p.parents)]
                     if len(near) > 1:
-                        remedy = "keep one of them" if only_beside else "put the right one beside the XML file"
+                        remedy = "keep one of them" if only_in_it else "put the right one beside the XML file"
                         raise InputError(f"{xml}: its picture could be {near[0]} or {near[1]}; {remedy}")
                     if near:
                         return near[0]

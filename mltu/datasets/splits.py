@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,30 +21,28 @@ PUBLISHED_SPLITS = {
     # the partition that RWTH Aachen introduced and most papers on line recognition quote
     "aachen": {"train": ["aachen_train"], "val": ["aachen_val"], "test": ["aachen_test"]},
     # IAM's own Large Writer Independent Text Line Recognition task; it has two validation sets
-    "official": {
-        "train": ["official_train"],
-        "val": ["official_val1", "official_val2"],
-        "test": ["official_test"],
-    },
+    "official": {"train": ["official_train"], "val": ["official_val1", "official_val2"], "test": ["official_test"]},
 }
 
 
-def _hands(samples: Iterable[Sample]) -> Callable[[Sample], str]:
-    """A function from sample to writer; to the form where the writer is unknown, to nothing where both are."""
+def _writers(samples: Iterable[Sample]) -> Callable[[Sample], str]:
+    """A function from sample to writer, who may be known from another sample of its form; empty where unknown."""
     writers = {sample.form: sample.writer for sample in samples if sample.form and sample.writer}
-    return lambda sample: sample.writer or writers.get(sample.form, sample.form)
+    return lambda sample: sample.writer or writers.get(sample.form, "")
 
 
-def random_split(samples: Sequence[Sample], train: float = 0.9, seed: int = 0) -> tuple[list[Sample], list[Sample]]:
+def random_split(
+    samples: Sequence[Sample],
+    train: float = 0.9,
+    seed: int = 0,
+    group: Callable[[Sample], str] = lambda sample: sample.form,
+) -> tuple[list[Sample], list[Sample]]:
     """Divide at random so that no writer is on both sides.
 
     Samples are grouped by writer, or by form where the writer is unknown, or stand alone where
     both are. If that leaves one group, forms, then single samples, are divided instead, with a warning.
-
-    Args:
-        samples: two or more.
-        train: share of the training side, between 0 and 1; met as nearly as whole groups allow.
-        seed: of the order in which groups are drawn.
+    The share of the training side is met as nearly as whole groups allow.
+    Samples whose writer is unknown stay together where `group` gives the same name.
 
     Returns:
         (training samples, validation samples), each in the given order and not empty.
@@ -55,9 +54,9 @@ def random_split(samples: Sequence[Sample], train: float = 0.9, seed: int = 0) -
         raise InputError(f"the training share must lie between 0 and 1, not {train}")
     if len(samples) < 2:
         raise InputError("one sample cannot be divided into training and validation data; add more lines")
-    hands = _hands(samples)
+    writers = _writers(samples)
     keys = (
-        lambda sample: hands(sample) or sample.image,
+        lambda sample: writers(sample) or group(sample) or sample.image,
         lambda sample: sample.form or sample.image,
         lambda sample: sample.image,
     )
@@ -79,7 +78,7 @@ def random_split(samples: Sequence[Sample], train: float = 0.9, seed: int = 0) -
     used = 0
     for group in drawn:
         if used + 1 < len(drawn) and abs(len(val) + len(group) - target) < abs(len(val) - target):
-            val.extend(group)
+            val += group
             used += 1
     chosen = set(val or min(drawn, key=len))
     return (
@@ -89,18 +88,10 @@ def random_split(samples: Sequence[Sample], train: float = 0.9, seed: int = 0) -
 
 
 def published_split(samples: Sequence[Sample], name: str) -> dict[str, list[Sample]]:
-    """Divide IAM samples as a published split does, by their form ids.
+    """Divide IAM samples into "train", "val" and "test" by their form ids, as the "aachen" or "official" split does.
 
-    Args:
-        samples: with forms, as :func:`mltu.datasets.read_iam` gives them. Forms that the split
-            does not name are left out, as its authors did.
-        name: "aachen" or "official"; the two validation sets of the latter are joined.
-
-    Returns:
-        {"train": [...], "val": [...], "test": [...]}.
-
-    Raises:
-        InputError: unknown name, or no sample belongs to the training or validation part.
+    Forms that the split does not name are left out, as its authors did. The two validation sets of the latter are
+    joined. InputError if the name is unknown, or no sample belongs to the training or validation part.
     """
     if name not in PUBLISHED_SPLITS:
         raise InputError(f"no published split {name!r}; there are {', '.join(PUBLISHED_SPLITS)}")
@@ -120,9 +111,6 @@ def list_split(samples: Sequence[Sample], lists: Mapping[str, str | Path]) -> di
         lists: for "train", "val" and, if wanted, "test" the path of a text file with one id per line:
             a writer, a form, or the name of an image without its ending.
 
-    Returns:
-        As many parts as there are lists.
-
     Raises:
         InputError: a list is missing or empty, one id is on two lists, or a part has no samples.
     """
@@ -134,12 +122,10 @@ def list_split(samples: Sequence[Sample], lists: Mapping[str, str | Path]) -> di
             raise InputError(f"{path}: the {part} list cannot be read; one writer, form or image per line") from None
         if not ids[part]:
             raise InputError(f"{path}: the list of {part} ids is empty")
-    parts = list(ids)
-    for position, part in enumerate(parts):
-        for other in parts[position + 1 :]:
-            both = sorted(ids[part] & ids[other])
-            if both:
-                raise InputError(f"{lists[part]} and {lists[other]} both name {both[0]}; each id belongs on one list")
+    for part, other in itertools.combinations(ids, 2):
+        both = sorted(ids[part] & ids[other])
+        if both:
+            raise InputError(f"{lists[part]} and {lists[other]} both name {both[0]}; each id belongs on one list")
     return _by_ids(samples, ids, "the lists")
 
 
@@ -169,10 +155,10 @@ def unassigned(samples: Sequence[Sample], parts: Mapping[str, Sequence[Sample]])
 
 def shared_writers(parts: Mapping[str, Sequence[Sample]]) -> list[str]:
     """Writers (forms, where the writer is unknown) and images that are in more than one part, sorted."""
-    hands = _hands(sample for samples in parts.values() for sample in samples)
+    writers = _writers(sample for samples in parts.values() for sample in samples)
     sides: dict[str, set[str]] = defaultdict(set)
     for part, samples in parts.items():
         for sample in samples:
-            for name in (hands(sample), sample.image):
+            for name in (writers(sample) or sample.form, sample.image):
                 sides[name].add(part)
     return sorted(name for name, found in sides.items() if name and len(found) > 1)

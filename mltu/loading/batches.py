@@ -22,13 +22,8 @@ class Mixture(NamedTuple):
     def of(cls, sizes: Iterable[int], weights: tuple[float, ...] = (), epoch_samples: int = 0) -> Mixture | None:
         """A mixture of groups of so many samples, one group after the other.
 
-        Args:
-            sizes: samples of each group.
-            weights: of the groups; empty: by size.
-            epoch_samples: samples in an epoch; 0: as many as there are.
-
-        Returns:
-            None if an epoch is simply all samples.
+        Without weights groups count by size, and with 0 an epoch has as many samples as there are; without both it is
+        simply all samples, and the mixture None.
         """
         sizes = list(sizes)
         if not weights and not epoch_samples:
@@ -64,13 +59,10 @@ def plan_epoch(
     """The indices of the samples of every batch of an epoch.
 
     Args:
-        samples: how many there are.
         batch_size: samples in a batch; some batches may hold fewer.
-        seed: of the order.
-        epoch: number of the epoch.
-        shuffle: a new order in each epoch.
         shapes: of each sample's data, where batches should hold samples of one shape: shuffled batches hold
-            samples of about one shape, and every epoch has as many of them; others hold samples of exactly one.
+            samples of about one shape, and every epoch has as many of them; others hold samples of exactly one,
+            so the last batch of each shape may be smaller.
         mixture: draw the epoch from groups of samples; else it is all of them.
     """
     rng = np.random.default_rng([seed, epoch])

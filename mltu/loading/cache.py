@@ -38,12 +38,7 @@ def restore(entry: Entry) -> tuple[Any, Any]:
 
 
 class Cache:
-    """Preprocessed samples, up to a bound; shared by providers that were split.
-
-    Args:
-        megabytes: the bound.
-        shared: keep them where worker processes can read them too.
-    """
+    """Preprocessed samples, up to a bound; shared by providers that were split, and, if wanted, by processes."""
 
     def __init__(self, megabytes: int, shared: bool = False) -> None:
         self._left = int(megabytes * 1_000_000)

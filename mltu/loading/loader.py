@@ -68,12 +68,8 @@ class Loader:
     numpy: bool
 
     def read(self, sample: Sequence) -> tuple[Any, Any]:
-        """Preprocess one sample (data, annotation, ...).
-
-        Raises:
-            InputError: it cannot be used.
-        """
-        data, annotation = sample[0], sample[1]
+        """Preprocess one sample (data, annotation, ...); here as below, InputError means that it cannot be used."""
+        data, annotation = sample[:2]
         for preprocessor in self.preprocessors:
             data, annotation = preprocessor(data, annotation)
         return data, annotation
@@ -86,11 +82,7 @@ class Loader:
         return data, annotation
 
     def transform(self, data: Any, annotation: Any) -> tuple[Any, Any]:
-        """Apply the transformers; an image becomes its pixels.
-
-        Raises:
-            InputError: the sample cannot be used.
-        """
+        """Apply the transformers; an image becomes its pixels."""
         for transformer in self.transformers:
             data, annotation = transformer(data, annotation)
         return (data.numpy() if isinstance(data, Image) else data), annotation
@@ -103,11 +95,7 @@ class Loader:
         return (np.asarray(data), np.asarray(annotations)) if self.numpy else (data, annotations)
 
     def process(self, sample: Sequence, rng: np.random.Generator | None, cache: Cache) -> tuple[Any, Any]:
-        """Preprocess, augment (unless `rng` is None) and transform one sample, which the cache keeps preprocessed.
-
-        Raises:
-            InputError: the sample cannot be used.
-        """
+        """Preprocess, augment (unless `rng` is None) and transform one sample, which the cache keeps preprocessed."""
         entry = cache.get(sample)
         data, annotation = restore(entry) if entry else self.read(sample)
         if not entry and cache.room:

@@ -33,11 +33,7 @@ class Span(NamedTuple):
 
 
 class MemoryFile:
-    """Memory that is an open file, mapped; in the manner of `SharedMemory`.
-
-    Args:
-        descriptor: of the file, which belongs to this object from now on.
-    """
+    """Memory that is an open file, mapped, in the manner of `SharedMemory`; owns the descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -56,13 +52,10 @@ _segments: dict[str, SharedMemory | MemoryFile] = {}  # those that this process 
 
 
 class SharedArrays:
-    """Arrays in shared memory, up to a bound. Only the process that made it adds to it, one thread at a time.
+    """Arrays in shared memory, up to a limit in bytes. Only the process that made it adds, one thread at a time.
 
     The memory is given back by :meth:`close`, when the object is collected, when the interpreter ends, and when the
     process is killed: by Linux, elsewhere by Python's resource tracker.
-
-    Args:
-        limit: most bytes of memory.
     """
 
     def __init__(self, limit: int) -> None:

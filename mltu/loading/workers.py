@@ -60,26 +60,20 @@ class WorkerProcesses:
     They are fresh interpreters, which import what a function needs but not the script that runs, so neither its
     threads nor its TensorFlow come along. They ignore Ctrl-C, and end when this process does, however it
     ends, because the pipes to them end then.
-
-    Args:
-        count: of processes.
     """
 
     def __init__(self, count: int) -> None:
-        workers = [_Worker() for _ in range(count)]
-        self._workers = workers
+        self._workers = [_Worker() for _ in range(count)]
         self._free: LifoQueue[_Worker] = LifoQueue()  # those that have started are taken first
-        for worker in workers:
+        for worker in self._workers:
             self._free.put(worker)
-        when_gone(self, _stop, workers)
+        when_gone(self, _stop, self._workers)
 
     def calling(self, function: Callable[[Item], Result]) -> Callable[[Item], Result]:
         """The function, but computed in one of the processes; may be called in several threads at once.
 
-        An `InputError` raised there is raised here; any other error comes as a `RuntimeError` with the traceback.
-
-        Raises:
-            InputError: it cannot be sent to other processes.
+        An `InputError` raised there, or if the function cannot be sent there, is raised here; any other error comes as
+        a `RuntimeError` with the traceback.
         """
         return partial(self._call, _pickled(function))
 
@@ -128,11 +122,11 @@ class _Worker:
         group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if windows else {"start_new_session": True}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         try:
-            process = subprocess.Popen([sys.executable, "-c", code], **pipes, **group)
+            self._process = subprocess.Popen([sys.executable, "-c", code], **pipes, **group)
         except OSError as error:
             raise InputError(f"no process to load data can be started ({error}); {REMEDY}") from None
-        self._process, self._function = process, None
-        return process
+        self._function = None
+        return self._process
 
     def ask(self, function: bytes, argument: Any) -> Any:
         """The result of a pickled function for an argument."""
@@ -159,13 +153,11 @@ class _Worker:
         except BaseException:  # Ctrl-C: the answer to this question must not be taken for that to the next
             self.stop()
             raise
+        if kind == "done":
+            return answer
         if kind == "not understood":
             raise _not_sent(answer)
-        if kind == "wrong input":
-            raise InputError(answer)
-        if kind == "error":
-            raise RuntimeError(f"in a worker process:\n{answer}")
-        return answer
+        raise InputError(answer) if kind == "wrong input" else RuntimeError(f"in a worker process:\n{answer}")
 
     def stop(self) -> None:
         """Kill the process; it holds nothing that could be lost."""

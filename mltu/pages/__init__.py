@@ -1,8 +1,7 @@
 """Lines of a page: found by :func:`find_lines`, cut out by :func:`cut_line`.
 
 `finder` runs the network, `maps` says what it predicts, `decode` makes lines of that, `order` puts them in reading
-order, and `crop` cuts a line out, straightened. Without the network's file, the rules of `lines` find the lines:
-`paper` brings the image of a page to ink, `lines` gathers ink into lines, `outlines` draws around them.
+order, and `crop` cuts a line out, straightened.
 """
 
 from .crop import cut_line, slope_of

@@ -16,13 +16,14 @@ import numpy as np
 
 from ..inferenceModel import OnnxInferenceModel
 from ..utils.errors import InputError
+from ..utils.files import shipped
 from ..utils.image_utils import to_gray
 from .decode import FoundLine, decode
 from .maps import MAPS, STRIDE
 from .order import reading_order, weighted_median
 from .rules import erase_rules, find_rules
 
-MODEL = Path(__file__).resolve().parents[2] / "Models" / "lines" / "model.onnx"
+MODEL = shipped("Models/lines") / "model.onnx"
 SIDE = 1024  # pixels of the network's input that the longer side of a page is brought to
 MIN_AREA, MAX_AREA = 720_000, 1_500_000  # pixels of the input: of long strips at first, and of any page
 MULTIPLE = 32  # sides of the input are multiples of it
@@ -49,11 +50,12 @@ class TextLine(NamedTuple):
     region: int  # block of writing, from 0
 
 
-def find_lines(page: np.ndarray) -> list[TextLine]:
+def find_lines(page: np.ndarray, quarters: int = 0) -> list[TextLine]:
     """Find the lines of writing on a page with the project's line finder.
 
     Args:
         page: uint8, shape (height, width) or (height, width, 3).
+        quarters: turns of 90 degrees anticlockwise after which the page is upright.
 
     Returns:
         Lines in reading order; empty if there is no writing.
@@ -61,13 +63,9 @@ def find_lines(page: np.ndarray) -> list[TextLine]:
     Raises:
         InputError: the model of the line finder cannot be used.
     """
-    if not MODEL.is_file():
-        from .lines import find_lines as find_lines_by_rules
-
-        return find_lines_by_rules(page)
     with _lock:
         finder = _default_finder(MODEL)
-    return finder.predict(page)
+    return finder.predict(page, quarters)
 
 
 _lock = Lock()
@@ -130,11 +128,12 @@ class LineFinder(OnnxInferenceModel):
         if channels != [1, len(MAPS)]:
             raise InputError(f"{self.model_path}: not a line finder; train one, or take the project's own")
 
-    def predict(self, page: np.ndarray) -> list[TextLine]:
+    def predict(self, page: np.ndarray, quarters: int = 0) -> list[TextLine]:
         """Find the lines of a page.
 
         Args:
             page: uint8, shape (height, width) or (height, width, 3).
+            quarters: turns of 90 degrees anticlockwise after which the page is likely to be upright.
 
         Returns:
             Lines in reading order; empty if there is no writing.
@@ -143,13 +142,12 @@ class LineFinder(OnnxInferenceModel):
             InputError: the network fails.
         """
         gray = to_gray(page)
-        size = gray.shape[::-1]
-        view = _View(0, (0, 0), size, _first_scale(*size))
+        view = _whole_view(gray.shape, quarters % 4)
         image = view.of(gray)
         maps = self.maps(image)
         turn = self._turn(image, maps)
         if turn:
-            view = _View(turn, (0, 0), size[::-1] if turn % 2 else size, view.scale)
+            view = _whole_view(gray.shape, (view.quarters + turn) % 4)
             image = view.of(gray)
             maps = self.maps(image)
         for _ in range(MAX_RUNS - 1 - bool(turn)):
@@ -251,10 +249,11 @@ def _sureness(maps: np.ndarray) -> float:
     return float(likely.mean()) if len(likely) else 0.0
 
 
-def _first_scale(width: int, height: int) -> float:
+def _whole_view(shape: tuple[int, int], quarters: int) -> _View:
+    """The first view of a page of a shape (height, width)."""
     # long strips would be too small to read if only their longer side counted
-    scale = max(SIDE / max(width, height), (MIN_AREA / (width * height)) ** 0.5)
-    return min(scale, MAX_ENLARGEMENT)
+    scale = max(SIDE / max(shape), (MIN_AREA / (shape[0] * shape[1])) ** 0.5)
+    return _View(quarters, (0, 0), shape if quarters % 2 else shape[::-1], min(scale, MAX_ENLARGEMENT))
 
 
 def _closer_view(shape: tuple[int, int], view: _View, maps: np.ndarray) -> _View | None:

@@ -62,7 +62,7 @@ class Line(NamedTuple):
 
     def part(self, start: float, end: float) -> Line:
         """The stretch between two distances from the line's beginning, straight on beyond its ends."""
-        steps = np.linalg.norm(np.diff(self.baseline, axis=0), axis=1)
+        steps = np.maximum(np.linalg.norm(np.diff(self.baseline, axis=0), axis=1), 1e-6)
         places = np.concatenate([[0], np.cumsum(steps)])
         inside = (places > start) & (places < end)
         wanted = np.concatenate([[start], places[inside], [end]])

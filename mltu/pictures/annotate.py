@@ -12,7 +12,7 @@ from PIL import ImageDraw
 
 from ..readings import LineReading, PageReading
 from ..utils.image_utils import to_bgr
-from .sheets import text_font
+from .sheets import shrink, text_font
 
 MAX_SIDE = 2400  # pixels; larger pages are shrunk
 MIN_TEXT_WIDTH = 320  # pixels that the text may take beside or below a narrower image
@@ -42,15 +42,13 @@ class _Block(NamedTuple):
 
 
 def annotate(image: np.ndarray, page: PageReading, min_confidence: float = 0.0) -> np.ndarray:
-    """Draw outline, number and baseline of each line on the page, and its reading to the right.
+    """Draw outline, number and baseline of each line on the page, and its reading to the right, uncertain words in red.
 
     Texts stand at the height of their lines as far as there is room, and regions side by side have columns of
     text side by side. The text of an image that is a single line stands below it.
 
     Args:
         image: the page, grey (H, W) or BGR (H, W, 3), uint8, of the size that `page` gives.
-        page: its reading.
-        min_confidence: less certain words are red.
 
     Returns:
         uint8 BGR image. The page takes at most `MAX_SIDE` pixels per side; the text adds at most the same width
@@ -61,10 +59,7 @@ def annotate(image: np.ndarray, page: PageReading, min_confidence: float = 0.0) 
     """
     image = to_bgr(image)
     scale = min(1.0, MAX_SIDE / max(image.shape[:2]))
-    if scale < 1:
-        size = [max(1, round(scale * side)) for side in image.shape[1::-1]]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    drawn = _draw_outlines(image, page.lines, scale)
+    drawn = _draw_outlines(shrink(image, scale), page.lines, scale)
     if _is_single_line(page):
         canvas = _add_text_below(drawn, page.lines[0], min_confidence)
     else:
@@ -113,8 +108,8 @@ def _add_text_beside(
     columns = _columns(lines)
     room = max(width, MIN_TEXT_WIDTH) / max(1, len(columns))
     largest = _font_size(0.5 * scale * float(np.median([_line_height(line) for line in lines] or [0])))
-    for shrink in (1.0, 0.8, 0.6, 0.4, 0.0):
-        size = max(MIN_FONT_SIZE, round(shrink * largest))
+    for part in (1.0, 0.8, 0.6, 0.4, 0.0):
+        size = max(MIN_FONT_SIZE, round(part * largest))
         margin = size // 2
         indent = margin + text_font(size).getlength(f"{len(lines)}  ")
         blocks = [_lay_out(line, size, room - indent - margin, min_confidence) for line in lines]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_HEAT_MAP_CHARACTERS = 25
+CALIBRATION_BINS = 15
 
 
 def symbol(character: str) -> str:
@@ -28,11 +29,7 @@ def symbol(character: str) -> str:
 
 
 def draw_confusions(confusions: Counter[tuple[str, str]]) -> bytes:
-    """Draw a heat map of the characters with most errors as PNG.
-
-    Args:
-        confusions: as from :func:`.count_confusions`, at least one.
-    """
+    """Draw a heat map of the characters with most errors as PNG; there must be one at least."""
     from matplotlib.colors import PowerNorm
 
     involved: Counter[str] = Counter()
@@ -64,24 +61,23 @@ def draw_confusions(confusions: Counter[tuple[str, str]]) -> bytes:
     return _png(figure)
 
 
-def draw_calibration(scores: Mapping[str, tuple[Sequence[float], Sequence[bool]]], bins: int = 15) -> bytes:
+def draw_calibration(scores: Mapping[str, tuple[Sequence[float], Sequence[bool]]]) -> bytes:
     """Draw a reliability diagram as PNG: accuracy over confidence, and below it the distribution of confidences.
 
-    Args:
-        scores: name -> (confidences, whether correct), as from :func:`.score_characters`, of one or two kinds.
-        bins: of confidence.
+    Scores are name -> (confidences, whether correct), as from :func:`.score_characters`, of one to three kinds.
     """
     figure = _figure(5, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot((0, 100), (0, 100), ":", color="0.4", label="calibrated")
-    edges = np.linspace(0, 100, bins + 1)
-    for (name, (confidences, correct)), style, color in zip(scores.items(), ("o-", "s--"), ("C0", "C1"), strict=True):
+    edges = np.linspace(0, 100, CALIBRATION_BINS + 1)
+    styles = (("o-", "C0"), ("s--", "C1"), ("^:", "C2"))
+    for (name, (confidences, correct)), (style, color) in zip(scores.items(), styles, strict=False):
         if not correct:
             continue
-        counts, sums, hits = reliability_bins(confidences, correct, bins)
+        counts, sums, hits = reliability_bins(confidences, correct, CALIBRATION_BINS)
         filled = counts > 0
         x, y = 100 * sums[filled] / counts[filled], 100 * hits[filled] / counts[filled]
-        label = f"{name}, error {100 * calibration_error(confidences, correct, bins):.1f} %"
+        label = f"{name}, error {100 * calibration_error(confidences, correct, CALIBRATION_BINS):.1f} %"
         upper.plot(x, y, style, color=color, label=label, markersize=4, clip_on=False)
         lower.stairs(100 * counts / counts.sum(), edges, color=color, linestyle=style[1:], label=name)
     upper.set(ylabel="right, %", xlim=(0, 100), ylim=(0, 100))

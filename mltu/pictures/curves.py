@@ -57,14 +57,7 @@ def save_curves(
 
 
 def save_sweep(rates: Sequence[float], losses: Sequence[float], suggestion: float | None, path: str | Path) -> None:
-    """Draw the loss over the learning rate as PNG.
-
-    Args:
-        rates: learning rate of each step.
-        losses: smoothed loss of each step.
-        suggestion: learning rate to mark, if there is one.
-        path: of the picture, which is written whole or not at all.
-    """
+    """Draw the smoothed loss over the learning rate of each step as PNG, with a mark where there is a suggestion."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")

@@ -16,15 +16,14 @@ from ..utils.image_utils import to_bgr
 MAX_HEIGHT, MAX_WIDTH = 64, 800  # pixels; larger lines are shrunk
 MIN_WIDTH = 480  # pixels of a sheet, for the texts
 CAPTION, MARGIN, FONT = 26, 8, 16  # pixels
+FONT_FILE = Path(__file__).with_name("fonts") / "DejaVuSans.ttf"
 GREEN = (20, 90, 40)  # RGB
 
 
 @lru_cache(maxsize=64)
 def text_font(size: int) -> ImageFont.FreeTypeFont:
     """A font with the letters of all Latin alphabets; the size is in pixels."""
-    import matplotlib  # only for the font that it brings along
-
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
+    return ImageFont.truetype(FONT_FILE, size)
 
 
 def caption(text: str, width: int, height: int = CAPTION, size: int = FONT) -> np.ndarray:
@@ -35,32 +34,31 @@ def caption(text: str, width: int, height: int = CAPTION, size: int = FONT) -> n
 
 
 def sheet(rows: Sequence[tuple[Sequence[np.ndarray], Sequence[str]]], title: str = "") -> np.ndarray:
-    """Lay out images in rows, with texts below each.
+    """Lay out rows of (images side by side, lines of text below them), with a title above, as uint8 BGR image.
 
-    Args:
-        rows: (images side by side, lines of text below them) each; all rows have as many images.
-        title: line of text above; empty for none.
-
-    Returns:
-        uint8 BGR image.
+    All rows have as many images.
     """
-    shrunk = [([_shrink(to_bgr(image)) for image in images], texts) for images, texts in rows]
-    columns = [
-        max(image.shape[1] for image in column) for column in zip(*(images for images, _ in shrunk), strict=True)
-    ]
-    width = max(sum(columns) + MARGIN * (1 + len(columns)), MIN_WIDTH)
+    shrunk = [([_line(image) for image in images], texts) for images, texts in rows]
+    columns = zip(*(images for images, _ in shrunk), strict=True)
+    widths = [max(image.shape[1] for image in column) for column in columns]
+    width = max(sum(widths) + MARGIN * (1 + len(widths)), MIN_WIDTH)
     parts = [caption(title, width)] if title else []
     for images, texts in shrunk:
         row = np.full((MARGIN + max(image.shape[0] for image in images), width, 3), 255, np.uint8)
         left = MARGIN
-        for image, column in zip(images, columns, strict=True):
+        for image, column_width in zip(images, widths, strict=True):
             row[MARGIN : MARGIN + image.shape[0], left : left + image.shape[1]] = image
-            left += column + MARGIN
+            left += column_width + MARGIN
         parts += [row, *(caption(text, width) for text in texts)]
     return np.vstack(parts)
 
 
-def _shrink(image: np.ndarray) -> np.ndarray:
-    scale = min(1.0, MAX_HEIGHT / image.shape[0], MAX_WIDTH / image.shape[1])
+def _line(image: np.ndarray) -> np.ndarray:
+    image = to_bgr(image)
+    return shrink(image, min(MAX_HEIGHT / image.shape[0], MAX_WIDTH / image.shape[1]))
+
+
+def shrink(image: np.ndarray, scale: float) -> np.ndarray:
+    """An image resized by a factor, if that is below 1."""
     size = [max(1, round(scale * side)) for side in image.shape[1::-1]]
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image

@@ -38,11 +38,9 @@ class EpochNumber(keras.callbacks.Callback):
 
 
 class Clock(keras.callbacks.Callback):
-    """Count the time of training, and end it in good order, validated and saved, when that is over.
+    """Count the time of training, and end it in good order, validated and saved, after `max_seconds`; 0: no limit.
 
-    Args:
-        max_seconds: of training, those of earlier parts of the run included; 0: no limit.
-        spent: seconds of earlier parts.
+    The seconds that earlier parts of the run have `spent` are counted too.
     """
 
     def __init__(self, max_seconds: float = 0.0, spent: float = 0.0) -> None:
@@ -53,7 +51,7 @@ class Clock(keras.callbacks.Callback):
 
     @property
     def seconds(self) -> float:
-        """Of training so far."""
+        """Seconds of training so far."""
         return time.monotonic() - self._start
 
     @property
@@ -87,10 +85,8 @@ class ValidationScore(keras.callbacks.Callback):
 
     CTC networks say nothing at first, at a CER of 1, while their loss falls. Judged by CER alone, the
     first epoch would stay the best and patience would end before reading begins. Any epoch that
-    reads has a lower score than all that do not. Must come before callbacks that use the score.
-
-    Args:
-        reads_below: CER from which on the network reads; below 1.
+    reads, with a CER below `reads_below`, has a lower score than all that do not. Must come before callbacks
+    that use the score.
     """
 
     def __init__(self, reads_below: float = 0.95) -> None:
@@ -104,11 +100,7 @@ class ValidationScore(keras.callbacks.Callback):
 
 
 class SwapAverage(keras.callbacks.SwapEMAWeights):
-    """`SwapEMAWeights` after each epoch, for what is validated and saved.
-
-    Args:
-        swapped: the model starts with averaged weights, as it is saved between two epochs.
-    """
+    """`SwapEMAWeights` after each epoch; `swapped` if the model starts with averaged weights, as states hold it."""
 
     def __init__(self, swapped: bool = False) -> None:
         super().__init__(swap_on_epoch=True)
@@ -121,14 +113,10 @@ class SwapAverage(keras.callbacks.SwapEMAWeights):
 
 
 class SaveBest(keras.callbacks.Callback):
-    """After each epoch that is better than all before, save the network that reads.
+    """After each epoch that is better than all before, save the part of the model that reads as a .keras file.
 
-    That is :func:`mltu.tensorflow.model_utils.inference_model` of the model. Keras's `ModelCheckpoint` writes over
-    the best weights; here they are replaced when the new ones are safe on the disk.
-
-    Args:
-        path: the .keras file.
-        monitor: name of the value that is to fall.
+    Keras's `ModelCheckpoint` writes over the best weights; here they are replaced when the new ones are safe on the
+    disk.
     """
 
     def __init__(self, path: str | Path, monitor: str = "val_score") -> None:
@@ -145,11 +133,7 @@ class SaveBest(keras.callbacks.Callback):
             self.best = value
 
     def save(self) -> None:
-        """Save the model as it is now.
-
-        Raises:
-            OSError: it cannot be written; the file before is still there.
-        """
+        """Save the model as it is now; if that fails, the file before is still there."""
         with atomic_path(self.path, durable=True, ending=".keras") as unfinished:
             inference_model(self.model).save(unfinished)
 
@@ -157,15 +141,8 @@ class SaveBest(keras.callbacks.Callback):
 class WarmupCosine(keras.callbacks.Callback):
     """Raise the learning rate from 0 in a straight line, then let it fall to 0 along a cosine.
 
-    Loshchilov and Hutter, "SGDR" (ICLR 2017), eq. 5, without restarts. The end is that of the epochs
-    or of the time, whichever is nearer, judged before each step.
-
-    Args:
-        peak: the highest learning rate.
-        warmup_steps: steps of the rise.
-        total_steps: steps of all epochs.
-        steps_per_epoch: to know where a continued run stands.
-        clock: of the run; None if time does not matter.
+    Loshchilov and Hutter, "SGDR" (ICLR 2017), eq. 5, without restarts. The end is that of all steps
+    or of the clock, whichever is nearer, judged before each step.
     """
 
     def __init__(
@@ -201,28 +178,21 @@ class LearningRateSweep(keras.callbacks.Callback):
 
     The learning rate range test of Smith, "Cyclical Learning Rates for Training Neural Networks" (WACV 2017), sec. 3.3.
     It ends early when the loss has become much higher than it was.
-
-    Args:
-        low: learning rate of the first step.
-        high: of the last.
-        steps: how many.
     """
 
+    LOW, HIGH, STEPS = 1e-6, 1.0, 100  # learning rates of the first and last step, and how many there are
     TOO_HIGH = 4.0  # times the lowest loss, at which the sweep ends
     SMOOTHING = 0.8  # share of the mean so far in the running mean of the loss
 
-    def __init__(self, low: float = 1e-6, high: float = 1.0, steps: int = 100) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.low = low
-        self.high = high
-        self.steps = steps
         self.rates: list[float] = []
         self.losses: list[float] = []  # smoothed
         self._mean = 0.0
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self.model.reset_metrics()  # so that the loss is that of one batch
-        self.rates.append(self.low * (self.high / self.low) ** (len(self.rates) / max(1, self.steps - 1)))
+        self.rates.append(self.LOW * (self.HIGH / self.LOW) ** (len(self.rates) / (self.STEPS - 1)))
         self.model.optimizer.learning_rate = self.rates[-1]
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -230,7 +200,7 @@ class LearningRateSweep(keras.callbacks.Callback):
         if math.isfinite(loss):
             self._mean = self.SMOOTHING * self._mean + (1 - self.SMOOTHING) * loss
             self.losses.append(self._mean / (1 - self.SMOOTHING ** len(self.rates)))  # as Adam corrects its means
-        if not math.isfinite(loss) or len(self.rates) == self.steps or loss > self.TOO_HIGH * min(self.losses):
+        if not math.isfinite(loss) or len(self.rates) == self.STEPS or loss > self.TOO_HIGH * min(self.losses):
             self.rates = self.rates[: len(self.losses)]
             self.model.stop_training = True
 
@@ -245,10 +215,9 @@ class TrainingInterrupted(Exception):
 
 
 class StopOnInterrupt(keras.callbacks.Callback):
-    """On the first Ctrl-C, finish the batch and raise :class:`TrainingInterrupted`; a second one ends at once.
+    """On the first Ctrl-C, finish the batch, `save` if it was one of training, and raise :class:`TrainingInterrupted`.
 
-    Args:
-        save: called first, if the batch was one of training, so that nothing is lost.
+    A second one ends at once.
     """
 
     def __init__(self, save: Callable[[], None] = lambda: None) -> None:

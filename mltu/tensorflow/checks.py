@@ -48,8 +48,8 @@ def find_learning_rate(configs: Any, folder: RunFolder, model: keras.Model, trai
     """Try learning rates from low to high, as a table and a picture; returns whether there is one to suggest."""
     show_samples(configs, folder, model, train)
     sweep = LearningRateSweep()
-    epochs = -(-sweep.steps // len(train))
-    print(f"Trying learning rates from {sweep.low:g} to {sweep.high:g} in {sweep.steps} steps ...")
+    epochs = -(-sweep.STEPS // len(train))
+    print(f"Trying learning rates from {sweep.LOW:g} to {sweep.HIGH:g} in {sweep.STEPS} steps ...")
     model.fit(
         train.for_keras(), epochs=epochs, callbacks=[EpochNumber(train), sweep], shuffle=False, verbose=verbosity()
     )
@@ -67,11 +67,7 @@ def find_learning_rate(configs: Any, folder: RunFolder, model: keras.Model, trai
 def overfit_batch(configs: Any, folder: RunFolder, model: keras.Model, train: DataProvider) -> bool:
     """Overfit one batch; returns whether that worked. A set-up that cannot do this cannot learn at all.
 
-    Args:
-        configs: of the run; of 20 steps each, at most `train_epochs` epochs are tried.
-        folder: gets nothing.
-        model: compiled, without dropout.
-        train: whose samples are the batch, without augmentation.
+    The samples of `train` are the batch. At most `train_epochs` epochs of 20 steps are tried.
     """
     repeated = train.with_samples(train.samples * OVERFIT_STEPS)
     print(f"Overfitting one batch of {len(train.samples)} lines until its CER is below {OVERFIT_CER:.0%} ...")
@@ -89,10 +85,10 @@ def overfit_batch(configs: Any, folder: RunFolder, model: keras.Model, train: Da
         ).history
     except Exception as error:
         raise repeated.failure or error from None  # which TensorFlow hides in an error of its own
-    steps = len(history["CER"]) * len(repeated)
-    learnt = history["CER"][-1] < OVERFIT_CER
+    cer = history["CER"][-1]
+    learnt = cer < OVERFIT_CER
     verdict = "the set-up works" if learnt else "not learnt; check texts, image size and learning rate"
-    print(f"CER {history['CER'][-1]:.1%} after {steps} steps: {verdict}.")
+    print(f"CER {cer:.1%} after {len(history['CER']) * len(repeated)} steps: {verdict}.")
     return learnt
 
 

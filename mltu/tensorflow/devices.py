@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..utils.machine import processor_field
@@ -17,6 +21,41 @@ if TYPE_CHECKING:
 BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # instructions of x86 and ARM
 
 
+# Passes on what comes in, but for TensorFlow's notes that nothing is wrong and, given an argument, its error that
+# there is no GPU. No environment variable silences those that it writes before its log is set up.
+NOTES_FILTER = r"""
+import re, sys
+notes = rb"(\d{4}-\d\d-\d\d [\d:., ]+)?I(\d{4})? |WARNING: All log messages before absl::InitializeLog"
+notes += rb"|E\d{4} .*failed call to cuInit" if sys.argv[1:] else b""
+for line in sys.stdin.buffer:
+    if not re.match(notes, line):
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+"""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave TensorFlow's notes out of standard error in this block.
+
+    The rest passes another process, so that the last words of one that crashes come through.
+    """
+    no_gpu = [] if Path("/dev/nvidiactl").exists() else ["no GPU"]
+    command = [sys.executable, "-I", "-S", "-c", NOTES_FILTER, *no_gpu]
+    sys.stderr.flush()
+    with (
+        os.fdopen(os.dup(2), "wb") as errors,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=errors, start_new_session=True) as passing,
+    ):
+        os.dup2(passing.stdin.fileno(), 2)
+        passing.stdin.close()
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(errors.fileno(), 2)
+
+
 class Devices:
     """The devices that a run trains on; this class is one device, for which there is nothing to agree on."""
 
@@ -28,10 +67,8 @@ class Devices:
     def start(mode: str, replicas: int = 0) -> Devices:
         """Set up the devices; must come before TensorFlow has used any.
 
-        Args:
-            mode: "none" for one device, "mirrored" for those of this machine, "multi_worker" for those that the
-                environment variable TF_CONFIG names; each worker then takes one part.
-            replicas: mirrored, without a GPU: how many parts the CPU plays; 0: two.
+        Mode "none" is one device, "mirrored" those of this machine (without a GPU the CPU plays so many `replicas`, or
+        two), "multi_worker" those that the environment variable TF_CONFIG names; each worker then takes one part.
 
         Raises:
             InputError: TensorFlow is not the backend, or TF_CONFIG or its addresses cannot be used.
@@ -47,11 +84,9 @@ class Devices:
         return nullcontext()
 
     def wrap(self, network: keras.Model, shortcut: float = 0.0) -> keras.Model:
-        """The model to compile: the network, with what its second output and several devices want around it.
+        """The model to compile: the network, with what several devices and its second output want around it.
 
-        Args:
-            network: with one output, or with two if there is a shortcut.
-            shortcut: factor of the second output's loss; 0: there is none.
+        The loss of a second output has the factor `shortcut`; at 0 there is none.
         """
         from .model_utils import ShortcutModel
 
@@ -65,13 +100,11 @@ class Devices:
         return provider.for_keras()
 
     def clock(self, max_seconds: float, spent: float) -> Clock:
-        """The clock of the run; arguments as :class:`mltu.tensorflow.callbacks.Clock`."""
         from .callbacks import Clock
 
         return Clock(max_seconds, spent)
 
     def interrupt(self, save: Callable[[], None]) -> StopOnInterrupt:
-        """What ends training on Ctrl-C; arguments as :class:`mltu.tensorflow.callbacks.StopOnInterrupt`."""
         from .callbacks import StopOnInterrupt
 
         return StopOnInterrupt(save)
@@ -83,11 +116,12 @@ class Devices:
         """Wait until all workers have come here, as one that left early would look lost to the others."""
 
 
-def describe_backend() -> dict[str, Any]:
-    """Name of Keras's backend and its devices, for the record of a run."""
-    import keras
+def start_backend() -> dict[str, Any]:
+    """Import Keras, without the notes that TensorFlow writes then; name of the backend and its devices."""
+    with _quiet():
+        import keras
 
-    return {"backend": keras.backend.backend(), "devices": list_devices()}
+        return {"backend": keras.backend.backend(), "devices": list_devices()}
 
 
 def list_devices() -> list[str]:
@@ -99,6 +133,16 @@ def list_devices() -> list[str]:
     import torch
 
     return [f"gpu:{number}" for number in range(torch.cuda.device_count())] or ["cpu:0"]
+
+
+def enable_determinism() -> None:
+    """Let TensorFlow compute bit for bit the same each time, if it is the backend; must come before the network."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
 
 
 def quickest_precision() -> str:

@@ -26,19 +26,12 @@ EXAMPLE = '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"typ
 
 
 class Replicas(Devices):
-    """Several devices of one or more workers.
-
-    Args:
-        strategy: `tf.distribute.Strategy`.
-        count: devices of all workers.
-        own: those of this worker.
-        is_chief: whether this worker writes the files.
-    """
+    """Several devices of one or more workers: `count` in all, of which `own` are those of this worker."""
 
     saves_within_epochs = False
 
     def __init__(self, strategy: Any, count: int, own: range, is_chief: bool) -> None:
-        self.strategy = strategy
+        self.strategy = strategy  # a `tf.distribute.Strategy`
         self.count = count
         self.own = own
         self.is_chief = is_chief
@@ -56,19 +49,14 @@ class Replicas(Devices):
         model.distribute(self)
 
     def feed(self, provider: DataProvider) -> Any:
-        """Each batch in as many parts as there are devices, of which this worker loads its own.
-
-        Returns:
-            `tf.distribute.DistributedDataset` of (images, labels, how many of them count).
-        """
+        """A `tf.distribute.DistributedDataset` of (images, labels, how many count), of this worker's parts."""
         import tensorflow as tf
 
         spec = provider.for_keras().element_spec
 
         def dataset(context: Any) -> tf.data.Dataset:
             parts = tf.data.Dataset.from_generator(
-                lambda: provider.parts(self.own, self.count),
-                output_signature=(*spec, tf.TensorSpec((), tf.int32)),
+                lambda: provider.parts(self.own, self.count), output_signature=(*spec, tf.TensorSpec((), tf.int32))
             )
             return parts.prefetch(len(self.own))
 
@@ -129,20 +117,16 @@ def _join_workers() -> Replicas:
 
 
 def read_cluster() -> tuple[int, int]:
-    """This worker's number, and how many there are, from TF_CONFIG as TensorFlow documents it.
-
-    Raises:
-        InputError: it is not set or malformed.
-    """
+    """This worker's number, and how many there are, from TF_CONFIG; InputError if it is not set or malformed."""
     text = os.environ.get("TF_CONFIG", "")
     if not text:
         raise InputError(f"TF_CONFIG: not set; every worker needs its own, such as '{EXAMPLE}'")
     try:
         config = json.loads(text)
         cluster, task = config["cluster"], config["task"]
-        workers = [("chief", n) for n in range(len(cluster.get("chief", ())))]
-        workers += [("worker", n) for n in range(len(cluster["worker"]))]
-        addresses = [*cluster.get("chief", ()), *cluster["worker"]]
+        chiefs = cluster.get("chief", ())
+        workers = [("chief", n) for n in range(len(chiefs))] + [("worker", n) for n in range(len(cluster["worker"]))]
+        addresses = [*chiefs, *cluster["worker"]]
         if not all(isinstance(address, str) and address.rpartition(":")[2].isdecimal() for address in addresses):
             raise ValueError("addresses are written host:port")
         if len(set(addresses)) < len(addresses):

@@ -14,8 +14,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..calibration import calibrate
+from ..calibration import MAX_LINES, MIN_LINES, calibrate
 from ..datasets import Sample
+from ..error_analysis import Evaluated
+from ..evaluation import evaluate as evaluate_lines
 from ..inferenceModel import OnnxInferenceModel, set_metadata
 from ..line_input import LineInput
 from ..pages.maps import MAPS, STRIDE
@@ -25,11 +27,9 @@ from ..utils.errors import InputError
 from ..utils.files import atomic_path
 from ..utils.image_utils import read_image
 from ..utils.text_utils import ctc_decoder
-from . import model_utils, recurrent  # noqa: F401 - register the layers of saved models
+from . import model_utils, recurrent  # noqa: F401 - registers the layers of saved models
 from .dataProvider import DataProvider
 from .failures import TrainingError
-from .losses import CTCloss
-from .metrics import CERMetric, WERMetric
 
 ONNX_OPSET = 17
 COMPARED_LINES = 32
@@ -57,22 +57,13 @@ def float32_copy(model: keras.Model) -> keras.Model:
 
 
 class Model2onnx(keras.callbacks.Callback):
-    """Convert a saved Keras model to ONNX when training ends.
+    """Convert a saved .keras file to an .onnx file beside it when training ends, or after each epoch too.
 
-    Args:
-        saved_model_path: the .keras file; the .onnx file is written beside it.
-        metadata: name -> value, stored in the ONNX file as JSON.
-        save_on_epoch_end: convert after each epoch too.
-
-    Raises:
-        InputError: there is no saved model, or TensorFlow is not the backend.
+    The metadata are stored as JSON, an entry per name. TensorFlow must be the backend, else InputError is raised.
     """
 
     def __init__(
-        self,
-        saved_model_path: str | Path,
-        metadata: Mapping[str, Any] | None = None,
-        save_on_epoch_end: bool = False,
+        self, saved_model_path: str | Path, metadata: Mapping[str, Any] | None = None, save_on_epoch_end: bool = False
     ) -> None:
         super().__init__()
         self.saved_model_path = Path(saved_model_path)
@@ -81,13 +72,7 @@ class Model2onnx(keras.callbacks.Callback):
 
     @staticmethod
     def model2onnx(model: keras.Model, onnx_model_path: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
-        """Write a model with one input and one output as ONNX, with a free batch axis.
-
-        Args:
-            model: built under the TensorFlow backend; mixed precision becomes float32.
-            onnx_model_path: the file; it appears whole or not at all.
-            metadata: stored as JSON, one entry per name.
-        """
+        """Write a model with one input and one output as float32 ONNX, with a free batch axis; whole or not at all."""
         if keras.backend.backend() != "tensorflow":
             raise InputError(NO_TENSORFLOW)
         model = float32_copy(model)
@@ -104,11 +89,7 @@ class Model2onnx(keras.callbacks.Callback):
         return self.saved_model_path.with_suffix(".onnx")
 
     def convert(self) -> keras.Model:
-        """Convert the saved model now, and return what was converted, in float32.
-
-        Raises:
-            InputError: there is no saved model, or it cannot be loaded.
-        """
+        """Convert the saved model now, and return its float32 form; InputError if there is none that can be loaded."""
         if not self.saved_model_path.is_file():
             raise InputError(f"{self.saved_model_path}: no saved model to convert")
         try:
@@ -131,12 +112,6 @@ class Model2onnx(keras.callbacks.Callback):
 
 def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequence[Sample]) -> float:
     """Convert the best weights to ONNX, compare both on validation lines, and calibrate the confidences on these.
-
-    Args:
-        folder: of the run.
-        line_input: what the network takes.
-        vocab: its characters, in the order of its classes.
-        samples: of validation.
 
     Returns:
         Largest difference between the probabilities of Keras and ONNX.
@@ -172,7 +147,13 @@ def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequen
             f"(at most {MAX_DIFFERENCE:g}), texts {'the same' if same else 'different'}; see {folder.failed_onnx}"
         )
     print(f"{folder.onnx}: same texts as Keras on {len(images)} lines, probabilities within {difference:.1g}")
-    calibrate(LineRecognizer(folder.onnx, force_cpu=True), samples)
+    recognizer = LineRecognizer(folder.onnx, force_cpu=True)
+    recognizer.keeps_peaks = True
+    lines = [line for line in evaluate_lines(recognizer, samples[:MAX_LINES]) if isinstance(line, Evaluated)]
+    if len(lines) < MIN_LINES:
+        print(f"Confidences are not calibrated: {len(lines)} validation lines are too few for that.")
+    else:
+        calibrate(recognizer, lines)
     return difference
 
 
@@ -231,6 +212,5 @@ def export_best(folder: RunFolder, export: Callable[[], Any], script: str | Path
 def evaluate(folder: RunFolder, provider: DataProvider, vocab: str) -> dict[str, float]:
     """Loss, CER and WER of the best weights of a run on the lines of a provider."""
     model = keras.models.load_model(folder.weights, compile=False)
-    jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"  # as in training
-    model.compile(loss=CTCloss(), metrics=[CERMetric(vocab), WERMetric(vocab)], jit_compile=jit_compile)
+    model_utils.compile_model(model, vocab)
     return model.evaluate(provider.for_keras(), verbose=0, return_dict=True)

@@ -41,11 +41,7 @@ class BadLoss(Exception):
 
 @contextmanager
 def translated_failures(folder: RunFolder, devices: Devices) -> Iterator[list[DataProvider]]:
-    """Turn what backends raise within the `with` block into one line each.
-
-    Args:
-        folder: of the run; gets the lines of a batch whose loss is NaN or infinite.
-        devices: that train.
+    """Turn what backends raise within the `with` block into one line each; a batch with a bad loss is listed.
 
     Yields:
         A list for the providers of all data, that of the training lines first, as soon as there are some.

@@ -15,17 +15,14 @@ from .model_utils import inference_model
 OUTPUT_LAYERS = ("output", "output_scores")  # of model.py, whose weights belong to classes; a network has one of them
 
 
-def load_initial_weights(model: keras.Model, vocab: str, init_from: str | Path, initial_vocab: str) -> None:
-    """Give a model the best weights of another run.
+def load_initial_weights(
+    model: keras.Model, vocab: str, init_from: str | Path, initial_vocab: str, same_network: bool = True
+) -> None:
+    """Give a model the best weights of another run, whose folder is `init_from`.
 
     Characters that both vocabularies have keep their output weights, new ones start at random. Where the number of
-    steps per column differs, those of the new network start between the old ones.
-
-    Args:
-        model: whose network is like that of the other run.
-        vocab: its characters, in the order of its classes.
-        init_from: folder of the other run.
-        initial_vocab: the characters of the other run.
+    steps per column differs, those of the new network start between the old ones. Layers of other shapes start at
+    random, if it need not be the same network.
 
     Raises:
         InputError: there are no weights, or they are those of another network.
@@ -39,8 +36,12 @@ def load_initial_weights(model: keras.Model, vocab: str, init_from: str | Path, 
         other = keras.models.load_model(path, compile=False)
         # layers without weights differ: only networks of several steps per column reshape their output
         ours, theirs = ([layer for layer in network.layers if layer.weights] for network in (model, other))
+        fresh_layers = 0
         for layer, source in zip(ours, theirs, strict=True):
             weights = source.get_weights()
+            if not same_network and _inner_shapes(layer) != _inner_shapes(source):
+                fresh_layers += 1
+                continue
             if layer.name in OUTPUT_LAYERS:
                 values = []
                 for fresh, learnt in zip(layer.get_weights(), weights, strict=True):
@@ -50,9 +51,19 @@ def load_initial_weights(model: keras.Model, vocab: str, init_from: str | Path, 
                     values.append(by_class.reshape(fresh.shape))
                 weights = values
             layer.set_weights(weights)
+        if fresh_layers:
+            print(
+                f"{fresh_layers} of {len(ours)} layers have other shapes than those of {init_from} and start at random"
+            )
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"init_from: {path} cannot be used ({reason})") from None
+
+
+def _inner_shapes(layer: keras.layers.Layer) -> list[tuple[int, ...]]:
+    """Shapes of a layer's weights, of output layers without the classes, which may be others."""
+    shapes = [tuple(weights.shape) for weights in layer.weights]
+    return [shape[:-1] for shape in shapes] if layer.name in OUTPUT_LAYERS else shapes
 
 
 def interpolate_steps(weights: np.ndarray, steps: int) -> np.ndarray:

@@ -13,12 +13,9 @@ from ..utils.text_utils import edit_distance
 
 
 def _on_host(function: Callable[..., tuple], arrays: Sequence, shapes: Sequence[tuple]):
-    """Call a numpy function from eager, traced or compiled code of any backend.
+    """Call a function of numpy arrays on tensors, from eager, traced or compiled code of any backend.
 
-    Args:
-        function: takes numpy arrays, returns as many float32 arrays as there are shapes.
-        arrays: tensors.
-        shapes: of the results.
+    It returns as many float32 arrays as there are `shapes`.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -65,8 +62,7 @@ class _ErrorRate(keras.metrics.Metric):
             for labels in (decoded, true)
         )
         pairs = [(edit_distance(text, reference), len(reference)) for text, reference in zip(*texts, strict=True)]
-        errors, totals = np.array(pairs, np.float32).reshape(-1, 2).T
-        return errors, totals
+        return tuple(np.array(pairs, np.float32).reshape(-1, 2).T)
 
     @classmethod
     def _distance(cls, pred_decoded, y_true, vocab, padding: int):
@@ -87,8 +83,7 @@ class _ErrorRate(keras.metrics.Metric):
 
         def sums(paths: np.ndarray, labels: np.ndarray) -> tuple[np.float32, np.float32]:
             decoded = [collapse_path(path, len(self.vocabulary))[0] for path in paths]
-            errors, totals = self._counts(decoded, labels, self.vocabulary)
-            return errors.sum(dtype=np.float32), totals.sum(dtype=np.float32)
+            return tuple(counts.sum(dtype=np.float32) for counts in self._counts(decoded, labels, self.vocabulary))
 
         paths = ops.cast(ops.argmax(y_pred, axis=-1), "int32")
         errors, tokens = _on_host(sums, [paths, ops.cast(y_true, "int32")], [(), ()])
@@ -108,10 +103,7 @@ class CERMetric(_ErrorRate):
     """Character error rate of greedy CTC decoding over all samples since the last reset.
 
     Edits are summed over the samples and divided by the true characters summed over them, so a
-    long line weighs more than a short one.
-
-    Args:
-        vocabulary: the characters, in the order of the classes.
+    long line weighs more than a short one. The vocabulary is in the order of the classes.
     """
 
     def __init__(self, vocabulary: str | Sequence[str], name: str = "CER", **options) -> None:
@@ -123,16 +115,11 @@ class CERMetric(_ErrorRate):
 
     @classmethod
     def get_cer(cls, pred_decoded, y_true, vocab, padding: int = -1):
-        """Error rate of each sample.
+        """Error rate of each sample, float32, shape (batch,).
 
         Args:
             pred_decoded: decoded label indices, shape (batch, any), padded with `padding`.
             y_true: true label indices, shape (batch, any), padded with `len(vocab)` or more.
-            vocab: the characters.
-            padding: index that pads the decoded labels.
-
-        Returns:
-            Character edits over true characters, float32, shape (batch,).
         """
         return cls._distance(pred_decoded, y_true, vocab, padding)
 

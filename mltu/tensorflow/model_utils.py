@@ -11,15 +11,12 @@ from keras import layers
 
 from ..configs import suggestion
 from ..utils.errors import InputError
+from .losses import CTCloss
+from .metrics import CERMetric, WERMetric
 
 
 def activation_layer(layer: keras.KerasTensor, activation: str = "relu", alpha: float = 0.1) -> keras.KerasTensor:
-    """Apply an activation.
-
-    Args:
-        layer: any tensor.
-        activation: "leaky_relu", or the name of a Keras activation ("relu", "elu", "gelu", "silu", ...).
-        alpha: slope of leaky_relu below zero.
+    """Apply "leaky_relu", with the slope `alpha` below zero, or a Keras activation ("relu", "elu", "gelu", ...).
 
     Raises:
         InputError: Keras has no activation of that name.
@@ -82,13 +79,9 @@ def residual_block(
         x: feature map, shape (batch, height, width, channels).
         filter_num: channels of the result.
         strides: of the first convolution, and of the 1 x 1 convolution on the skip path.
-        kernel_size: of both convolutions.
         skip_conv: bring the input to the result's shape by a 1 x 1 convolution; needed where
             `strides` or `filter_num` change the shape.
-        padding: "same" or "valid".
-        kernel_initializer: of all convolutions.
         activation: see :func:`activation_layer`.
-        dropout: share of units dropped at the end.
 
     Returns:
         Feature map, shape (batch, height / strides, width / strides, filter_num), rounded up.
@@ -112,10 +105,6 @@ class ShortcutModel(keras.Model):
     """A network with a second output, for training: the loss of that output is added to the other's.
 
     What is kept in the end is :attr:`reader`, the network without the second output; both share their weights.
-
-    Args:
-        network: with outputs [main, shortcut].
-        weight: factor of the shortcut's loss.
     """
 
     def __init__(self, network: keras.Model, weight: float, **options) -> None:
@@ -142,6 +131,13 @@ class ShortcutModel(keras.Model):
     @classmethod
     def from_config(cls, config: dict):
         return cls(keras.saving.deserialize_keras_object(config["network"]), config["weight"])
+
+
+def compile_model(model: keras.Model, vocab: str, optimizer: keras.optimizers.Optimizer | str = "rmsprop") -> None:
+    """Compile with the CTC loss and both error rates; the characters are in the order of the classes."""
+    # under TensorFlow, XLA can compile neither the CTC kernel nor the metrics
+    jit_compile = False if keras.backend.backend() == "tensorflow" else "auto"
+    model.compile(optimizer, CTCloss(), metrics=[CERMetric(vocab), WERMetric(vocab)], jit_compile=jit_compile)
 
 
 def set_statistics_momentum(network: keras.Model, momentum: float) -> None:

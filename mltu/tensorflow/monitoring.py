@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -44,14 +45,7 @@ class _LogFile(logging.FileHandler):
 
 
 class TrainLogger(keras.callbacks.Callback):
-    """Write one line for each epoch to a log file.
-
-    Args:
-        log_path: folder of the file.
-        log_file: its name.
-        logLevel: level of its logger, which is private to the file.
-        console_output: write to standard error too.
-    """
+    """Write one line for each epoch to a log file in the folder `log_path`, and, if wanted, to standard error."""
 
     def __init__(
         self,
@@ -86,9 +80,6 @@ class ShowReadings(keras.callbacks.Callback):
 
     Args:
         images: one for each line, shape (height, width, channels); widths may differ.
-        texts: what stands on them.
-        vocab: the characters, in the order of the classes.
-        log_file: the same is appended here.
         log_dir: folder of TensorBoard logs that get the lines as pictures with their readings; None: none.
     """
 
@@ -97,14 +88,14 @@ class ShowReadings(keras.callbacks.Callback):
         images: Sequence[np.ndarray],
         texts: Sequence[str],
         vocab: str,
-        log_file: str | Path,
-        log_dir: str | Path | None = None,
+        log_file: Path,
+        log_dir: Path | None = None,
     ) -> None:
         super().__init__()
         self.images = images
         self.texts = texts
         self.vocab = vocab
-        self.log_file = Path(log_file)
+        self.log_file = log_file
         self.log_dir = log_dir
         self._read: Callable | None = None
 
@@ -181,6 +172,7 @@ class StageTimes(keras.callbacks.Callback):
     """
 
     RECENT = 5  # epochs whose time the estimate is made of
+    MIN_BATCHES = 20  # of an epoch, to tell the bottleneck; before, workers have just started
 
     def __init__(
         self, provider: DataProvider, folder: RunFolder, epochs: int, clock: Clock, unit: str = "lines"
@@ -195,9 +187,11 @@ class StageTimes(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._begun = self._trained = self._validated = time.monotonic()
+        self._batches = 0
         self.provider.reset_timings()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._batches += 1
         self._trained = self._validated = time.monotonic()
 
     def on_test_end(self, logs: Any = None) -> None:
@@ -216,12 +210,16 @@ class StageTimes(keras.callbacks.Callback):
         }
         self.rows.append(row)
         self._append(row)
-        ready = loading["idle"] / max(loading["idle"] + loading["waited"], 1e-9)
-        slower = "the network is the bottleneck" if ready >= 0.5 else "loading is the bottleneck; raise --train_workers"
+        bottleneck = ""
+        if self._batches >= self.MIN_BATCHES:
+            ready = loading["idle"] / max(loading["idle"] + loading["waited"], 1e-9)
+            slower = "the network" if ready >= 0.5 else "loading"
+            bottleneck = f", ready {ready:.0%} of the time: {slower} is the bottleneck"
+            bottleneck += "" if ready >= 0.5 else "; raise --train_workers"
         parts = [f"{name} {duration(row[name])}" for name in ("training", "validation", "saving")]
         rate = lines / max(row["training"], 1e-9)
         print(
-            f"{', '.join(parts)}; {rate:.3g} {self.unit} per second, ready {ready:.0%} of the time: {slower}; "
+            f"{', '.join(parts)}; {rate:.3g} {self.unit} per second{bottleneck}; "
             f"at most {duration(self.seconds_left(epoch))} left",
             flush=True,
         )
@@ -240,6 +238,38 @@ class StageTimes(keras.callbacks.Callback):
             if new:
                 writer.writeheader()
             writer.writerow({name: round(value, 3) for name, value in row.items()})
+
+
+class SilenceHint(keras.callbacks.Callback):
+    """Say after an epoch in which nothing is read that this is how CTC begins, and whether it gets on.
+
+    Must come after the score, :class:`.ValidationScore`, which is above 1 as long as nothing is read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lowest = math.inf
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        score, loss = (logs or {}).get("val_score", 0.0), (logs or {}).get("val_loss", 0.0)
+        if score > 1:
+            falls = "it falls" if loss < self._lowest else f"the lowest was {self._lowest:.4g}"
+            print(f"Nothing is read yet, as usual in the first few thousand batches; val_loss {loss:.4g}: {falls}")
+        self._lowest = min(self._lowest, loss)
+
+
+class EpochBar(keras.callbacks.ProgbarLogger):
+    """Keras's progress bar; an epoch that the clock ends shows the batches that it had, where Keras shows all."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        if self.clock.over and self.seen < (self.target or 0):
+            print(f"\nThe time was over after {self.seen} of the {self.target} batches of epoch {epoch + 1}.")
+            self.target = self.seen
+        super().on_epoch_end(epoch, logs)
 
 
 def duration(seconds: float) -> str:

@@ -27,7 +27,6 @@ def _hidden_states(projected, recurrent, backwards: bool):
     Args:
         projected: inputs times the kernel plus bias, shape (steps, batch, 4 units); gates i, f, c, o.
         recurrent: recurrent kernel, shape (units, 4 units).
-        backwards: from the last step to the first.
 
     Returns:
         Hidden states, shape (steps, batch, units), in the order of the inputs.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +11,7 @@ import keras
 
 from ..run_folder import RunFolder
 from ..utils.errors import InputError
-from ..utils.files import atomic_path, write_atomic
+from ..utils.files import atomic_path, csv_bytes, write_atomic
 from .callbacks import Clock
 from .dataProvider import DataProvider
 
@@ -25,12 +23,7 @@ class RunState(keras.callbacks.Callback):
     of all epochs, the time spent, and the counters of watched callbacks: after each epoch, and within long ones, if
     :meth:`write` was called; else the run is only counted and brought back. A state is written beside the last one
     and replaces it by one renaming, so there is a whole one at any time. Must come after all callbacks that change
-    the model or the values of an epoch.
-
-    Args:
-        folder: of the run.
-        clock: of the run.
-        data: digest of the training lines, see :meth:`mltu.run_folder.RunFolder.check_lines`.
+    the model or the values of an epoch. `data` is the digest that :meth:`mltu.run_folder.RunFolder.check_lines` reads.
     """
 
     WEIGHTS = ".weights.h5"
@@ -61,19 +54,14 @@ class RunState(keras.callbacks.Callback):
         self.save_seconds = save_seconds
 
     def load(self, model: keras.Model, train: DataProvider, saved: Mapping[str, Any], within_epochs: bool) -> int:
-        """Bring a compiled model and the provider of the training lines to a saved state.
-
-        Args:
-            model: compiled.
-            train: provider of the training lines.
-            saved: what :meth:`mltu.run_folder.RunFolder.read_state` gave; empty for a new run.
-            within_epochs: whether training can go on in the middle of an epoch.
+        """Bring a compiled model and the provider of the training lines to a state of `RunFolder.read_state`.
 
         Returns:
             How many epochs are over.
 
         Raises:
-            InputError: the weights are gone, damaged, or those of another network.
+            InputError: the weights are gone, damaged, or those of another network, or the run was stopped in the
+                middle of an epoch and cannot go on there.
         """
         if not saved:
             return 0
@@ -165,20 +153,18 @@ class RunState(keras.callbacks.Callback):
             self.write_table()
             self.save()
 
+    def _counters(self, watcher: keras.callbacks.Callback) -> dict[str, float]:
+        values = {name: getattr(watcher, name, None) for name in self.COUNTERS}
+        return {name: float(value) for name, value in values.items() if value is not None}
+
     def write_table(self) -> None:
         """Write the values of the epochs as CSV."""
-        rows = io.StringIO(newline="")
-        writer = csv.DictWriter(rows, list(self.epochs[-1]), extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(self.epochs)
-        write_atomic(self.folder.epochs, rows.getvalue().encode())
+        names = list(self.epochs[-1])
+        rows = ([epoch.get(name, "") for name in names] for epoch in self.epochs)
+        write_atomic(self.folder.epochs, csv_bytes(names, rows))
 
     def save(self) -> None:
-        """Save the state between two batches or epochs.
-
-        Raises:
-            OSError: it cannot be written; the state before is still there.
-        """
+        """Save the state between two batches or epochs; if that fails, the state before is still there."""
         if hasattr(self.model, "jax_state_sync"):
             self.model.jax_state_sync()
         self.folder.state.mkdir(parents=True, exist_ok=True)
@@ -193,14 +179,7 @@ class RunState(keras.callbacks.Callback):
             "batches": self.batches,
             "seconds": self.clock.seconds,
             "epochs": self.epochs,
-            "counters": {
-                type(watcher).__name__: {
-                    name: float(getattr(watcher, name))
-                    for name in self.COUNTERS
-                    if getattr(watcher, name, None) is not None
-                }
-                for watcher in self.watchers
-            },
+            "counters": {type(watcher).__name__: self._counters(watcher) for watcher in self.watchers},
             "seeds": [keras.ops.convert_to_numpy(variable).tolist() for variable in self._seeds(self.model)],
             "generators": torch_generators(),
             "metrics": [keras.ops.convert_to_numpy(variable).tolist() for variable in metrics],

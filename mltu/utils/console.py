@@ -19,9 +19,9 @@ A script guards its slow imports and decorates its `main`:
     if __name__ == "__main__":
         sys.exit(main())
 
-Exit codes: what `main` returns, 0 for None; 2 for an :class:`.InputError` or an `OSError`, such as a full disk; the
-`exit_code` of any other :class:`.CommandError`; 130 for Ctrl-C; 0 where the reader of the output has seen enough, as
-`head` does. Other exceptions are mistakes in the program and keep their traceback.
+Exit codes: what `main` returns, 0 for None; 2 for an :class:`.InputError`, an `OSError`, such as a full disk, or a
+package that is not installed; the `exit_code` of any other :class:`.CommandError`; 130 for Ctrl-C; 0 where the reader
+of the output has seen enough, as `head` does. Other exceptions are mistakes in the program and keep their traceback.
 """
 
 from __future__ import annotations
@@ -63,9 +63,8 @@ def command(
 
     Args:
         program: name of the command, with which its messages begin.
-        stopped: what Ctrl-C is answered with.
-        prints_results: standard output is all that the command makes, so that it is done when its reader has seen
-            enough; else that is an error.
+        stopped: the answer to Ctrl-C.
+        prints_results: the command makes only standard output, so it is done when the reader of that has seen enough.
     """
 
     def decorate(main: Callable[..., int | None]) -> Callable[..., int]:
@@ -91,6 +90,11 @@ def command(
                 if prints_results and isinstance(error, BrokenPipeError) and _reader_left():
                     return 0
                 print_error(f"{error.filename or 'writing'}: {error.strerror or error}")
+                return 2
+            except ModuleNotFoundError as error:
+                if (error.name or "mltu").split(".")[0] in ("mltu", "configs", "model"):
+                    raise
+                print_error(f"needs {error.name}, which reading does without: pip install -r requirements.txt")
                 return 2
             except KeyboardInterrupt:
                 print_error(stopped)
@@ -124,9 +128,14 @@ def _discard_unprinted() -> None:
 
 def print_error(message: object) -> None:
     """Print a message of the running command to standard error in one line, above any progress bar."""
+    print_note(f"{_program}: {message}")
+
+
+def print_note(message: str) -> None:
+    """Print a message that is no error likewise, without the name of the command."""
     from tqdm import tqdm  # here, as it must not delay guard_imports
 
-    tqdm.write(f"{_program}: {escape_control_chars(str(message))}", file=sys.stderr)
+    tqdm.write(escape_control_chars(message), file=sys.stderr)
 
 
 def print_utf8() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import hashlib
+import io
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -22,12 +25,8 @@ MIN_FREE = 65_536  # bytes; a disk with less free space counts as full
 def atomic_path(path: str | Path, durable: bool = False, ending: str = "") -> Iterator[Path]:
     """A path beside `path` to write to, which takes the place of `path` at the end of the block.
 
-    So `path` is either as before or complete, whenever the program is stopped.
-
-    Args:
-        path: the file.
-        durable: wait until the disk has stored it, so that this holds for power cuts too.
-        ending: of the temporary name, `path` + `.part` + this, for libraries that look at it.
+    So `path` is either as before or complete, whenever the program is stopped; `durable`: in power cuts too. The
+    temporary name is `path` + `.part` + `ending`, for libraries that look at it.
 
     Raises:
         OSError: the file cannot be written; the unfinished one is removed.
@@ -61,8 +60,14 @@ def files_below(folder: str | Path) -> Iterator[str]:
             folders.clear()  # in place, which is how os.walk is told where to go
             continue
         seen.add(place)
-        folders[:] = sorted(name for name in folders if name != MACOS_FOLDER)
-        yield from (os.path.join(parent, name) for name in sorted(files) if not name.startswith(MACOS_FILE))
+        folders[:] = sorted(name for name in folders if not is_of_macos(name))
+        yield from (os.path.join(parent, name) for name in sorted(files) if not is_of_macos(name))
+
+
+def is_of_macos(path: str) -> bool:
+    """Whether a file or folder is one that macOS keeps beside others on foreign disks and in archives."""
+    names = Path(path).parts
+    return MACOS_FOLDER in names or names[-1].startswith(MACOS_FILE)
 
 
 @contextmanager
@@ -81,13 +86,35 @@ def _flush(path: Path) -> None:
 
 
 def write_atomic(path: str | Path, content: bytes, durable: bool = False) -> None:
-    """Write a file by :func:`atomic_path`.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Write a file by :func:`atomic_path`."""
     with atomic_path(path, durable) as unfinished:
         unfinished.write_bytes(content)
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def shipped(name: str) -> Path:
+    """The path of a file or folder that comes with the project, whatever the current folder is.
+
+    It is beside the scripts, or in the package where the reading half was installed with pip.
+    """
+    package = Path(__file__).parents[1]
+    beside_scripts = package.parent / name
+    return beside_scripts if beside_scripts.exists() else package / name
+
+
+def csv_bytes(header: Iterable, rows: Iterable[Iterable]) -> bytes:
+    """A table as CSV, encoded by :func:`as_utf8`."""
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows([header, *rows])
+    return as_utf8(table.getvalue())
 
 
 def as_utf8(text: str) -> bytes:
@@ -96,10 +123,6 @@ def as_utf8(text: str) -> bytes:
 
 
 def refuse_inputs(output: str | Path, inputs: Iterable[str | Path]) -> None:
-    """Refuse to write an output over one of the inputs.
-
-    Raises:
-        InputError: the output is an input.
-    """
+    """Raise InputError if an output would be written over one of the inputs."""
     if os.path.realpath(output) in map(os.path.realpath, inputs):
         raise InputError(f"{output}: is an input too, and would be lost; choose another --output")

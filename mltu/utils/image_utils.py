@@ -6,6 +6,7 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,18 +23,23 @@ MIN_SIDE = 3  # pixels; a comma cut out of a page is larger
 MAX_SIDE = 32_000  # pixels; OpenCV's warps end at 32,767
 MAX_PIXELS = 64_000_000  # about 200 MB as colour in memory, well above any phone photograph of a line
 MAX_SCANS = 200  # each scan of a JPEG file goes over all pixels; progressive files have some ten
+JPEG_QUALITY = 90
 BAND_PIXELS = 1_000_000  # pixels converted at once, which bounds the memory that a conversion takes
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # of images in datasets
+MAX_INK = 0.5  # share of the rectangle around writing that its ink covers; paper covers more
+DARKEST = 0.005  # share of the visible pixels of light ink that noise may make dark
 QUANTILES = (0.02, 0.5, 0.98)  # darkest pixels, background and lightest pixels of an image
 # PostScript and the like are left out, because Pillow hands them to other programs
-FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM", "TGA")
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM", "TGA", "AVIF")
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # in bytes 8 to 12 of a HEIF file
 
 
 def read_image(path: str | Path, color: str = "BGR") -> np.ndarray:
     """Read an image file, or its first page, as 8-bit grey or colour.
 
-    EXIF rotation is applied, transparency becomes white paper, 16-bit values are scaled to 8 bits.
+    EXIF rotation is applied, transparency becomes white paper, on which light ink becomes dark, and values of more
+    than 8 bits are scaled.
 
     Args:
         path: a file in any format that Pillow reads (PNG, JPEG, TIFF, WebP, BMP, ...).
@@ -89,7 +95,7 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
         # opened here, because Pillow maps a TIFF file that it gets by name into memory, and scrambles rotated ones
         with (
             open(file, "rb") if isinstance(file, Path) else nullcontext(file) as opened,
-            _quietly(PillowImage.open, opened, formats=FORMATS) as picture,
+            _quietly(PillowImage.open, opened, formats=readable_formats()) as picture,
         ):
             for number in count() if picture.format == "TIFF" else range(1):
                 try:
@@ -109,10 +115,45 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
     except PermissionError:
         raise InputError(f"{name}: no permission to read it") from None
     except UnidentifiedImageError:
+        if "HEIF" not in readable_formats() and _is_heif(file):
+            raise InputError(f"{name}: a HEIF image; pip install pillow-heif, or save it as JPEG") from None
         raise InputError(f"{name}: not an image in a known format; convert it to PNG or JPEG") from None
     except Exception as error:  # decoders raise a dozen types on damaged bytes, which all mean the same here
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{name}: the image is damaged ({reason}); copy or export it again") from None
+
+
+def pillow_pixels(picture: PillowImage.Image) -> np.ndarray:
+    """The pixels of an image that Pillow has opened or made, upright as :func:`decode_pages` gives them.
+
+    Raises:
+        InputError: it is too small or too large, or its file is damaged.
+    """
+    name = getattr(picture, "filename", "") or "the image"
+    check_size(name, picture.size)
+    try:
+        return _pixels(_quietly(ImageOps.exif_transpose, picture))
+    except Exception as error:  # as in decode_pages
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{name}: the image is damaged ({reason}); copy or export it again") from None
+
+
+@cache
+def readable_formats() -> tuple[str, ...]:
+    """What Pillow reads here: for HEIF, in which iPhones save photographs, it needs a further package."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return FORMATS
+    register_heif_opener()
+    return (*FORMATS, "HEIF")
+
+
+def _is_heif(file: Path | BinaryIO) -> bool:
+    with open(file, "rb") if isinstance(file, Path) else nullcontext(file) as opened:
+        opened.seek(0)
+        start = opened.read(12)
+    return start[4:8] == b"ftyp" and start[8:] in HEIF_BRANDS
 
 
 def _quietly(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -188,8 +229,8 @@ def _band_pixels(picture: PillowImage.Image) -> np.ndarray:
 def to_uint8(image: np.ndarray) -> np.ndarray:
     """Convert pixel values of any number type to uint8; the shape stays.
 
-    uint16 is divided by 257, booleans become 0 and 255, floats up to 1 are multiplied by 255,
-    and wider integers that exceed 255 are taken for 16-bit values.
+    Booleans become 0 and 255. Of integers wider than 8 bits and floats, the largest value tells the range: 1 (floats
+    only), 255, or 10, 12, 14 or 16 bits. Beyond these, or with negative values, they are stretched to 0 to 255.
 
     Raises:
         InputError: the values are not numbers.
@@ -201,25 +242,50 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
         return image.astype(np.uint8) * 255
     if not (np.issubdtype(image.dtype, np.integer) or np.issubdtype(image.dtype, np.floating)):
         raise InputError(f"an image must hold numbers, not {image.dtype}")
-    top = np.fmax.reduce(image, axis=None, initial=0)  # ignores NaN
-    scale = 1.0
-    if image.dtype == np.uint16 or (np.issubdtype(image.dtype, np.integer) and top > 255):
-        scale = 1 / 257
-    elif np.issubdtype(image.dtype, np.floating) and top <= 1:
-        scale = 255.0
+    low, high = _range(image)
+    tops = (*((1,) if image.dtype.kind == "f" else ()), 255, *(2**bits - 1 for bits in (10, 12, 14, 16)))
+    if low >= 0 and high <= tops[-1]:
+        low, high = 0, next(top for top in tops if high <= top)
 
     def scaled(rows: slice) -> np.ndarray:
-        return np.rint(np.clip(np.nan_to_num(image[rows]) * scale, 0, 255)).astype(np.uint8)
+        values = np.nan_to_num(image[rows].astype(np.float64), nan=low, posinf=high, neginf=low)
+        return np.rint((np.clip(values, low, high) - low) * (255 / (high - low))).astype(np.uint8)
 
     return _by_bands(len(image), image.size // max(len(image), 1), scaled)
 
 
+def _range(image: np.ndarray) -> tuple[float, float]:
+    """The smallest and the largest value of an image that is a number; 0 and 0 if there is none."""
+    low, high = np.inf, -np.inf
+    step = max(1, BAND_PIXELS * len(image) // max(image.size, 1))
+    for top in range(0, len(image), step):
+        values = image[top : top + step]
+        values = values[np.isfinite(values)]
+        if values.size:
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+    return (low, high) if low <= high else (0.0, 0.0)
+
+
+def _ink_is_light(image: np.ndarray) -> bool:
+    """Whether light ink, and no paper, is on a transparent background; the last channel is alpha."""
+    step = max(1, round((image.shape[0] * image.shape[1] / BAND_PIXELS) ** 0.5))
+    sample = image[::step, ::step]
+    visible = sample[..., -1] > 127
+    rows, columns = (np.flatnonzero(visible.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return False
+    around = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
+    return visible.sum() < MAX_INK * around and np.quantile(sample[visible][:, :-1].mean(axis=1), DARKEST) > 127
+
+
 def _on_white(image: np.ndarray) -> np.ndarray:
-    """An image whose last channel is alpha, without it, on white."""
+    """An image whose last channel is alpha, without it, on white; light ink becomes dark."""
+    light = _ink_is_light(image)
 
     def blended(rows: slice) -> np.ndarray:
         alpha = image[rows, :, -1:].astype(np.float32) / 255.0
-        return np.rint(image[rows, :, :-1] * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
+        color = 255 - image[rows, :, :-1] if light else image[rows, :, :-1]
+        return np.rint(color * alpha + 255.0 * (1.0 - alpha)).astype(np.uint8)
 
     return _by_bands(*image.shape[:2], blended)
 
@@ -230,6 +296,21 @@ def _check_shape(image: np.ndarray) -> None:
         raise InputError(
             f"an image must have shape (height, width) or (height, width, 1 to 4 channels), not {image.shape}"
         )
+
+
+def check_pixels(image: np.ndarray) -> None:
+    """Check that an array can be an image, for one that does not come from a file.
+
+    Raises:
+        InputError: it has another shape, or does not hold numbers, or some that are no grey values.
+    """
+    _check_shape(image)
+    if image.dtype.kind not in "buif":
+        raise InputError(f"an image must hold numbers, not {image.dtype}")
+    if image.dtype.kind in "if":
+        low, high = float(image.min()), float(image.max())
+        if not (low >= 0 and high <= (255 if image.dtype.kind == "f" else 65535)):
+            raise InputError(f"pixels from {low:g} to {high:g}: give 0 to 255, or float from 0 to 1, without NaN")
 
 
 def to_bgr(image: np.ndarray) -> np.ndarray:
@@ -300,3 +381,9 @@ def write_png(path: Path, image: np.ndarray) -> None:
         OSError: the file cannot be written.
     """
     write_atomic(path, cv2.imencode(".png", image)[1].tobytes())
+
+
+def encode_jpeg(image: np.ndarray) -> bytes:
+    """An image, as :func:`decode_pages` gives it, as a JPEG file in which no loss is seen."""
+    pixels = to_gray(image) if image.ndim == 2 else to_bgr(image)
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()

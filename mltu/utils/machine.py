@@ -6,11 +6,7 @@ from pathlib import Path
 
 
 def processor_field(*names: str) -> str:
-    """A field of the first processor in Linux's /proc/cpuinfo, such as "flags"; empty on other systems.
-
-    Args:
-        names: of the field; processors name it differently, so the first that occurs counts.
-    """
+    """A field of the first processor in Linux's /proc/cpuinfo, such as "flags", by its various names; else empty."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux

@@ -10,13 +10,7 @@ from tqdm import tqdm
 
 
 class ProgressBar(tqdm):
-    """A progress bar on a terminal; elsewhere, as in a log file, a line now and then, and none for short work.
-
-    Args:
-        args: as for `tqdm`.
-        log_seconds: between two lines outside a terminal, and before the first.
-        options: as for `tqdm`.
-    """
+    """A progress bar on a terminal; elsewhere, as in log files, a line every `log_seconds`, and none for short work."""
 
     def __init__(self, *args: Any, log_seconds: float = 30.0, **options: Any) -> None:
         self._logs = not _is_terminal(options.get("file") or sys.stderr)

@@ -12,14 +12,11 @@ from ..ctc import greedy_decode
 
 
 def ctc_decoder(predictions: np.ndarray, chars: str | Sequence[str]) -> list[str]:
-    """Greedy CTC decoding of a batch, as :func:`mltu.ctc.greedy_decode`.
+    """Greedy CTC decoding of a batch, as :func:`mltu.ctc.greedy_decode`, into texts.
 
     Args:
         predictions: class scores, shape (batch, steps, len(chars) + 1); the blank comes last.
         chars: the vocabulary, in the order of the classes.
-
-    Returns:
-        One text for each element of the batch.
     """
     return ["".join(chars[label] for label in greedy_decode(scores)[0]) for scores in np.asarray(predictions)]
 
@@ -29,48 +26,29 @@ def edit_distance(prediction_tokens: Sequence[str], reference_tokens: Sequence[s
     return Levenshtein.distance(prediction_tokens, reference_tokens)
 
 
-def bootstrap_interval(
-    errors: Sequence[int], totals: Sequence[int], level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile interval of an error rate, by drawing the lines anew with replacement.
+def bootstrap_interval(errors: Sequence[int], totals: Sequence[int], resamples: int = 2000) -> tuple[float, float]:
+    """95 % percentile interval of an error rate, by drawing the lines anew with replacement.
 
-    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), ch. 13.
-
-    Args:
-        errors: edits of each line.
-        totals: true characters or words of each line.
-        level: probability that the interval covers.
-        resamples: number of draws.
-        seed: of the random draws.
-
-    Returns:
-        (lower, upper) end of the interval of all edits over all true tokens.
+    Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), ch. 13. Each line has a number of edits and a
+    total of true characters or words.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     counts = np.array([errors, totals], np.float64)
     rates = []
     for _ in range(resamples):
         drawn_errors, drawn_total = counts[:, rng.integers(0, counts.shape[1], counts.shape[1])].sum(axis=1)
         rates.append(drawn_errors / max(drawn_total, 1))
-    low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(rates, [0.025, 0.975])
     return float(low), float(high)
 
 
 def count_errors(
     preds: Sequence[str], target: Sequence[str], tokens: Callable[[str], Sequence[str]] = list
 ) -> tuple[int, int]:
-    """Sum edit distances and reference lengths over pairs of texts.
+    """(Errors, reference tokens): edit distances and reference lengths, summed over pairs of predicted and true texts.
 
-    Args:
-        preds: predicted texts.
-        target: true texts, as many.
-        tokens: splits a text into the tokens to count: `list` into characters, `str.split` into words.
-
-    Returns:
-        (errors, reference tokens).
-
-    Raises:
-        ValueError: the two have different lengths.
+    `tokens` splits a text into the tokens to count: `list` into characters, `str.split` into words. ValueError if
+    there are more texts of one kind.
     """
     errors = total = 0
     for pred, true in zip(preds, target, strict=True):
@@ -111,18 +89,10 @@ def _rate(preds: str | Sequence[str], target: str | Sequence[str], tokens: Calla
 
 
 def get_cer(preds: str | Sequence[str], target: str | Sequence[str]) -> float:
-    """Character error rate: character edits summed over all pairs, divided by the true characters.
+    """Character error rate: character edits of a text or of all of a list, divided by the true characters.
 
-    Args:
-        preds: predicted text, or a list of them.
-        target: true text, or a list of as many.
-
-    Returns:
-        The rate as a fraction (0.05 is 5 %); it can exceed 1. Without any true character it is 0
-        if nothing was predicted, else infinity.
-
-    Raises:
-        ValueError: the two lists have different lengths.
+    A fraction (0.05 is 5 %) that can exceed 1. Without any true character it is 0 if nothing was predicted, else
+    infinity. ValueError if the lists have different lengths.
     """
     return _rate(preds, target, list)
 

@@ -1,16 +1,15 @@
-import csv
-
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 from benchmarks import common
+from helpers import rows
 from mltu.tensorflow.callbacks import Model2onnx
 from mltu.utils.errors import CommandError
 
 
-def test_operations_are_those_of_the_formulas(tmp_path):
+def test_onnx_flops_are_those_of_the_formulas(tmp_path):
     inputs = layers.Input((8, None, 1))
     x = layers.Conv2D(4, (3, 5), strides=2, padding="same")(inputs)
     x = keras.ops.max(x, axis=1)
@@ -37,21 +36,20 @@ def test_rounds_take_turns_and_give_medians():
         seen.append(case["name"])
         return {"value": float(len(seen))}
 
-    rows = common.rounds([{"name": "a"}, {"name": "b"}], run, 3)
+    measured = common.rounds([{"name": "a"}, {"name": "b"}], run, 3)
     assert seen == ["a", "b"] * 3
-    assert rows == [{"name": "a", "value": 3.0}, {"name": "b", "value": 4.0}]
+    assert measured == [{"name": "a", "value": 3.0}, {"name": "b", "value": 4.0}]
 
 
-def test_the_table_has_ratios_and_is_written(tmp_path, monkeypatch, capsys):
+def test_report_prints_and_writes_a_table_with_ratios(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(common, "RESULTS", tmp_path / "results")
-    rows = [{"name": "a", "speed": 2.0}, {"name": "b", "speed": 5.0}]
-    common.report("test", rows, "speed", lambda row: rows[0])
-    with open(tmp_path / "results" / "test.csv", newline="") as file:
-        assert [row["ratio"] for row in csv.DictReader(file)] == ["1.0", "2.5"]
+    measured = [{"name": "a", "speed": 2.0}, {"name": "b", "speed": 5.0}]
+    common.report("test", measured, "speed", lambda row: measured[0])
+    assert [row["ratio"] for row in rows(tmp_path / "results" / "test.csv")] == ["1.0", "2.5"]
     assert "2.5" in capsys.readouterr().out
 
 
-def test_a_measurement_that_fails_says_why(tmp_path, capsys):
+def test_measure_says_why_a_measurement_failed(tmp_path, capsys):
     script = tmp_path / "s.py"
     script.write_text(
         "import sys, json; o = json.loads(sys.argv[2]); print('x'); print(json.dumps({'v': 1 / o['by']}))"
@@ -62,7 +60,7 @@ def test_a_measurement_that_fails_says_why(tmp_path, capsys):
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_every_benchmark_measures(line_run, tmp_path):
+def test_measure_runs_every_benchmark(line_run, tmp_path):
     """The part of each that runs in a process of its own, on the test's small model."""
     shared = {"threads": 1, "csv": str(line_run / "val.csv")}
     found = common.measure("benchmarks/reading.py", {**shared, "model": str(line_run), "lines": 2})
@@ -70,11 +68,9 @@ def test_every_benchmark_measures(line_run, tmp_path):
     assert 0 < found["median_ms"] <= found["p95_ms"]
     assert found["share_of_gemm"] > 0  # both rates are timed apart, so on a busy machine it may exceed 1
     assert found["memory_mb"] > 10
-    options = {**shared, "network": "line", "cache": True, "loader": "processes", "workers": 2}
-    options |= {"batch": 2, "epochs": 2}
+    options = {**shared, "network": "line", "cache": True, "loader": "processes", "workers": 2, "batch": 2, "epochs": 2}
     assert common.measure("benchmarks/pipeline.py", options)["lines_per_second"] > 0
-    options = {"threads": 1, "network": "line", "shortcut": 0.1, "precision": "mixed_bfloat16"}
-    options |= {"batch": 1, "steps": 1}
+    options = {"threads": 1, "network": "line", "shortcut": 0.1, "precision": "mixed_bfloat16", "batch": 1, "steps": 1}
     found = common.measure("benchmarks/training.py", options)
     assert found["lines_per_second"] == pytest.approx(1 / found["step_s"])
     assert np.isfinite(found["step_s"])

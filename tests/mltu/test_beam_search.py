@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import paths_by_text, random_log_probs, text_score, to_labels
+from mltu import beam_search
 from mltu.beam_search import BeamSearch
 from mltu.ctc import greedy_decode, text_log_prob
 from mltu.language_model import CharacterModel
@@ -20,9 +21,10 @@ def model():
     return CharacterModel.build(["abba cab", "a cab", "bab", "ab ab a"], order=3, min_count=1)
 
 
+@pytest.mark.parametrize("merge", [False, True])
 @pytest.mark.parametrize("scored", ["", "model", "words", "model and words"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_search_with_a_wide_beam_finds_the_best_of_all_texts(model, seed, scored):
+def test_search_with_a_wide_beam_finds_the_best_of_all_texts(model, seed, scored, merge):
     log_probs = random_log_probs(seed, steps=5, classes=len(VOCAB) + 1)
     search = BeamSearch(
         VOCAB,
@@ -33,6 +35,8 @@ def test_search_with_a_wide_beam_finds_the_best_of_all_texts(model, seed, scored
         lexicon=["cab", "ab"] if "words" in scored else None,
         lexicon_cost=1.5,
         prune=0,
+        margin=0,
+        merge=merge,
     )
     scorers = [model.scorer(VOCAB, 0.8, 0.4)] if "model" in scored else []
     scorers += [Lexicon(["cab", "ab"], VOCAB, 1.5)] if "words" in scored else []
@@ -42,11 +46,35 @@ def test_search_with_a_wide_beam_finds_the_best_of_all_texts(model, seed, scored
         for text, paths in paths_by_text(log_probs).items()
     }
     found = search.search(log_probs)
+    best = max(expected, key=expected.get)
+    if merge:  # fewer texts, each without the paths of prefixes that were merged
+        assert len(found) < len(expected)
+        assert all(score < expected[tuple(labels.tolist())] + 1e-9 for labels, score in found)
+        assert found[0][1] > expected[best] - 1
+        return
     assert {tuple(labels.tolist()): score for labels, score in found} == pytest.approx(expected)
     assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
-    best = max(expected, key=expected.get)
     assert tuple(search(log_probs).tolist()) == best
     assert search.score(log_probs, best) == pytest.approx(expected[best])
+
+
+def test_search_that_merges_finds_better_texts_with_a_narrow_beam(model):
+    scores = dict.fromkeys((False, True), 0.0)
+    for seed in range(30):
+        log_probs = random_log_probs(seed, steps=40, classes=len(VOCAB) + 1, peaked=0.5)
+        for merge in scores:
+            search = BeamSearch(VOCAB, 4, model, lm_weight=0.8, prune=0, margin=0, merge=merge)
+            scores[merge] += search.score(log_probs, search.search(log_probs)[0][0])
+    assert scores[True] > scores[False] + 10
+
+
+def test_search_forgets_moves_when_there_are_too_many(model, monkeypatch):
+    monkeypatch.setattr(beam_search, "MAX_MOVES", 20)
+    search = BeamSearch(VOCAB, 8, model)
+    for seed in range(6):
+        log_probs = random_log_probs(seed, steps=40, classes=len(VOCAB) + 1, peaked=0.5)
+        assert search(log_probs).tolist() == BeamSearch(VOCAB, 8, model)(log_probs).tolist()
+        assert len(search._futures.moves) < 200
 
 
 def plain_beam_search(log_probs, width, scorer):
@@ -65,9 +93,9 @@ def plain_beam_search(log_probs, width, scorer):
             either = np.logaddexp(with_blank, without)
             add(prefix, either + row[blank], without + row[prefix[-1]] if prefix else -math.inf)
             for label in range(blank):
-                states[(*prefix, label)] = scorer.advance(states[prefix], label)
+                score, states[(*prefix, label)] = scorer.advance(states[prefix], label)
                 before = with_blank if prefix[-1:] == (label,) else either
-                add((*prefix, label), -math.inf, before + row[label] + scorer.scores(states[prefix])[label])
+                add((*prefix, label), -math.inf, before + row[label] + score)
         possible = [prefix for prefix in found if np.logaddexp(*found[prefix]) > -math.inf]
         best = sorted(possible, key=lambda prefix: -np.logaddexp(*found[prefix]))
         beam = {prefix: found[prefix] for prefix in best[:width]}
@@ -78,7 +106,7 @@ def plain_beam_search(log_probs, width, scorer):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_search_with_a_narrow_beam_merges_prefixes_that_come_back(model, seed, width):
     log_probs = random_log_probs(seed, steps=14, classes=len(VOCAB) + 1, peaked=0.5)
-    search = BeamSearch(VOCAB, width, model, lm_weight=0.6, character_bonus=0.3, prune=0)
+    search = BeamSearch(VOCAB, width, model, lm_weight=0.6, character_bonus=0.3, prune=0, margin=0, merge=False)
     found = search.search(log_probs)
     assert len({tuple(labels.tolist()) for labels, _ in found}) == len(found)
     expected = plain_beam_search(log_probs, width, model.scorer(VOCAB, 0.6, 0.3))
@@ -96,7 +124,7 @@ def test_search_joins_prefixes_that_return_with_those_that_continue_them(rows):
     # rows found by trial, where a text would be in a beam of three twice if "ab" were another prefix when it returns
     log_probs = np.log(rows)
     for steps in range(1, 6):
-        found = BeamSearch("ab", 3, prune=0).search(log_probs[:steps])
+        found = BeamSearch("ab", 3, prune=0, margin=0, merge=False).search(log_probs[:steps])
         expected = plain_beam_search(log_probs[:steps], 3, NoScorer())
         assert len(found) == len(expected)
         assert {tuple(labels.tolist()): score for labels, score in found} == pytest.approx(expected)
@@ -104,7 +132,7 @@ def test_search_joins_prefixes_that_return_with_those_that_continue_them(rows):
 
 def test_search_scores_long_lines_to_their_end(model):
     log_probs = random_log_probs(0, steps=250, classes=len(VOCAB) + 1, peaked=0.5)
-    found = BeamSearch(VOCAB, 4, model, prune=0).search(log_probs)
+    found = BeamSearch(VOCAB, 4, model, prune=0, margin=0, merge=False).search(log_probs)
     search = BeamSearch(VOCAB, 4, model)
     expected = plain_beam_search(log_probs, 4, search.scorers[0])
     assert {tuple(labels.tolist()): score for labels, score in found} == pytest.approx(expected)
@@ -115,11 +143,8 @@ class NoScorer:
 
     start = ()
 
-    def scores(self, state):
-        return np.zeros(2)
-
     def advance(self, state, index):
-        return ()
+        return 0.0, ()
 
     def end(self, state):
         return 0.0
@@ -141,7 +166,9 @@ def test_call_sums_over_paths():
 @pytest.mark.parametrize("seed", SEEDS[:6])
 def test_search_with_pruning_changes_little_and_keeps_the_best_class(seed):
     log_probs = random_log_probs(seed, steps=40, classes=8, peaked=0.1)
-    quick, slow = (BeamSearch("abcdefg", prune=prune).search(log_probs)[0] for prune in (1e-3, 0))
+    quick, slow = (
+        BeamSearch("abcdefg", prune=prune, margin=0, merge=False).search(log_probs)[0] for prune in (1e-3, 0)
+    )
     assert quick[0].tolist() == slow[0].tolist()
     assert slow[1] - 0.1 < quick[1] <= slow[1] + 1e-9
     coarse = BeamSearch("abcdefg", prune=0.9999).search(log_probs)[0][0]
@@ -150,9 +177,9 @@ def test_search_with_pruning_changes_little_and_keeps_the_best_class(seed):
 
 def test_search_does_not_try_pruned_characters():
     log_probs = np.log([[0.0999, 0.0001, 0.9]] * 3)
-    texts = {tuple(labels.tolist()) for labels, _ in BeamSearch("ab", prune=1e-3).search(log_probs)}
+    texts = {tuple(labels.tolist()) for labels, _ in BeamSearch("ab", prune=1e-3, merge=False).search(log_probs)}
     assert texts == {(), (0,), (0, 0)}
-    assert (1,) in {tuple(labels.tolist()) for labels, _ in BeamSearch("ab", prune=1e-5).search(log_probs)}
+    assert (1,) in {tuple(labels.tolist()) for labels, _ in BeamSearch("ab", prune=1e-5, margin=0).search(log_probs)}
 
 
 def test_search_counts_stretches_of_blanks():
@@ -162,7 +189,7 @@ def test_search_counts_stretches_of_blanks():
     rows[10:12] = [0.5, 0.3, 0.2]
     rows[20] = [0.2, 0.5, 0.3]
     tried = np.log(np.where(rows < 1e-3, 1e-300, rows))
-    for labels, score in BeamSearch("ab", 50).search(np.log(rows)):
+    for labels, score in BeamSearch("ab", 50, prune=1e-3, margin=0, merge=False).search(np.log(rows)):
         assert score == pytest.approx(text_log_prob(tried, labels))
 
 
@@ -197,6 +224,22 @@ def test_call_with_a_language_model_decides_between_similar_characters():
     assert BeamSearch(vocab, language_model=model, lm_weight=0.01)(log_probs).tolist() == written
 
 
+def test_call_reads_lines_of_another_language_without_the_model():
+    vocab = "aceht "
+    model = CharacterModel.build(["the cat", "the hat", "that"], min_count=1)
+    rows = np.full((6, 7), 0.01)
+    for step, (label, other) in enumerate(zip("tataca", "hhehhh", strict=True)):
+        rows[step, [vocab.index(label), vocab.index(other)]] = 0.5, 0.4
+    log_probs = np.log(rows)
+    path = greedy_decode(log_probs)[0].tolist()
+    guided, careful, bold = (
+        BeamSearch(vocab, language_model=model, lm_weight=2, likely=likely)(log_probs).tolist()
+        for likely in (None, -0.1, -9)
+    )
+    assert guided == bold != path
+    assert careful == path
+
+
 def test_call_with_a_bonus_makes_texts_longer(model):
     log_probs = random_log_probs(3, steps=30, classes=len(VOCAB) + 1)
     lengths = [len(BeamSearch(VOCAB, 16, model, character_bonus=bonus)(log_probs)) for bonus in (-2, 0, 2, 4)]
@@ -209,7 +252,7 @@ def test_call_scores_the_end_of_the_line():
         """Lines end with b."""
 
         def advance(self, state, index):
-            return (index,)
+            return 0.0, (index,)
 
         def end(self, state):
             return 0.0 if state == (1,) else -5.0

@@ -1,20 +1,31 @@
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers import PRETRAINED, SAMPLES
 from helpers import evaluated_line as line
 from mltu.calibration import (
     EXPONENTS,
+    MIN_LINES,
     TEMPERATURES,
+    calibrate,
     calibration_error,
     fit_exponent,
     fit_temperature,
     reliability_bins,
     score_characters,
+    score_lines,
     score_words,
     softmax,
 )
+from mltu.inferenceModel import OnnxInferenceModel
+from mltu.readings import Peaks
+from mltu.utils.errors import InputError
+from mltu.utils.image_utils import read_image
 
 
 @given(st.lists(st.floats(-1000, 1000), min_size=1, max_size=9), st.floats(-1000, 1000))
@@ -123,3 +134,71 @@ def test_fits_stay_within_their_ranges():
     assert fit_temperature(logits, read, [True] * 4) == pytest.approx(TEMPERATURES[0])
     assert fit_exponent([1.0, 0.0], [False, True]) in np.round(EXPONENTS, 4)
     assert fit_exponent([0.9] * 4, [False] * 4) == pytest.approx(EXPONENTS[-1])
+
+
+def test_score_lines_counts_lines_without_any_error():
+    lines = [line("ab", "ab", confidences=[0.9, 0.8]), line("ab", "aB", confidences=[0.9, 0.5]), line("x", "")]
+    confidences, correct = score_lines(lines)
+    assert confidences == pytest.approx([0.72, 0.45])
+    assert correct == [True, False]
+
+
+class Network:
+    """What `calibrate` needs of a recognizer: lines whose characters are right as often as the softmax of logits says,
+    and which is surer than that by a factor of its logits."""
+
+    def __init__(self, path):
+        self.model_path = str(path)
+
+    @staticmethod
+    def lines(count, factor, seed=0, classes=12, length=30):
+        rng = np.random.default_rng(seed)
+        vocab = "abcdefghijkl"
+        found = []
+        for _ in range(count):
+            logits = rng.normal(0, 3, (length, classes))
+            true = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+            labels = logits.argmax(axis=1)
+            probabilities = softmax(logits * factor).max(axis=1)
+            texts = ["".join(vocab[i] for i in indices) for indices in (true, labels)]
+            read = line(*texts, confidences=list(probabilities))
+            peaks = Peaks(np.log(softmax(logits * factor)), labels)
+            found.append(read._replace(reading=replace(read.reading, peaks=peaks)))
+        return found
+
+
+def test_calibrate_measures_its_errors_on_lines_held_out(tmp_path):
+    shutil.copy(PRETRAINED / "model.onnx", tmp_path)
+    network = Network(tmp_path / "model.onnx")
+    lines = network.lines(100, factor=3.0)
+    errors = calibrate(network, lines)
+    assert network.temperature == pytest.approx(3.0, rel=0.15)
+    metadata = OnnxInferenceModel(tmp_path).metadata
+    assert (metadata["temperature"], metadata["word_exponent"]) == (network.temperature, network.word_exponent)
+    assert errors.keys() == {"characters", "words", "lines"}
+    before, now = errors["characters"]
+    assert before == pytest.approx(calibration_error(*score_characters(lines)))
+    assert before > 0.1
+    assert now < 0.03
+    # the same lines over and over in all parts but one: nothing can be learnt about that one
+    alike = network.lines(1, factor=3.0) * 80
+    for index in range(0, 80, 5):
+        alike[index] = network.lines(80, factor=0.2, seed=1)[index]
+    assert calibrate(network, alike)["characters"][1] > 0.1
+
+
+def test_calibrate_refuses_too_few_lines_and_leaves_the_model(tmp_path):
+    shutil.copy(PRETRAINED / "model.onnx", tmp_path)
+    before = (tmp_path / "model.onnx").read_bytes()
+    network = Network(tmp_path / "model.onnx")
+    with pytest.raises(InputError, match=rf"{MIN_LINES - 1} lines are too few .* {MIN_LINES} or more"):
+        calibrate(network, network.lines(MIN_LINES - 1, 1.0))
+    assert (tmp_path / "model.onnx").read_bytes() == before
+
+
+def test_confidences_of_lines_that_are_read_are_those_of_their_words_and_characters(pretrained):
+    reading = pretrained.read(read_image(SAMPLES / "line01.jpg"))
+    confidences = [character.confidence for character in reading.characters]
+    assert reading.confidence == pytest.approx(np.prod(confidences))
+    assert reading.characters_right == pytest.approx(np.mean(confidences))
+    assert reading.confidence <= min(word.confidence for word in reading.words) + 1e-9

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mltu.configs import BaseModelConfigs, convert, setting
@@ -40,7 +40,6 @@ class Limited(BaseModelConfigs):
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 
 
-@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {},
@@ -61,19 +60,14 @@ def test_load_reads_any_values_that_save_wrote(values):
         assert Configs.load(configs.save()) == configs
 
 
-def test_load_reads_what_save_wrote(tmp_path):
+def test_save_writes_values_that_any_yaml_or_json_holds(tmp_path):
     configs = Configs(model_path=str(tmp_path / "run"), rate=1e-4, names=("é",))
     path = configs.save()
     assert path == tmp_path / "run" / "configs.yaml"
-    assert Configs.load(path) == configs
     loaded = BaseModelConfigs.load(path)  # without knowing the class, as scripts for reading do
     assert (loaded.rate, loaded.names) == (1e-4, ["é"])
-
-
-def test_serialize_gives_values_that_any_yaml_or_json_holds():
-    values = Configs(rate=1.0).serialize()
+    values = configs.serialize()
     assert json.loads(json.dumps(values)) == yaml.safe_load(yaml.safe_dump(values)) == values
-    assert values["names"] == ["a", "b"]
 
 
 def test_save_takes_plain_classes_as_in_the_library(tmp_path):
@@ -111,7 +105,6 @@ def test_add_arguments_shows_comments_defaults_choices_and_groups():
     ("values", "message"),
     [
         ({"size": 15}, "size: must be at least 16, not 15"),
-        ({"size": -1}, "size: must be at least 16, not -1"),
         ({"count": -1}, "count: must be at least 0 and below 8, not -1"),
         ({"count": 8}, "count: must be at least 0 and below 8, not 8"),
         ({"share": 0}, "share: must lie between 0 and 1, not 0.0"),
@@ -125,9 +118,9 @@ def test_setting_refuses_numbers_out_of_range(values, message):
     assert str(error.value) == message
 
 
-def test_setting_takes_the_ends_that_a_range_has():
-    assert Limited(size=16, count=0).count == 0
-    assert Limited(count=7, share=1e-9, free=-1e300).share == 1e-9
+def test_setting_takes_the_ends_of_its_range():
+    assert Limited(size=16, count=0, share=1e-9, free=-1e300).count == 0
+    assert Limited(count=7).count == 7
 
 
 def test_marked_finds_the_settings_of_a_mark():

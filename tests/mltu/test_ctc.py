@@ -22,7 +22,6 @@ SEEDS = range(8)
 
 
 @given(st.lists(st.integers(0, 3), max_size=20))
-@settings(deadline=None)
 def test_collapse_path_equals_merging_then_dropping(path):
     expected = [label for label, _ in groupby(path) if label != 3]
     assert collapse_path(np.array(path, dtype=int), blank=3)[0].tolist() == expected
@@ -43,16 +42,11 @@ def test_greedy_decode_and_align_of_nothing():
         assert align(log_probs, []).shape == (0, 2)
 
 
-@pytest.mark.parametrize(("labels", "steps"), [([], 0), ([0], 1), ([0, 1], 2), ([0, 0], 3), ([1, 1, 1, 0, 0], 8)])
-def test_steps_needed_counts_a_blank_between_equal_neighbours(labels, steps):
-    assert steps_needed(np.array(labels, int)) == steps
-
-
-@pytest.mark.parametrize("text", itertools.product(range(2), repeat=3))
-def test_steps_needed_is_the_shortest_path_that_collapses_to_the_text(text):
-    for steps in range(7):
-        possible = text in paths_by_text(np.zeros((steps, 3)))
-        assert possible == (steps >= steps_needed(np.array(text)))
+@pytest.mark.parametrize("steps", range(7))
+def test_steps_needed_is_the_shortest_path_that_collapses_to_the_text(steps):
+    texts = [text for length in range(4) for text in itertools.product(range(2), repeat=length)]
+    fitting = {text for text in texts if steps_needed(np.array(text, int)) <= steps}
+    assert fitting == paths_by_text(np.zeros((steps, 3))).keys() & {*texts}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -64,13 +58,13 @@ def test_align_is_on_the_most_probable_path(seed):
         path = np.full(5, 2)
         for label, (start, end) in zip(text, spans, strict=True):
             path[start:end] = label
-        # of the text, and no worse than any
+        # The path gives the text, and no path of the text is more probable.
         assert tuple(collapse_path(path, 2)[0].tolist()) == text
         assert log_probs[np.arange(5), path].sum() == pytest.approx(max(paths)[0])
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_align_gives_the_spans_of_the_best_path_for_its_text(seed):
     # coarse values, so that paths are often equally good
     log_probs = np.log(np.random.default_rng(seed).integers(1, 3, (20, 4)) / 8)
@@ -117,36 +111,16 @@ def test_text_log_prob_sums_over_all_paths(seed):
 
 
 def test_peak_steps_are_where_the_label_is_most_probable():
-    log_probs = np.log(
-        [
-            [0.1, 0.8, 0.1],  # more probable than at any step of the span, but outside it
-            [0.3, 0.5, 0.2],
-            [0.2, 0.6, 0.2],
-            [0.7, 0.2, 0.1],
-            [0.9, 0.05, 0.05],
-        ]
-    )
+    # the first label is even more probable outside its span
+    log_probs = np.log([[0.1, 0.8, 0.1], [0.3, 0.5, 0.2], [0.2, 0.6, 0.2], [0.7, 0.2, 0.1], [0.9, 0.05, 0.05]])
     assert peak_steps(log_probs, np.array([1, 0]), np.array([[1, 3], [3, 5]])).tolist() == [2, 4]
-
-
-def test_peak_steps_of_nothing():
-    steps = peak_steps(np.zeros((5, 3)), np.zeros(0, int), np.zeros((0, 2), int))
-    assert np.zeros((5, 3))[steps].shape == (0, 3)
-
-
-def spans_of(gaps_and_lengths):
-    """Spans one after the other."""
-    spans, step = [], 0
-    for gap, length in gaps_and_lengths:
-        spans.append((step + gap, step + gap + length))
-        step += gap + length
-    return np.array(spans).reshape(-1, 2)
+    nothing = peak_steps(log_probs, np.zeros(0, int), np.zeros((0, 2), int))
+    assert log_probs[nothing].shape == (0, 3)
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5)), max_size=12))
-@settings(deadline=None)
 def test_character_boundaries_rise_and_enclose_each_character(layout):
-    spans = spans_of(layout)
+    spans = np.cumsum(layout, dtype=int).reshape(-1, 2)  # A gap ends where the character after it begins.
     boundaries = character_boundaries(spans)
     assert boundaries.shape == (len(spans) + 1,)
     assert boundaries[0] >= 0
@@ -161,7 +135,3 @@ def test_character_boundaries_of_even_characters_cover_the_whole_line(width):
     # each is shown by the two steps in its middle
     spans = np.array([[width * i + width // 2 - 1, width * i + width // 2 + 1] for i in range(5)])
     assert character_boundaries(spans).tolist() == [width * i for i in range(6)]
-
-
-def test_character_boundaries_of_nothing():
-    assert character_boundaries(np.zeros((0, 2))).tolist() == [0]

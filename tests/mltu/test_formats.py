@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from xml.etree import ElementTree
 
@@ -21,6 +22,7 @@ from mltu.formats import (
     marked_text,
     to_alto,
     to_csv,
+    to_hocr,
     to_json,
     to_page,
     to_text,
@@ -32,13 +34,10 @@ CREATED = datetime(2026, 3, 4, 5, 6, 7, 890)
 
 def line(text="two words", top=10, confidences=None, baseline=True, region=0, alternatives=()):
     """A line from (20, top) to (20 + 10 a character, top + 30), slanted at its right end."""
-    count = max(1, len(text))
     confidences = confidences or [0.9] * len(text)
-    characters = tuple(
-        Character(one, confidence, i / count, (i + 1) / count, alternatives)
-        for i, (one, confidence) in enumerate(zip(text, confidences, strict=True))
-    )
-    right = 20 + 10 * count
+    ends = np.linspace(0, 1, len(text) + 1).tolist()
+    characters = tuple(map(Character, text, confidences, ends, ends[1:], [alternatives] * len(text)))
+    right = 20 + 10 * max(1, len(text))
     polygon = np.array([[20, top], [right, top], [right + 5, top + 30], [20, top + 30]])
     frame = np.array([[[20, top], [right, top]], [[20, top + 30], [right, top + 30]]])
     points = np.array([[20, top + 22.4], [right, top + 22.6]]) if baseline else None
@@ -52,29 +51,27 @@ def page(*lines, source="scans/a.png", number=1):
 def parse(document):
     """The root of a document, with names freed of their namespace, which all elements must share."""
     root = ElementTree.fromstring(document.encode())
-    names = [one.tag.rsplit("}", 1) for one in root.iter()]
-    assert {namespace for namespace, _ in names} == {"{" + (ALTO if names[0][1] == "alto" else PAGE)}
-    for one, (_, name) in zip(root.iter(), names, strict=True):
-        one.tag = name
+    namespaces = set()
+    for element in root.iter():
+        namespace, element.tag = element.tag[1:].split("}")
+        namespaces.add(namespace)
+    assert namespaces == {ALTO if root.tag == "alto" else PAGE}
     return root
 
 
 def children(element):
-    return [one.tag for one in element]
+    return [child.tag for child in element]
 
 
 def assert_unique_names(root, attribute):
-    found = [one.get(attribute) for one in root.iter() if one.get(attribute)]
-    assert len(found) == len(set(found))
-    assert all(re.fullmatch(r"[A-Za-z_][\w.-]*", one) for one in found)
+    names = [element.get(attribute) for element in root.iter() if element.get(attribute)]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[A-Za-z_][\w.-]*", name) for name in names)
 
 
 def in_xml(text):
     """What XML can keep of a text."""
-    return "".join(
-        one if one in "\t\n" or "\x20" <= one < "\ud800" or "\ue000" <= one < "\ufffe" or one > "\uffff" else "\ufffd"
-        for one in text
-    )
+    return re.sub("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
 
 
 def test_marked_text_marks_doubtful_words():
@@ -104,6 +101,7 @@ def test_to_json_has_all_values():
             {
                 "text": "é b",
                 "confidence": 0.8292,
+                "characters_right": 0.8292,
                 "box": [20, 10, 55, 40],
                 "polygon": [[20, 10], [50, 10], [55, 40], [20, 40]],
                 "baseline": [[20, 32], [50, 33]],
@@ -180,7 +178,7 @@ def test_to_alto_has_the_order_of_its_schema():
     assert sheet.attrib == {"ID": "page", "PHYSICAL_IMG_NR": "7", "WIDTH": "400", "HEIGHT": "300"}
     blocks = sheet.findall("PrintSpace/TextBlock")
     # lines of a region stand together
-    assert [[one.get("ID") for one in block] for block in blocks] == [["line_1", "line_3"], ["line_2"]]
+    assert [[text_line.get("ID") for text_line in block] for block in blocks] == [["line_1", "line_3"], ["line_2"]]
     place = {name: blocks[0].get(name) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")}
     assert place == {"HPOS": "20", "VPOS": "10", "WIDTH": "45", "HEIGHT": "130"}
     first, empty = blocks[0]
@@ -190,11 +188,9 @@ def test_to_alto_has_the_order_of_its_schema():
     assert (first[1].get("CONTENT"), first[1].get("WC")) == ("a", "0.9000")
     assert first[2].attrib == {"HPOS": "30", "VPOS": "10", "WIDTH": "10", "HEIGHT": "30"}
     assert (first[3].get("CONTENT"), first[3].get("WC"), first[3].get("HPOS")) == ("bc", "0.8100", "40")
-    assert [(one.get("CONTENT"), one.get("GC"), one.get("HPOS")) for one in first[3]] == [
-        ("b", "0.9000", "40"),
-        ("c", "0.9000", "50"),
-    ]
-    assert [one.attrib for one in first[3][0]] == [
+    glyphs = [(glyph.get("CONTENT"), glyph.get("GC"), glyph.get("HPOS")) for glyph in first[3]]
+    assert glyphs == [("b", "0.9000", "40"), ("c", "0.9000", "50")]
+    assert [variant.attrib for variant in first[3][0]] == [
         {"CONTENT": "d", "VC": "0.0200"},
         {"CONTENT": "e", "VC": "0.0100"},
     ]
@@ -211,8 +207,8 @@ def test_to_page_xml_has_the_order_of_its_schema():
     assert children(root[0]) == ["Creator", "Created", "LastChange"]
     assert root[1].attrib == {"imageFilename": "a.png", "imageWidth": "400", "imageHeight": "300"}
     assert children(root[1]) == ["ReadingOrder", "TextRegion", "TextRegion"]
-    order = root[1][0][0]
-    assert [(one.get("index"), one.get("regionRef")) for one in order] == [("0", "region_1"), ("1", "region_2")]
+    order = [(region.get("index"), region.get("regionRef")) for region in root[1][0][0]]
+    assert order == [("0", "region_1"), ("1", "region_2")]
     region = root[1][1]
     assert region.get("id") == "region_1"
     assert children(region) == ["Coords", "TextLine", "TextLine", "TextEquiv"]
@@ -252,20 +248,16 @@ def test_formats_write_pages_without_lines():
 
 
 def test_formats_keep_places_on_the_page():
-    out = LineReading(
-        "a",
-        1.0,
-        (Character("a", 1.0, 0, 1),),
-        np.array([[-9, -8.6], [500, -2], [500.2, 310], [3.5, 40]]),
-        np.array([[[-9, -9], [500, -2]], [[3, 310], [500, 310]]]),
-        np.array([[-3.4, 20.0], [420, 20]]),
-    )
+    polygon = [[-9, -8.6], [500, -2], [500.2, 310], [3.5, 40]]
+    frame = [[[-9, -9], [500, -2]], [[3, 310], [512, 317]]]
+    arrays = map(np.array, (polygon, frame, [[-3.4, 20.0], [420, 20]]))
+    out = LineReading("a", 1.0, (Character("a", 1.0, 0, 1),), *arrays)
     root = parse(to_page(page(out), CREATED))
     assert root.find(".//TextLine/Coords").get("points") == "0,0 400,0 400,300 4,40"
     assert root.find(".//Baseline").get("points") == "0,20 400,20"
     # PAGE refuses negative numbers
-    points = [one.get("points") for one in root.iter() if one.get("points")]
-    assert all(re.fullmatch(r"([0-9]+,[0-9]+ )+([0-9]+,[0-9]+)", one) for one in points)
+    for element in root.iter():
+        assert re.fullmatch(r"([0-9]+,[0-9]+ )+([0-9]+,[0-9]+)", element.get("points", "0,0 1,1"))
     root = parse(to_alto(page(out)))
     assert root.find(".//Polygon").get("POINTS") == "0 0 400 0 400 300 4 40"
     string = root.find(".//String")
@@ -294,17 +286,67 @@ def test_formats_of_xml_hold_any_text(tmp_path_factory, text, glyphs):
     assert root[1].get("imageFilename") == in_xml(re.split(r"[/\\]", read.source)[-1])
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", sorted(FORMATS.keys() - {"pdf", "html"}))
 def test_formats_write_every_page(name):
     form = FORMATS[name]
-    written = [form.write(page(line(f"page {n}"), number=n), 0.5, CREATED) for n in (1, 2)]
+    read = [page(line(f"page {n}"), number=n) for n in (1, 2)]
+    written = [form.write([one], 0.5, CREATED) for one in read]
     assert form.ending.startswith(".")
     for n, one in enumerate(written, start=1):
-        assert f"page {n}" in one or f'CONTENT="{n}"' in one
+        assert f"page {n}" in one or f'CONTENT="{n}"' in one or f">{n}</span>" in one
         assert one.endswith("\n")
-    if form.one_page:
+    if form.holds == "page":
         assert [parse(one).tag for one in written] == [{"alto": "alto", "page": "PcGts"}[name]] * 2
-    else:
+    elif form.holds == "rows":
+        assert form.write(read, 0.5, CREATED) == "".join(written)
         lines = (form.header + "".join(written)).splitlines()
         assert len(lines) == 2 + bool(form.header)
-    assert form.write(page(line("dim", confidences=[0.1] * 3)), 0.5, CREATED).count("[?]") == (name == "text")
+    assert form.write([page(line("dim", confidences=[0.1] * 3))], 0.5, CREATED).count("[?]") == (name == "text")
+
+
+# --- hOCR -----------------------------------------------------------------------------------
+
+
+def parse_title(element):
+    """The properties of an hOCR element, by name."""
+    properties = (part.strip().split(" ", 1) for part in element.get("title").split(";"))
+    return dict(properties)
+
+
+def test_to_hocr_has_the_classes_and_properties_of_the_specification():
+    lines = [line("two words", confidences=[0.9] * 3 + [1] + [0.8] * 5), line("<ą & 字>", 60, baseline=False, region=1)]
+    document = to_hocr([page(*lines), page(line("next"), source='odd" name.png', number=2)])
+    root = ElementTree.fromstring(document.encode())
+    assert document.startswith("<?xml")
+    assert root.tag == "{http://www.w3.org/1999/xhtml}html"
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    meta = {element.get("name"): element.get("content") for element in root.iter("meta")}
+    assert set(meta["ocr-capabilities"].split()) == {"ocr_page", "ocr_carea", "ocr_line", "ocrx_word"}
+    assert meta["ocr-system"]
+    classes = [element.get("class") for element in root.iter() if element.get("class")]
+    assert [classes.count(name) for name in ("ocr_page", "ocr_carea", "ocr_line", "ocrx_word")] == [2, 3, 3, 6]
+    ids = [element.get("id") for element in root.iter() if element.get("id")]
+    assert len({*ids}) == len(ids) == len(classes)
+    by_class = {name: [e for e in root.iter() if e.get("class") == name] for name in {*classes}}
+    assert [parse_title(sheet)["ppageno"] for sheet in by_class["ocr_page"]] == ["0", "1"]
+    assert parse_title(by_class["ocr_page"][0])["image"] == '"a.png"'
+    assert parse_title(by_class["ocr_page"][0])["bbox"] == "0 0 400 300"
+    places = [parse_title(place) for place in by_class["ocr_line"]]
+    left, top, right, bottom = lines[0].box
+    assert places[0]["bbox"] == f"{left} {top} {right} {bottom}"
+    slope, offset = map(float, places[0]["baseline"].split())
+    # the height of the baseline in the middle of the line, from the lower left corner of its box
+    assert bottom + offset + slope * (right - left) / 2 == pytest.approx(lines[0].baseline[:, 1].mean(), abs=0.6)
+    assert "baseline" not in places[1]
+    assert by_class["ocrx_word"][2].text == "<ą"
+    word = parse_title(by_class["ocrx_word"][0])
+    assert word["x_wconf"] == str(round(100 * lines[0].words[0].confidence))
+    assert word["bbox"] == "{} {} {} {}".format(*lines[0].box_of(lines[0].words[0]))
+
+
+@pytest.mark.parametrize(("end", "angle"), [((200, 10), "90.0"), ((20, 210), "-180.0"), ((200, 400), "-90.0")])
+def test_to_hocr_gives_the_angle_of_lines_that_are_not_level(end, angle):
+    turned = replace(line("up", baseline=False), baseline=np.array([(200, 210), end], float))
+    assert f"; textangle {angle}" in to_hocr([page(turned)])
+    assert "baseline" not in to_hocr([page(turned)])

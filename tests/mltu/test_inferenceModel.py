@@ -3,23 +3,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from helpers import write_onnx
 from mltu.inferenceModel import EXTERNAL_DATA, OnnxInferenceModel
 from mltu.utils.errors import InputError
 
 
 def write_model(path, metadata):
     """A model that doubles its input."""
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 2]) for name in ("x", "y")]
-    node = helper.make_node("Add", ["x", "x"], ["y"])
-    proto = helper.make_model(
-        helper.make_graph([node], "double", values[:1], values[1:]),
-        opset_imports=[helper.make_opsetid("", 17)],
-        ir_version=8,
-    )
-    for key, value in metadata.items():
-        proto.metadata_props.add(key=key, value=value)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(proto, path)
+    write_onnx(path, helper.make_node("Add", ["x", "x"], ["y"]), [["batch", 2]] * 2, **metadata)
 
 
 class Double(OnnxInferenceModel):
@@ -28,7 +19,7 @@ class Double(OnnxInferenceModel):
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "été/model.onnx"])
-def test_runs_a_file_or_the_model_in_a_folder(tmp_path, name):
+def test_OnnxInferenceModel_runs_a_file_or_the_model_in_a_folder(tmp_path, name):
     path = tmp_path / name
     write_model(path, {})
     for place in (path, path.parent, str(path)):
@@ -37,7 +28,7 @@ def test_runs_a_file_or_the_model_in_a_folder(tmp_path, name):
     assert (model.input_names, model.output_names, model.input_shapes) == (["x"], ["y"], [["batch", 2]])
 
 
-def test_metadata_are_read_as_json_and_never_run(tmp_path):
+def test_OnnxInferenceModel_reads_metadata_as_json_and_never_runs_them(tmp_path):
     marker = tmp_path / "ran"
     values = {"list": "[1, 2]", "text": '"abc"', "plain": "abc", "deep": "[" * 100_000}
     write_model(tmp_path / "model.onnx", {**values, "code": f"open({str(marker)!r}, 'w')"})
@@ -49,20 +40,22 @@ def test_metadata_are_read_as_json_and_never_run(tmp_path):
     assert not marker.exists()
 
 
-def test_what_is_no_model_is_named_in_one_line(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("bad.onnx", "not an ONNX"), ("empty.onnx", "not an ONNX"), ("no.onnx", "no such"), ("folder", "no such")],
+)
+def test_OnnxInferenceModel_names_what_is_no_model_in_one_line(tmp_path, name, message):
     (tmp_path / "bad.onnx").write_bytes(b"not a model")
     (tmp_path / "empty.onnx").write_bytes(b"")
     (tmp_path / "folder").mkdir()
-    no_onnx, no_file = "not an ONNX", "no such"
-    for name, message in {"bad.onnx": no_onnx, "empty.onnx": no_onnx, "no.onnx": no_file, "folder": no_file}.items():
-        with pytest.raises(InputError, match=message) as error:
-            OnnxInferenceModel(tmp_path / name)
-        assert str(tmp_path / name) in str(error.value)
-        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match=message) as error:
+        OnnxInferenceModel(tmp_path / name)
+    assert str(tmp_path / name) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("place", ["beside.bin", "../secret.bin", "*/_ORT_MEM_ADDR_/*"])
-def test_models_with_weights_in_other_files_are_refused(tmp_path, monkeypatch, place):
+def test_OnnxInferenceModel_refuses_models_with_weights_in_other_files(tmp_path, monkeypatch, place):
     (tmp_path / "run").mkdir()
     monkeypatch.chdir(tmp_path / "run")
     for path in (tmp_path / "secret.bin", tmp_path / "run" / "beside.bin"):
@@ -81,7 +74,7 @@ def test_models_with_weights_in_other_files_are_refused(tmp_path, monkeypatch, p
         OnnxInferenceModel("model.onnx")
 
 
-def test_models_whose_names_are_no_text_are_named_in_one_line(tmp_path, capfd):
+def test_OnnxInferenceModel_names_models_whose_names_are_no_text_in_one_line(tmp_path, capfd):
     write_model(tmp_path / "model.onnx", {"key": "value"})
     content = (tmp_path / "model.onnx").read_bytes()
     for name in (b"value", b"batch"):

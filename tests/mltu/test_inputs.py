@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from mltu import inputs
-from mltu.inputs import PDF_RESOLUTION, STDIN, list_files, read_pages
+from mltu.inputs import PDF_RESOLUTION, STDIN, as_images, as_pixels, list_files, read_pages
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import MAX_PIXELS, MAX_SIDE, to_gray
 
@@ -58,14 +58,14 @@ def greys(pages):
 
 
 def test_list_files_gives_images_of_folders_and_those_below_sorted(tree, tmp_path):
-    files, complaints = list_files([str(tmp_path)])
+    files, complaints, _ = list_files([str(tmp_path)])
     assert files == tree("z.webp", "a/page.tif", "a/deep/x.pdf", "b/10.png", "b/2.JPG")
     assert complaints == []
 
 
 def test_list_files_keeps_the_order_and_needs_no_known_ending(tree):
     names = tree("z.webp", "notes.txt", "b", "missing.png")
-    files, complaints = list_files([*names, STDIN])
+    files, complaints, _ = list_files([*names, STDIN])
     assert files == [*tree("z.webp", "notes.txt", "b/10.png", "b/2.JPG", "missing.png"), STDIN]
     assert complaints == []
 
@@ -81,12 +81,12 @@ def test_list_files_takes_files_named_like_a_pattern(tmp_path):
     for name in ("scan[1].png", "scan1.png"):
         (tmp_path / name).touch()
     name = str(tmp_path / "scan[1].png")
-    assert list_files([name]) == ([name], [])
+    assert list_files([name]) == ([name], [], [])
 
 
 def test_list_files_lists_each_file_once(tree, tmp_path, monkeypatch):
     (first,) = tree("b/10.png")
-    files, _ = list_files([first, *tree("b", "b/*"), first, STDIN, STDIN])
+    files, *_ = list_files([first, *tree("b", "b/*"), first, STDIN, STDIN])
     assert files == [first, *tree("b/2.JPG"), STDIN]
     monkeypatch.chdir(tmp_path)
     assert list_files([os.path.join("b", "10.png"), os.path.join(".", "b"), first])[0] == [
@@ -96,11 +96,58 @@ def test_list_files_lists_each_file_once(tree, tmp_path, monkeypatch):
 
 
 def test_list_files_reports_names_without_files(tree):
-    files, complaints = list_files(tree("empty", "*.bmp", "z.webp"))
+    files, complaints, _ = list_files(tree("empty", "*.bmp", "z.webp"))
     assert files == tree("z.webp")
     assert [complaint.split(": ")[0] for complaint in complaints] == tree("empty", "*.bmp")
     assert "no image" in complaints[0]
     assert "pattern" in complaints[1]
+
+
+def test_list_files_says_in_one_line_what_is_left_out_of_a_folder(tree, tmp_path):
+    _, complaints, notes = list_files([str(tmp_path)])
+    assert complaints == []
+    assert notes == [f"{tmp_path}: 3 files that are not images are left out, such as notes.txt"]
+    assert list_files([str(tmp_path / "b")])[2] == []
+
+
+def test_list_files_takes_every_ending_that_can_be_read(tmp_path):
+    names = [f"a.{ending}" for ending in ("HEIC", "avif", "bmp", "j2k", "jfif", "jp2", "jpe", "pbm", "pnm", "tga")]
+    for name in names:
+        (tmp_path / name).touch()
+    assert list_files([str(tmp_path)])[0] == [str(tmp_path / name) for name in names]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_list_files_follows_links_once(tmp_path, png):
+    png("in/a.png")
+    png("else/b.png")
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "else")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "twice").symlink_to(tmp_path / "else")
+    assert list_files([str(tmp_path / "in")])[0] == [str(tmp_path / "in" / name) for name in ("a.png", "link/b.png")]
+
+
+def test_list_files_passes_over_what_macos_adds(tmp_path, png):
+    png("a.png")
+    for name in ("._a.png", "__MACOSX/._a.png", "__MACOSX/b.png"):
+        png(name)
+    expected = [str(tmp_path / "a.png")]
+    assert list_files([str(tmp_path)]) == (expected, [], [])
+    assert list_files([str(tmp_path / "**" / "*.png")]) == (expected, [], [])
+
+
+@pytest.mark.parametrize(
+    "pattern", ["scans [2021]/*.png", "scans [[]2021]/*.png", "*[2021]]/?.png", "scans [2021]/[x].png", "*/x[].png"]
+)
+def test_list_files_brackets_of_a_pattern_may_be_those_of_a_name(tmp_path, png, pattern):
+    png("scans [2021]/x.png")
+    name = "x[].png" if "x[]" in pattern else "x.png"
+    png(f"scans [2021]/{name}")
+    png("scans 2/y.png")
+    files, complaints, _ = list_files([str(tmp_path / pattern)])
+    assert complaints == []
+    assert files[-1] == str(tmp_path / "scans [2021]" / name)
+    assert len(files) == 1
 
 
 # --- images ---------------------------------------------------------------------------------
@@ -357,3 +404,60 @@ def test_read_pages_ends_its_process_and_closes_the_file_when_no_more_pages_are_
     assert process.stdout.closed
     assert file.closed
     os.remove(tmp_path / "x.pdf")  # which Windows refuses as long as the file is open
+
+
+def test_as_pixels_keeps_arrays_and_opens_the_rest(png, line_image):
+    for array in (line_image, line_image / 255.0, np.dstack([line_image] * 4), line_image > 128):
+        assert as_pixels(array) is array
+    path = png("line.png")
+    turned = PillowImage.open(path)
+    turned.getexif()[0x0112] = 3  # upside down
+    for image in (path, str(path), PillowImage.open(path), PillowImage.fromarray(line_image)):
+        assert np.array_equal(as_pixels(image), line_image)
+    assert np.array_equal(as_pixels(turned), line_image[::-1, ::-1])
+    assert as_pixels(PillowImage.fromarray(line_image).convert("CMYK")).shape == (*line_image.shape, 3)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (None, "cv2.imread gives None where it cannot read a file"),
+        (b"\x89PNG", "io.BytesIO"),
+        ([np.zeros((40, 200))], "list is not an image: .* predict_batch"),
+        (3, "int is not an image: give an array, a path or a Pillow image"),
+        ("nowhere.png", "nowhere.png: no such file"),
+        (np.zeros((1, 40, 200, 3)), "must have shape"),
+        (np.zeros((3, 40, 200)), "must have shape"),
+        (np.zeros((0, 40)), "must have shape"),
+        (np.full((40, 200), "x"), "must hold numbers"),
+        (np.full((40, 200), 1j), "must hold numbers"),
+        (np.linspace(-1, 1, 8000).reshape(40, 200), "pixels from -1 to 1: give 0 to 255, or float from 0 to 1"),
+        (np.full((40, 200), np.nan), "without NaN"),
+        (np.full((40, 200), -3), "pixels from -3"),
+        (PillowImage.new("L", (1, 1)), "the image: 1 x 1 pixels is too small"),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else type(value).__name__,
+)
+def test_as_pixels_says_what_is_wrong(image, message):
+    with pytest.raises(InputError, match=message) as refused:
+        as_pixels(image)
+    assert "\n" not in str(refused.value)
+
+
+def test_as_pixels_refuses_damaged_files_and_several_pages(png, tmp_path):
+    path = png("line.png")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"line\.png: the image is damaged"):
+        as_pixels(PillowImage.open(path))
+    first, *others = shades(10, 20)
+    first.save(tmp_path / "two.tif", save_all=True, append_images=others)
+    with pytest.raises(InputError, match="several pages"):
+        as_pixels(tmp_path / "two.tif")
+
+
+def test_as_images_refuses_one_image(line_image, png):
+    assert len(as_images(image for image in [line_image] * 3)) == 3
+    assert len(as_images(np.stack([line_image] * 5))) == 5
+    for image in (line_image, np.dstack([line_image] * 3), "line.png", png(), PillowImage.fromarray(line_image)):
+        with pytest.raises(InputError, match="one image"):
+            as_images(image)

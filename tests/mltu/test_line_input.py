@@ -23,9 +23,8 @@ def test_from_configs_follows_the_architecture():
 @pytest.mark.parametrize(("line_input", "widths"), [(GRAY_LINES, [128, 256, 384, 512]), (COLOR_LINES, [400])])
 def test_widths_are_those_that_come_out(line_input, widths):
     assert list(line_input.widths) == widths
-    lengths = range(1, 1200, 37)
-    found = {line_input(np.full((48, length), 255, np.uint8)).shape[1] for length in lengths}
-    assert found == set(widths)
+    images = [np.full((48, length), 255, np.uint8) for length in range(1, 1200, 37)]
+    assert {line_input(image).shape[1] for image in images} == set(widths)
 
 
 @pytest.mark.parametrize("line_input", [GRAY_LINES, COLOR_LINES])
@@ -40,9 +39,19 @@ def test_metadata_brings_the_same_input_back(line_input):
         ({}, [None, 48, None, 3], "takes input of shape"),
         ({}, [None, "height", None, 1], "takes input of shape"),
         ({"color": ["GRAY"]}, [None, 48, None, 1], "line reader"),
+        ({"width_step": None}, [None, 48, "width", 1], "takes input of shape"),
+        ({}, [None, 48], "takes input of shape"),
+        ({}, [None, 0, None, 1], "takes input of shape"),
+        ({}, [None, 2**40, None, 1], "takes input of shape"),
+        ({"width": None}, [None, 48, None, 1], "its width is None"),
         ({"width": "wide"}, [None, 48, None, 1], "its width is 'wide'"),
         ({"width": True}, [None, 48, None, 1], "its width is True"),
+        ({"width": 0}, [None, 48, None, 1], "its width is 0, not a usable number"),
+        ({"width": 1e9}, [None, 48, None, 1], "not a usable number"),
+        ({"width": 10**999}, [None, 48, None, 1], "not a usable number"),
         ({"width_step": 513}, [None, 48, None, 1], "its width_step is 513"),
+        ({"width_step": 0.5}, [None, 48, None, 1], "its width_step is 0.5"),
+        ({"width_step": "x"}, [None, 48, None, 1], "its width_step is 'x'"),
         ({"width_step": None, "color": "GRAY"}, [None, 8000, 8000, 1], "too large"),
         ({"preprocessing": {}}, [None, 48, None, 1], "other preprocessing"),
     ],

@@ -1,9 +1,7 @@
 import cv2
-import pytest
 
 from mltu.annotations.images import CVImage
 from mltu.preprocessors import DarkOnLight, ImageReader
-from mltu.utils.errors import InputError
 
 
 def test_ImageReader_takes_paths_and_arrays(png, line_image):
@@ -12,11 +10,6 @@ def test_ImageReader_takes_paths_and_arrays(png, line_image):
     assert (image.shape, image.path, label) == ((40, 200, 3), str(path), "text")
     grey, _ = ImageReader(method=cv2.IMREAD_GRAYSCALE)(line_image, "text")
     assert (grey.numpy() == line_image).all()
-
-
-def test_ImageReader_names_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
-        ImageReader()(tmp_path / "none.png", "")
 
 
 def test_DarkOnLight_inverts_light_writing_only(line_image):

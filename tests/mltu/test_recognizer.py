@@ -1,14 +1,15 @@
 import cv2
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, save
+from onnx import TensorProto, helper
 
-from helpers import SAMPLES
+from helpers import PRETRAINED, SAMPLES, write_onnx
+from mltu.beam_search import BeamSearch
 from mltu.datasets import read_table
 from mltu.recognizer import LineRecognizer, may_be_page
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import paper_color, read_image
-from mltu.utils.text_utils import get_cer
+from mltu.utils.text_utils import error_rate, get_cer
 
 
 def test_recognizer_takes_given_characters(trained_run):
@@ -19,78 +20,47 @@ def test_recognizer_takes_given_characters(trained_run):
         LineRecognizer(folder, char_list="ab")
 
 
-def test_recognizer_refuses_other_onnx_models(tmp_path):
-    def write(shape, classes, vocab, **metadata):
-        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
-        y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4, classes])
-        node = helper.make_node("RandomUniform", [], ["y"], shape=[1, 4, classes])
-        graph = helper.make_graph([node], "g", [x], [y])
-        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        if vocab is not None:
-            metadata["vocab"] = vocab
-        for key, value in metadata.items():
-            proto.metadata_props.add(key=key, value=value)
-        save(proto, tmp_path / "model.onnx")
-
-    for shape, classes, vocab, message in (
-        (["n", 8, 16, 3], 3, None, "does not name its characters"),
-        (["n", 8, 16, 3], 3, "7", "does not name its characters"),
-        (["n", 8, 16, 3], 9, '"ab"', "9 classes for 2 characters"),
-        (["n", 8, 16, 1], 3, '"ab"', "takes input of shape"),
-        (["n", 8, "w", 3], 3, '"ab"', "takes input of shape"),
-        (["n", 8], 3, '"ab"', "takes input of shape"),
-        (["n", 0, 16, 3], 3, '"ab"', "takes input of shape"),
-        (["n", 2**40, 16, 3], 3, '"ab"', "takes input of shape"),
-        (["n", 30_000, 30_000, 3], 3, '"ab"', "too large"),
-        (["n", 8, 16, 3], 3, "[1, 2]", "does not name its characters"),
-        (["n", 8, 16, 3], 3, '{"a": 1, "b": 2}', "does not name its characters"),
-    ):
-        write(shape, classes, vocab)
-        with pytest.raises(InputError, match=message):
-            LineRecognizer(tmp_path)
-    for name, value in (
-        ("temperature", '"hot"'),
-        ("temperature", "-1"),
-        ("temperature", "1e-300"),
-        ("temperature", "NaN"),
-        ("temperature", "true"),
-        ("word_exponent", "1e999"),
-        ("word_exponent", "[" * 500 + "]" * 500),
-    ):
-        write(["n", 8, 16, 3], 3, '"ab"', **{name: value})
-        with pytest.raises(InputError, match=f"its {name} is"):
-            LineRecognizer(tmp_path)
-    write(["n", 8, "w", 1], 3, '"ab"', color='"GRAY"', width_step="32")
-    with pytest.raises(InputError, match="its width is None"):
-        LineRecognizer(tmp_path)
-    for width, step in (("64", "0.5"), ("64", "65"), ("64", '"x"'), ("0", "8"), ("1e9", "8"), ("9" * 999, "8")):
-        write(["n", 8, "w", 1], 3, '"ab"', color='"GRAY"', width_step=step, width=width)
-        with pytest.raises(InputError, match="not a usable number"):
-            LineRecognizer(tmp_path)
-    write(["n", 8, 16, 3], 3, '"ab"', color='["GRAY"]')
-    with pytest.raises(InputError, match="takes input of shape"):
-        LineRecognizer(tmp_path)
-    write(["n", 8, 16, 3], 3, '"ab"', preprocessing='{"invert": true}')
-    with pytest.raises(InputError, match="other preprocessing"):
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({}, "does not name its characters"),
+        ({"vocab": "7"}, "does not name its characters"),
+        ({"vocab": "[1, 2]"}, "does not name its characters"),
+        ({"vocab": '{"a": 1, "b": 2}'}, "does not name its characters"),
+        ({"vocab": '"abc"'}, "3 classes for 3 characters"),
+        ({"temperature": '"hot"'}, "its temperature is"),
+        ({"temperature": "-1"}, "its temperature is"),
+        ({"temperature": "1e-300"}, "its temperature is"),
+        ({"temperature": "NaN"}, "its temperature is"),
+        ({"temperature": "true"}, "its temperature is"),
+        ({"word_exponent": "1e999"}, "its word_exponent is"),
+        ({"word_exponent": "[" * 500 + "]" * 500}, "its word_exponent is"),
+        ({"color": '"GRAY"'}, "takes input of shape"),
+    ],
+)
+def test_recognizer_refuses_other_onnx_models(tmp_path, metadata, message):
+    if metadata and "vocab" not in metadata:
+        metadata = {"vocab": '"ab"', **metadata}
+    node = helper.make_node("RandomUniform", [], ["y"], shape=[1, 4, 3])
+    write_onnx(tmp_path / "model.onnx", node, [["n", 8, 16, 3], ["n", 4, 3]], **metadata)
+    with pytest.raises(InputError, match=message):
         LineRecognizer(tmp_path)
 
 
-def test_read_names_networks_that_fail_or_give_no_probabilities(tmp_path):
-    nodes = {
-        "fails on an image": helper.make_node("Reshape", ["x", "shape"], ["y"]),
-        "gives no probabilities": helper.make_node("Log", ["minus"], ["y"]),
-    }
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (helper.make_node("Reshape", ["x", "shape"], ["y"]), "fails on an image"),
+        (helper.make_node("Log", ["minus"], ["y"]), "gives no probabilities"),
+    ],
+)
+def test_read_names_networks_that_fail_or_give_no_probabilities(tmp_path, node, message):
     shape = helper.make_tensor("shape", TensorProto.INT64, [3], [1, 7, 3])
     minus = helper.make_tensor("minus", TensorProto.FLOAT, [1, 4, 3], [-1.0] * 12)
-    for message, node in nodes.items():
-        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 8, 16, 3])
-        y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", "steps", 3])
-        graph = helper.make_graph([node], "g", [x], [y], [shape, minus])
-        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        proto.metadata_props.add(key="vocab", value='"ab"')
-        save(proto, tmp_path / "model.onnx")
-        with pytest.raises(InputError, match=message):
-            LineRecognizer(tmp_path).read(np.zeros((8, 16), np.uint8))
+    shapes = ["n", 8, 16, 3], ["n", "steps", 3]
+    write_onnx(tmp_path / "model.onnx", node, shapes, [shape, minus], vocab='"ab"')
+    with pytest.raises(InputError, match=message):
+        LineRecognizer(tmp_path).read(np.zeros((8, 16), np.uint8))
 
 
 def spelled(text, vocab):
@@ -135,6 +105,21 @@ def test_describe_gives_likely_alternatives_best_first(pretrained):
     assert warmer.confidence < character.confidence
 
 
+def test_describe_trusts_a_decoder_that_knows_the_language(pretrained):
+    vocab = pretrained.char_list
+    log_probs = spelled("ab", vocab).reshape(-1, len(vocab) + 1)
+    recognizer = LineRecognizer(pretrained.model_path)
+    decoded = recognizer.decode(log_probs)._replace(labels=np.array([vocab.index(text) for text in "xb"]))
+    confidences = []
+    for recognizer.decoder in (None, BeamSearch(vocab), BeamSearch(vocab, lexicon=["xb"])):
+        line = recognizer.describe(decoded, (64, 128), (64, 128))
+        confidences.append([character.confidence for character in line.characters])
+    assert confidences[0] == confidences[1]
+    assert confidences[0][0] < 0.1
+    assert confidences[2] == pytest.approx([(1 + share**2) / 2 for share in confidences[0]])
+    assert line.words[0].confidence == pytest.approx(np.prod(confidences[2]) ** 0.86)
+
+
 def test_read_gives_confidences_and_places(pretrained):
     image = read_image(SAMPLES / "line01.jpg")
     line = pretrained.read(image)
@@ -144,7 +129,8 @@ def test_read_gives_confidences_and_places(pretrained):
     assert 0 <= starts[0] < 0.1
     assert 0.8 < line.characters[-1].end <= 1
     assert all(0 < character.confidence <= 1 for character in line.characters)
-    assert line.confidence == pytest.approx(np.mean([character.confidence for character in line.characters]))
+    product = np.prod([character.confidence for character in line.characters])
+    assert line.confidence == pytest.approx(min([product, *(word.confidence for word in line.words)]))
     # white paper on the right moves the places, not the text
     padded = cv2.copyMakeBorder(image, 0, 0, 0, image.shape[1], cv2.BORDER_CONSTANT, value=paper_color(image))
     wide = pretrained.read(padded)
@@ -157,17 +143,13 @@ def test_read_takes_light_writing_on_a_dark_background(pretrained):
 
 
 def test_read_batch_is_independent_of_the_other_lines(trained_run, line_run):
-    model = LineRecognizer(trained_run[0])
-    images = [read_image(sample.image) for sample in read_table(trained_run[0] / "val.csv")[0]]
-    assert [line.text for line in model.read_batch(images)] == [model.read(image).text for image in images]
-    assert model.read_batch([]) == []
-    # of any width
-    model = LineRecognizer(line_run)
-    images = [read_image(sample.image) for sample in read_table(line_run / "train.csv")[0]]
-    shapes = [model.line_input(image).shape for image in images]
-    assert {shape[0::2] for shape in shapes} == {(32, 1)}
-    assert len(set(shapes)) > 1
-    assert [line.text for line in model.read_batch(images)] == [model.read(image).text for image in images]
+    for run in (trained_run[0], line_run):
+        model = LineRecognizer(run)
+        images = [read_image(sample.image) for sample in read_table(run / "train.csv")[0]]
+        assert [line.text for line in model.read_batch(images)] == [model.read(image).text for image in images]
+        assert model.read_batch([]) == []
+    widths = {model.line_input(image).shape[1] for image in images}
+    assert len(widths) > 1
 
 
 def test_predict_page_reads_line_by_line(pretrained):
@@ -190,3 +172,22 @@ def test_predict_page_reads_line_by_line(pretrained):
 )
 def test_may_be_page_goes_by_height_and_proportions(height, width, expected):
     assert may_be_page(height, width) is expected
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_predict_page_turns_pages_upright(quarters):
+    recognizer = LineRecognizer(PRETRAINED)
+    page = read_image(SAMPLES / "page.jpg")
+    true = (SAMPLES / "page.txt").read_text(encoding="utf-8")
+    height, width = page.shape[:2]
+    reading = recognizer.predict_page(np.ascontiguousarray(np.rot90(page, quarters)), "auto")
+    assert error_rate([reading.text], [true]).rate < 0.25
+    first = reading.lines[0].polygon.mean(axis=0)  # near the upper left of the upright page
+    corner = {1: (0, width), 2: (width, height), 3: (height, 0)}[quarters]
+    turned_size = np.array((height, width) if quarters % 2 else (width, height))
+    assert (np.abs(first - corner) < 0.6 * turned_size).all()
+
+
+def test_predict_page_of_blank_paper_is_empty():
+    paper = np.random.default_rng(0).normal(230, 3, (1200, 900)).clip(0, 255).astype(np.uint8)
+    assert LineRecognizer(PRETRAINED).predict_page(paper, "auto").lines == ()

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from mltu.datasets import Sample
-from mltu.run_folder import RunFolder, git_state, lines_digest, reserved
+from mltu.run_folder import RunFolder, git_state, lines_digest
 from mltu.utils.errors import InputError
 
 
@@ -12,20 +12,19 @@ def folder(tmp_path):
     return RunFolder(tmp_path / "below" / "run")
 
 
-def test_opened_leaves_nothing_where_nothing_was_written(folder):
+def assert_refused(folder, message, **options):
+    with pytest.raises(InputError, match=message):
+        folder.opened(**options).__enter__()
+
+
+def test_opened_leaves_nothing_but_folders_that_were_there_before(folder, tmp_path):
     with folder.opened() as saved:
         assert saved == {}
         assert folder.path.is_dir()
-    assert not folder.path.exists()
+    assert list(tmp_path.iterdir()) == []  # not even the folder around it
     with pytest.raises(RuntimeError), folder.opened():
         raise RuntimeError
-    assert not folder.path.exists()
-
-
-def test_opened_leaves_folders_that_were_there_before(folder, tmp_path):
-    with folder.opened():
-        pass
-    assert list(tmp_path.iterdir()) == []  # not even the folder around it
+    assert list(tmp_path.iterdir()) == []
     folder.path.mkdir(parents=True)
     with folder.opened():
         pass
@@ -37,8 +36,7 @@ def test_opened_refuses_folders_that_a_run_would_replace(folder, name):
     kept = folder.path / name / "of the user.txt"
     kept.parent.mkdir(parents=True)
     kept.write_text("x")
-    with pytest.raises(InputError, match="holds an earlier run"):
-        folder.opened().__enter__()
+    assert_refused(folder, "holds an earlier run")
     assert kept.exists()
 
 
@@ -53,16 +51,15 @@ def test_opened_keeps_what_was_written_and_refuses_to_overwrite_it(folder):
     for product in folder.products:
         with folder.opened():
             product.write_text("x")
-        with pytest.raises(InputError, match="holds an earlier run; choose another --model_path, or add --overwrite"):
-            folder.opened().__enter__()
+        assert_refused(folder, "holds an earlier run; choose another --model_path, or add --overwrite")
         with folder.opened(overwrite=True):
             assert product.exists()  # until the new run begins
         product.unlink()
 
 
 def test_opened_keeps_other_runs_out(folder):
-    with folder.opened(), pytest.raises(InputError, match="another run is using this folder"):
-        folder.opened().__enter__()
+    with folder.opened():
+        assert_refused(folder, "another run is using this folder")
     with folder.opened():
         pass  # free again
 
@@ -75,8 +72,7 @@ def test_opened_without_writing_neither_makes_nor_reserves_the_folder(folder):
 
 def test_opened_refuses_a_path_that_cannot_be_a_folder(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"cannot be used for a run; .*file is not a folder"):
-        RunFolder(tmp_path / "file" / "run").opened().__enter__()
+    assert_refused(RunFolder(tmp_path / "file" / "run"), "cannot be used for a run; .*file is not a folder")
 
 
 def test_resuming_brings_the_saved_state(folder):
@@ -102,8 +98,7 @@ def test_resuming_weights_without_a_state_is_refused(folder, listed):
     if listed:  # a run that ended, whose state somebody removed
         folder.train.write_text("image,text\n")
         folder.results.write_text("{}")
-    with pytest.raises(InputError, match=r"no state to go on from; .* --init_from"):
-        folder.opened(resume=True).__enter__()
+    assert_refused(folder, "no state to go on from; .* --init_from", resume=True)
     assert folder.weights.read_bytes() == b"trained for days"
     assert {path.name for path in folder.path.iterdir()} <= {"model.keras", "train.csv", "results.json"}  # no lock
 
@@ -127,10 +122,3 @@ def test_add_record_appends(folder):
 
 def test_git_state_of_a_folder_without_a_repository_is_none(tmp_path):
     assert git_state(tmp_path) is None
-
-
-def test_reserved_ends_with_the_block(tmp_path):
-    with reserved(tmp_path), pytest.raises(InputError), reserved(tmp_path):
-        pass
-    with reserved(tmp_path):
-        pass

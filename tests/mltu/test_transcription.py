@@ -1,16 +1,21 @@
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
+import pypdfium2
 import pytest
 from PIL import Image as PillowImage
 
 from helpers import PRETRAINED, ROOT, SAMPLES
 from mltu.datasets.page_xml import read_xml
+from mltu.inferenceModel import set_metadata
+from mltu.recognizer import LineRecognizer
 from mltu.transcription import transcribe, transcribe_file
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import read_image
@@ -76,23 +81,100 @@ def test_transcribe_takes_standard_input_and_files_of_several_pages(pretrained, 
     assert pages[0]["lines"][0]["text"] != pages[1]["lines"][0]["text"]
 
 
-def test_transcribe_continues_a_folder_after_a_kill(pretrained, tmp_path):
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for number in range(60):
+def read_in_process(folder, output, *options, kill_at=None):
+    """Read a folder with the command, and kill it as soon as something is true."""
+    command = [sys.executable, "inferenceModel.py", "--image", str(folder), "--model", str(PRETRAINED), *options]
+    process = subprocess.Popen([*command, "--output", str(output)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    while kill_at and process.poll() is None and not kill_at():
+        time.sleep(0.005)
+    if kill_at:
+        process.kill()
+    return process.communicate()[1]
+
+
+@pytest.fixture(scope="module")
+def folder_of_lines(tmp_path_factory):
+    """A folder with 40 images of lines."""
+    folder = tmp_path_factory.mktemp("lines")
+    for number in range(40):
         shutil.copy(LINES[number % 12], folder / f"{number:02d}.jpg")
+    return folder
+
+
+def test_transcribe_continues_a_file_after_kills(pretrained, folder_of_lines, tmp_path, capsys):
     whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
-    assert transcribe(pretrained, [str(folder)], str(whole), "csv") == 0
-    command = [sys.executable, "inferenceModel.py", "--image", str(folder), "--model", str(PRETRAINED)]
-    process = subprocess.Popen([*command, "--output", str(cut)], cwd=ROOT, stderr=subprocess.DEVNULL)
-    while process.poll() is None and (not cut.exists() or cut.stat().st_size < 1000):
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    assert transcribe(pretrained, [str(folder_of_lines)], str(whole), "csv") == 0
+    for size in (300, 1500):
+        read_in_process(folder_of_lines, cut, kill_at=lambda: cut.exists() and cut.stat().st_size > size)  # noqa: B023
     partial = cut.read_bytes()
     assert len(partial) < len(whole.read_bytes())
-    assert transcribe(pretrained, [str(folder)], str(cut), "csv") == 0
+    capsys.readouterr()
+    assert transcribe(pretrained, [str(folder_of_lines)], str(cut), "csv") == 0
     assert cut.read_bytes() == whole.read_bytes()
+    kept, total = re.search(r"(\d+) of (\d+) files are in .*cut.csv already", capsys.readouterr().err).groups()
+    assert 2 < int(kept) < int(total) == 40
+
+
+def test_transcribe_continues_a_folder_after_a_kill(pretrained, folder_of_lines, tmp_path):
+    xml = tmp_path / "xml"
+    read_in_process(folder_of_lines, xml, "--format", "alto", kill_at=lambda: len(list(xml.glob("*.xml"))) > 5)
+    before = {path: path.stat().st_mtime_ns for path in xml.glob("*.xml")}
+    assert 5 < len(before) < 40
+    assert transcribe(pretrained, [str(folder_of_lines)], str(xml), "alto") == 0
+    assert len(list(xml.glob("*.xml"))) == 40
+    again = [path for path, changed in before.items() if path.stat().st_mtime_ns != changed]
+    assert len(again) <= 1  # the one of which the journal was cut off, at most
+    assert all(read_xml(path)[0].lines for path in xml.glob("*.xml"))
+
+
+def test_transcribe_reads_again_what_has_changed_and_what_lacks_its_picture(pretrained, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for line in LINES[:3]:
+        shutil.copy(line, folder)
+    out = tmp_path / "out.csv"
+    assert transcribe(pretrained, [str(folder)], str(out), "csv") == 0
+    shutil.copy(LINES[5], folder / "line02.jpg")
+    assert transcribe(pretrained, [str(folder)], str(out), "csv") == 0
+    assert "2 of 3 files are in" in capsys.readouterr().err
+    with open(out, newline="", encoding="utf-8") as file:
+        readings = {Path(row["image"]).name: row["reading"] for row in csv.DictReader(file)}
+    expected = {
+        name: pretrained.read(read_image(folder / name)).text for name in ("line01.jpg", "line02.jpg", "line03.jpg")
+    }
+    assert readings == expected
+    assert transcribe(pretrained, [str(folder)], str(out), "csv", picture_folder=str(tmp_path / "seen")) == 0
+    assert len(list((tmp_path / "seen").glob("*.png"))) == 3
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 4
+
+
+def test_transcribe_refuses_to_mix_models_and_layouts(pretrained, tmp_path):
+    shutil.copy(PRETRAINED / "model.onnx", tmp_path / "other.onnx")
+    set_metadata(tmp_path / "other.onnx", temperature=2.0)
+    for output, format_name in (("out.csv", "csv"), ("xml", "alto")):
+        output = str(tmp_path / output)
+        assert transcribe(pretrained, LINES[:2], output, format_name) == 0
+        for model, layout, name in (
+            (LineRecognizer(tmp_path / "other.onnx"), "auto", "model"),
+            (pretrained, "line", "layout"),
+        ):
+            with pytest.raises(InputError, match=rf"{name}.*--overwrite"):
+                transcribe(model, LINES[:3], output, format_name, layout)
+        assert transcribe(pretrained, LINES[:3], output, format_name, "line", overwrite=True) == 0
+
+
+def test_transcribe_writes_pages_of_files_as_one_searchable_pdf(pretrained, tmp_path):
+    PillowImage.open(LINES[0]).save(
+        tmp_path / "two.tif", save_all=True, append_images=[PillowImage.open(SAMPLES / "page.jpg")]
+    )
+    files = [str(tmp_path / "two.tif"), LINES[1]]
+    assert transcribe(pretrained, files, str(tmp_path / "book.pdf"), "pdf") == 0
+    document = pypdfium2.PdfDocument(tmp_path / "book.pdf")
+    texts = [page.get_textpage().get_text_bounded().split() for page in document]
+    pages = [pretrained.predict_page(read_image(file), "auto") for file in (LINES[0], SAMPLES / "page.jpg", LINES[1])]
+    assert texts[0] == pages[0].text.split()
+    assert sorted(texts[1]) == sorted(pages[1].text.split())
+    assert texts[2] == pages[2].text.split()
 
 
 def test_transcribe_file_gives_the_pages_before_an_error(pretrained, monkeypatch):

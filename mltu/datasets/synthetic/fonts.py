@@ -1,8 +1,7 @@
-"""Lines in handwriting fonts from a folder."""
+"""Handwriting fonts from a folder: outlines, which Pillow draws, or single lines (SVG), drawn in pen strokes."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection
 from functools import cache, lru_cache
@@ -15,17 +14,16 @@ from PIL import ImageDraw, ImageFont
 
 from ...augmentors import RandomElasticTransform
 from ...utils.errors import InputError
+from ...utils.files import file_digest
 from ..base import Skipped
+from .strokes import can_draw
 
-FONT_ENDINGS = (".ttf", ".otf", ".woff", ".woff2", ".ttc")
+STROKE_FONT = ".svg"
+FONT_ENDINGS = (".ttf", ".otf", ".woff", ".woff2", ".ttc", STROKE_FONT)
 
 
 def find_fonts(folder: str | Path) -> list[Path]:
-    """Font files in a folder and below, sorted.
-
-    Raises:
-        InputError: no such folder, or no font in it.
-    """
+    """Font files in a folder and below, sorted; InputError if there is no such folder, or no font in it."""
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of fonts")
@@ -33,6 +31,11 @@ def find_fonts(folder: str | Path) -> list[Path]:
     if not fonts:
         raise InputError(f"{folder}: no font in it; looked for {', '.join(FONT_ENDINGS)}")
     return fonts
+
+
+def is_stroke_font(path: Path) -> bool:
+    """Whether a font's glyphs are single lines, by the ending of its file."""
+    return path.suffix.lower() == STROKE_FONT
 
 
 @lru_cache(maxsize=512)
@@ -45,7 +48,9 @@ def _font(path: Path, size: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=65536)
 def has_character(path: Path, character: str) -> bool:
-    """Whether a font draws a character differently from one that no font has."""
+    """Whether a font draws a character, and differently from one that no font has."""
+    if is_stroke_font(path):
+        return can_draw(character, path)
     if character == " ":
         return True
     font = _font(path, 32)
@@ -56,7 +61,8 @@ def has_character(path: Path, character: str) -> bool:
 @cache
 def font_digest(path: Path) -> str:
     """SHA-256 of a font file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    return file_digest(path)
 
 
 def family_of(stem: str) -> str:
@@ -66,11 +72,7 @@ def family_of(stem: str) -> str:
 
 
 def usable_fonts(folder: str | Path, skip: Collection[str]) -> tuple[list[Path], list[Skipped]]:
-    """The fonts of a folder that can be opened, without the families to skip, and those that cannot be used.
-
-    Raises:
-        InputError: no such folder, or no usable font in it.
-    """
+    """The usable fonts of a folder without the families to skip, and those that are unusable; InputError if all are."""
     found = find_fonts(folder)
     families = {family_of(path.stem) for path in found}
     unknown = [name for name in skip if family_of(name) not in families]
@@ -79,7 +81,7 @@ def usable_fonts(folder: str | Path, skip: Collection[str]) -> tuple[list[Path],
     usable = []
     for path in (path for path in found if family_of(path.stem) not in unwanted):
         try:
-            _font(path, 32)
+            can_draw("", path) if is_stroke_font(path) else _font(path, 32)
             usable.append(path)
         except InputError as error:
             skipped.append(Skipped(str(path), str(error).removeprefix(f"{path}: ")))

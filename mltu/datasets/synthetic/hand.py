@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +16,7 @@ INKS = ((40, 35, 35), (110, 50, 25), (140, 70, 35), (70, 65, 65), (95, 90, 95)) 
 class Hand:
     """A writer's letters, pen and ink. Lengths are in font units unless said otherwise."""
 
-    small: str  # Hershey font of the small letters
+    small: str  # Hershey font of the small letters, or path of an SVG font
     large: str  # of capitals, figures and signs
     stretch: float  # vertical factor on the small letters
     height: float  # of a capital, pixels
@@ -31,10 +32,12 @@ class Hand:
     grain: float  # how uneven the ink is, 0 to 1; high for pencils
 
 
-def draw_hand(seed: int, writer: int) -> Hand:
-    """The hand of a writer, drawn at random."""
+def draw_hand(seed: int, writer: int, font: Path | None = None) -> Hand:
+    """The hand of a writer, drawn at random; with an SVG font of single lines it has that font's letters."""
     rng = np.random.default_rng([seed, 2, writer])
     small, large, stretch = LETTER_FORMS[rng.integers(len(LETTER_FORMS))]
+    if font:
+        small, large, stretch = str(font), str(font), 1.0
     ink = INKS[rng.integers(len(INKS))]
     pencil = ink[0] > 90 and ink[2] > 90
     return Hand(
@@ -44,7 +47,7 @@ def draw_hand(seed: int, writer: int) -> Hand:
         height=rng.uniform(30, 46),
         width=rng.uniform(0.75, 1.1),
         slant=float(np.clip(rng.normal(0.15, 0.2), -0.3, 0.6)),
-        spacing=rng.uniform(-0.6, 0.8) if small == "scripts" else rng.uniform(-3.5, 0.5),
+        spacing=rng.uniform(-3.5, 0.5) if small == "futural" else rng.uniform(-0.6, 0.8),
         word_space=rng.uniform(0.8, 1.4),
         wobble=rng.uniform(0.35, 0.9),
         bounce=rng.uniform(0.2, 0.8),

@@ -8,7 +8,6 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -27,15 +26,6 @@ VERSION = 1  # part of the pictures' names; raise it when the drawing changes
 LINES_PER_WRITER = 8
 
 
-class _Line(NamedTuple):
-    """A line to draw."""
-
-    number: int
-    text: str
-    hand: int
-    font: Path | None
-
-
 def generate_lines(
     folder: str | Path,
     count: int,
@@ -51,26 +41,18 @@ def generate_lines(
 
     The pictures go to a folder named after the settings, beside a `lines.csv` that
     :func:`mltu.datasets.read_table` reads. Line k is the same whatever the count. An interrupted
-    run goes on where it was. Shows a progress bar.
+    run goes on where it was. Shows a progress bar. Texts longer than `max_chars` are cut between words.
 
     Args:
-        folder: where the folder is made.
-        count: lines wanted.
-        seed: of texts and pictures.
-        text_file: UTF-8 file, one sentence a line, used in random order and again if too few;
+        text_file: UTF-8 file, one sentence per line, used in random order and again if too few;
             else English is made up.
-        fonts: folder of TTF, OTF, WOFF or WOFF2 files; else pen strokes. Every font is a writer;
-            without fonts every eight lines are.
-        max_chars: longer texts are cut between words.
-        workers: threads that draw.
+        fonts: folder of TTF, OTF, WOFF, WOFF2 or single-line SVG files; else pen strokes. Every font is a
+            writer; without fonts every eight lines are.
         skip_fonts: families not to use, as their files are named; those that are not there are reported.
         plain_quotes: write typographic quotes as ' and ", which hands do not tell apart.
 
     Returns:
-        (samples, fonts and sentences that cannot be used).
-
-    Raises:
-        InputError: text file or fonts cannot be used, or no sentence can be drawn.
+        (samples, fonts and sentences that cannot be used); InputError if all are unusable.
     """
     if count < 1 or max_chars < 1:
         raise InputError("generated handwriting needs at least one line of at least one character")
@@ -91,7 +73,7 @@ def generate_lines(
             break
     if not usable:
         raise InputError(f"{text_file}: no sentence can be drawn; {skipped[-1].reason}")
-    lines = [_line(number, *usable[number % len(usable)], seed) for number in range(count)]
+    lines = [(number, *usable[number % len(usable)]) for number in range(count)]
 
     target = Path(folder) / _digest(seed, max_chars, [path.name for path in files], texts if text_file else None)
     try:
@@ -103,15 +85,6 @@ def generate_lines(
         samples = list(ProgressBar(drawn, total=count, desc="Writing lines", unit="line"))
         write_table(target / "lines.csv", samples)
     return samples, skipped
-
-
-def _line(number: int, text: str, fonts: Sequence[Path | None], seed: int) -> _Line:
-    """The line of a number: strokes change hands every few lines, else one of the fonts is drawn."""
-    if fonts[0] is None:
-        return _Line(number, text, number // LINES_PER_WRITER, None)
-    # pen, ink and paper change from line to line, the letters are the font's
-    font = fonts[np.random.default_rng([seed, 6, number]).integers(len(fonts))]
-    return _Line(number, text, number, font)
 
 
 def _fonts_for(text: str, fonts: list[Path]) -> list[Path | None]:
@@ -126,9 +99,12 @@ def _digest(*values: object) -> str:
     return hashlib.sha256(json.dumps(values, ensure_ascii=False).encode()).hexdigest()[:12]
 
 
-def _draw(folder: Path, seed: int, line: _Line) -> Sample:
-    """Draw a line, unless its picture is already there."""
-    number, text, hand, font = line
+def _draw(folder: Path, seed: int, line: tuple[int, str, Sequence[Path | None]]) -> Sample:
+    """Draw a line with (number, text, fonts that have its characters), unless its picture is already there."""
+    number, text, fonts = line
+    font = fonts[np.random.default_rng([seed, 6, number]).integers(len(fonts))]
+    # strokes change hands every few lines; of fonts, pen, ink and paper change from line to line
+    hand = number if font else number // LINES_PER_WRITER
     # named after everything that it depends on, so that a picture never stands for another text
     path = folder / f"{number:06d}-{_digest(VERSION, text, seed, hand, font and font_digest(font))}.png"
     if not path.exists():

@@ -21,17 +21,9 @@ def draw_paper(
     rng: np.random.Generator,
     line_distance: float | None = None,
 ) -> np.ndarray:
-    """Paper with light, grain and, mostly, ruled lines.
+    """Paper with light, grain and, mostly, ruled lines, float32 BGR; the shape is (height, width), lengths are pixels.
 
-    Args:
-        shape: height and width, pixels.
-        baseline: row of a baseline, pixels.
-        line_height: of the writing, pixels.
-        rng: random numbers.
-        line_distance: pixels between several lines of writing, which stand on the ruled ones.
-
-    Returns:
-        float32 BGR image, shape (height, width, 3).
+    Several lines of writing, each `line_distance` below the one before, stand on the ruled ones.
     """
     height, width = shape
     tint = np.array([1, 1, 1], np.float32) + rng.uniform(-0.05, 0.0, 3) * (rng.random() < 0.5)

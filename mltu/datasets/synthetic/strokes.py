@@ -1,22 +1,32 @@
-"""Lines in pen strokes: the single-line Hershey fonts, deformed as a hand does."""
+"""Lines in pen strokes: single-line fonts, deformed as a hand does."""
 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
 
 import cv2
 import numpy as np
-from HersheyFonts import HersheyFonts
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import parse
 
+from ...utils.errors import InputError
 from .hand import Hand
 
 SUPERSAMPLE = 2  # strokes are drawn so many times larger, then shrunk
-BASELINE, CAPITAL_HEIGHT = 9, 21  # of Hershey glyphs, in font units; y points down
+BASELINE, CAPITAL_HEIGHT, SMALL_HEIGHT = 9, 21, 12.5  # of Hershey glyphs, in font units; y points down
+
+Glyph = tuple[list[np.ndarray], float]  # strokes as (points, 2) arrays from x = 0, y up from the baseline; advance
 
 
 @cache
-def _glyphs(font: str) -> dict[str, tuple[list[np.ndarray], float]]:
-    """Character -> (strokes as (points, 2) arrays from x = 0 and y up from the baseline, advance)."""
+def glyphs_of(font: str) -> dict[str, Glyph]:
+    """Character -> glyph, of a Hershey font by its name, or of an SVG font by its path."""
+    if font.lower().endswith(".svg"):
+        return _svg_glyphs(font)
+    from HersheyFonts import HersheyFonts  # here, because reading does without it
+
     hershey = HersheyFonts()
     hershey.load_default_font(font)
     glyphs = {}
@@ -30,9 +40,67 @@ def _glyphs(font: str) -> dict[str, tuple[list[np.ndarray], float]]:
     return glyphs
 
 
-def _round_corners(points: np.ndarray, times: int = 2) -> np.ndarray:
-    """Chaikin, "An algorithm for high-speed curve generation" (CGIP 3, 1974): cut every corner at a quarter."""
-    for _ in range(times):
+def _svg_glyphs(path: str) -> dict[str, Glyph]:
+    """The glyphs of a single-line font as SVG 1.1 describes fonts, brought to the size of the Hershey fonts.
+
+    Raises:
+        InputError: not an SVG font with Latin small letters.
+    """
+    from fontTools.pens.recordingPen import RecordingPen  # slow to import, and few fonts need it
+    from fontTools.svgLib.path import parse_path
+
+    glyphs = {}
+    try:
+        font = next(parse(path, forbid_external=True).iter("{http://www.w3.org/2000/svg}font"))
+        usual = font.get("horiz-adv-x", "500")
+        for element in font.iter("{http://www.w3.org/2000/svg}glyph"):
+            pen = RecordingPen()
+            parse_path(element.get("d", ""), pen)
+            character = element.get("unicode", "")
+            if len(character) == 1 and (pen.value or character == " "):
+                glyphs[character] = (_strokes_of(pen.value), float(element.get("horiz-adv-x", usual)))
+    except StopIteration:
+        raise InputError(f"{path}: an SVG picture, not an SVG font") from None
+    except (OSError, ParseError, DefusedXmlException, ValueError, IndexError, NotImplementedError) as error:
+        raise InputError(f"{path}: not an SVG font that can be read ({' '.join(str(error).split())[:100]})") from None
+    tops = [max(stroke[:, 1].max() for stroke in glyphs[letter][0]) for letter in "aemnou" if letter in glyphs]
+    if not tops or np.median(tops) <= 0:
+        raise InputError(f"{path}: has no Latin small letters")
+    scale = SMALL_HEIGHT / float(np.median(tops))
+    return {
+        character: ([_simplified(stroke * scale) for stroke in strokes], advance * scale)
+        for character, (strokes, advance) in glyphs.items()
+    }
+
+
+def _strokes_of(commands: list[tuple[str, tuple]]) -> list[np.ndarray]:
+    """Polylines, shape (points, 2), of what a fontTools pen has recorded."""
+    strokes: list[list] = []
+    for command, points in commands:
+        if command == "moveTo":
+            strokes.append([points[0]])
+        elif command == "closePath":
+            strokes[-1].append(strokes[-1][0])
+        elif command in ("curveTo", "qCurveTo"):
+            control = np.array([strokes[-1][-1], *points], np.float64)
+            for part in np.linspace(0, 1, 9)[1:]:
+                level = control
+                while len(level) > 1:  # de Casteljau's algorithm
+                    level = (1 - part) * level[:-1] + part * level[1:]
+                strokes[-1].append(level[0])
+        else:
+            strokes[-1] += points
+    return [np.array(stroke, np.float64) for stroke in strokes if len(stroke) > 1]
+
+
+def _simplified(stroke: np.ndarray) -> np.ndarray:
+    """The corners of a stroke, so that what deforms them bends the stroke instead of making it tremble."""
+    return cv2.approxPolyDP(stroke.astype(np.float32)[:, None], 0.12, False)[:, 0].astype(np.float64)
+
+
+def _round_corners(points: np.ndarray) -> np.ndarray:
+    """Chaikin, "An algorithm for high-speed curve generation" (CGIP 3, 1974): cut every corner at a quarter, twice."""
+    for _ in range(2):
         if len(points) < 3:
             return points
         first, second = points[:-1], points[1:]
@@ -60,23 +128,24 @@ def _smooth_noise(rng: np.random.Generator, count: int, distance: float) -> np.n
     return knots[left] * (1 - part) + knots[left + 1] * part
 
 
-def can_draw(text: str) -> bool:
-    """Whether the stroke fonts have every character of a text (they have printable ASCII)."""
-    return all(character in _glyphs("futural") for character in text)
+def can_draw(text: str, font: Path | None = None) -> bool:
+    """Whether the stroke fonts have every character of a text (Hershey's have printable ASCII).
+
+    Raises:
+        InputError: the font is not an SVG font.
+    """
+    glyphs = glyphs_of(str(font or "futural"))
+    return all(character in glyphs for character in text)
 
 
 def draw_strokes(text: str, hand: Hand, seed: int, writer: int, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """A line in pen strokes.
-
-    Returns:
-        (ink coverage, float32 (height, width) in 0 .. 1 without margins, row of the baseline).
-    """
+    """A line in pen strokes: (ink, float32 (height, width) in 0 .. 1 without margins; row of the baseline)."""
     scale = hand.height / CAPITAL_HEIGHT * SUPERSAMPLE
     strokes: list[np.ndarray] = []
     pen_x = 0.0
     for character in text:
         lower = character.islower() or character in ".,;:'-"
-        glyph, advance = _glyphs(hand.small if lower else hand.large)[character]
+        glyph, advance = glyphs_of(hand.small if lower else hand.large)[character]
         if character == " ":
             pen_x += max(advance, 8) * hand.word_space * rng.uniform(0.85, 1.2)
             continue

@@ -34,11 +34,7 @@ def english_sentences(count: int, seed: int) -> list[str]:
 
 
 def read_sentences(path: Path) -> list[str]:
-    """The lines of a UTF-8 text file that are not blank.
-
-    Raises:
-        InputError: it cannot be read, is not UTF-8, or is empty.
-    """
+    """The lines of a UTF-8 text file that are not blank; InputError if it cannot be read or is empty."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:

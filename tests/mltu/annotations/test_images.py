@@ -13,21 +13,13 @@ def test_Image_knows_path_size_and_centre(png):
     assert CVImage(path, method=cv2.IMREAD_GRAYSCALE).shape == (40, 200)
 
 
-def test_RGB_and_HSV_convert_from_bgr_and_grey():
+def test_RGB_and_HSV_convert_from_grey_and_either_order(png):
     blue = np.zeros((4, 6, 3), np.uint8)
     blue[..., 0] = 255
-    assert Image(blue).RGB()[0, 0].tolist() == [0, 0, 255]
-    assert Image(blue).HSV()[0, 0].tolist() == [120, 255, 255]
-    grey = Image(blue[..., 0], method=cv2.IMREAD_GRAYSCALE)
-    assert grey.RGB().shape == (4, 6, 3)
-
-
-def test_Image_reads_files_in_rgb_order(png):
-    blue = np.zeros((4, 6, 3), np.uint8)
-    blue[..., 0] = 255
-    image = Image(png("blue.png", blue), color="RGB")
-    assert image.numpy()[0, 0].tolist() == [0, 0, 255]
-    assert image.HSV()[0, 0].tolist() == [120, 255, 255]
+    in_rgb = Image(png("blue.png", blue), color="RGB")
+    assert in_rgb.numpy()[0, 0].tolist() == Image(blue).RGB()[0, 0].tolist() == [0, 0, 255]
+    assert in_rgb.HSV()[0, 0].tolist() == Image(blue).HSV()[0, 0].tolist() == [120, 255, 255]
+    assert Image(blue[..., 0], method=cv2.IMREAD_GRAYSCALE).RGB().shape == (4, 6, 3)
 
 
 def test_flip_mirrors_along_the_axis():

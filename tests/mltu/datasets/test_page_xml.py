@@ -59,6 +59,7 @@ def test_read_xml_takes_page_of_any_version(tmp_path, version):
 def test_list_pages_gives_each_file_its_picture(tmp_path, png):
     for folder in ("one", "two"):
         png(f"{folder}/0001.jpg")
+        png(f"{folder}/thumbs/0001.jpg")
         page_file(tmp_path / folder / "page" / "0001.xml", name="0001.jpg")  # as Transkribus exports
     alto_file(tmp_path / "two" / "none.xml", name="none.jpg")
     found, skipped = list_pages(tmp_path)

@@ -1,10 +1,19 @@
 import logging
+from importlib import resources
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mltu.datasets import Sample, list_split, published_split, random_split, shared_writers, unassigned
+from mltu.datasets import (
+    PUBLISHED_SPLITS,
+    Sample,
+    list_split,
+    published_split,
+    random_split,
+    shared_writers,
+    unassigned,
+)
 from mltu.utils.errors import InputError
 
 
@@ -61,23 +70,12 @@ def test_random_split_refuses_too_few_samples():
 
 @pytest.mark.parametrize(("name", "counts"), [("aachen", (747, 115, 336)), ("official", (747, 105 + 115, 232))])
 def test_published_split_has_the_published_sizes(name, counts):
-    every = {form for split in ("aachen", "official") for form in all_forms(split)}
-    samples = [Sample(f"{form}.png", "x", "", form) for form in sorted(every)]
-    parts = published_split(samples, name)
-    assert tuple(len(parts[part]) for part in ("train", "val", "test")) == counts
-    assert not set(parts["train"]) & set(parts["val"]) | set(parts["train"]) & set(parts["test"])
-    assert not set(parts["val"]) & set(parts["test"])
-
-
-def all_forms(name):
-    from importlib import resources
-
-    from mltu.datasets import PUBLISHED_SPLITS
-
+    files = {file for split in PUBLISHED_SPLITS.values() for part in split.values() for file in part}
     folder = resources.files("mltu.datasets") / "iam_splits"
-    for files in PUBLISHED_SPLITS[name].values():
-        for file in files:
-            yield from (folder / f"{file}.txt").read_text().split()
+    forms = {form for file in files for form in (folder / f"{file}.txt").read_text().split()}
+    parts = published_split([Sample(f"{form}.png", "x", "", form) for form in forms], name)
+    assert tuple(len(parts[part]) for part in ("train", "val", "test")) == counts
+    assert len({sample for part in parts.values() for sample in part}) == sum(counts)
 
 
 def test_published_split_leaves_other_forms_out():
@@ -100,18 +98,15 @@ def test_list_split_takes_writers_forms_or_images(tmp_path):
         "val": ["2.png"],
         "test": ["3.png"],
     }
-    lists["val"].write_text("w1")
-    with pytest.raises(InputError, match="both name w1"):
-        list_split(samples, lists)
-    lists["val"].write_text("0")  # the image of writer w1
-    with pytest.raises(InputError, match=r"0\.png is on the train and on the val side"):
-        list_split(samples, lists)
-    lists["val"].write_text("nobody")
-    with pytest.raises(InputError, match="val side of the lists"):
-        list_split(samples, lists)
-    lists["val"].write_text("\n")
-    with pytest.raises(InputError, match="empty"):
-        list_split(samples, lists)
+    for ids, message in (
+        ("w1", "both name w1"),
+        ("0", r"0\.png is on the train and on the val side"),  # the image of writer w1
+        ("nobody", "val side of the lists"),
+        ("\n", "empty"),
+    ):
+        lists["val"].write_text(ids)
+        with pytest.raises(InputError, match=message):
+            list_split(samples, lists)
     with pytest.raises(InputError, match="cannot be read"):
         list_split(samples, {**lists, "val": tmp_path / "none.txt"})
 

@@ -4,13 +4,10 @@ import pytest
 from mltu.augmentors import RandomBrightness
 from mltu.loading.cache import Cache, make_entry
 from mltu.loading.loader import STAGES, Job, Loader
-from mltu.utils.errors import InputError
 
 
 def read(path, text):
     """Stands in for an image reader: an image of one value, the number that the path is."""
-    if not path.isdigit():
-        raise InputError(f"{path}: not an image")
     return np.full((2, 2), int(path), np.uint8), text
 
 
@@ -18,8 +15,8 @@ def double(data, annotation):
     return data * 2, annotation
 
 
-def loader(preprocessors=(read,), augmentors=(), transformers=(), postprocessors=(), numpy=True):
-    return Loader(preprocessors, augmentors, transformers, postprocessors, numpy)
+def loader(preprocessors=(read,), augmentors=(), transformers=()):
+    return Loader(preprocessors, augmentors, transformers, (), True)
 
 
 def job(*paths, cache=None):
@@ -36,26 +33,9 @@ def test_loader_stacks_a_batch_in_order():
     assert min(batch.seconds.values()) >= 0
 
 
-def test_loader_names_the_samples_that_fail_and_goes_on():
-    batch = loader()(job("1", "bad", "2"))
-    assert batch.data[:, 0, 0].tolist() == [1, 2]
-    assert batch.failed == [(1, "bad: not an image")]
-    nothing = loader()(job("bad"))
-    assert (nothing.data, nothing.lines, nothing.failed) == (None, 0, [(0, "bad: not an image")])
-
-
 def test_loader_raises_any_error_that_is_not_about_a_sample():
     with pytest.raises(ZeroDivisionError):
         loader(transformers=[lambda data, annotation: 1 / 0])(job("1"))
-
-
-def test_loader_postprocesses_and_may_leave_lists():
-    def reverse(data, annotations):
-        return data[::-1], annotations[::-1]
-
-    batch = loader(postprocessors=[reverse], numpy=False)(job("1", "2"))
-    assert isinstance(batch.data, list)
-    assert batch.annotations == ["text 2", "text 1"]
 
 
 def test_loader_augments_by_the_seed_of_each_sample():

@@ -3,7 +3,6 @@ import pytest
 
 from mltu.loading import shared_memory
 from mltu.loading.shared_memory import ALIGNMENT, SharedArrays, read
-from mltu.loading.workers import WorkerProcesses
 
 
 @pytest.fixture
@@ -23,13 +22,6 @@ def test_shared_arrays_are_read_as_copies(shared):
         copy[:] = 0
         assert read(span).tolist() == array.tolist()
         assert span.start % ALIGNMENT == 0
-
-
-def test_shared_arrays_are_read_by_other_processes(shared):
-    span = shared.keep(np.arange(100, dtype=np.uint16))
-    processes = WorkerProcesses(1)
-    assert processes.calling(read)(span).tolist() == list(range(100))
-    processes.close()
 
 
 def test_shared_arrays_respect_their_bound(shared):

@@ -2,7 +2,7 @@ import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count, islice
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -56,49 +56,25 @@ def test_map_ahead_takes_items_as_results_are_asked_for(pool):
     assert len(taken) == 23
 
 
-def test_map_ahead_works_on_several_items_at_once(pool):
-    meeting = threading.Barrier(3)
-
-    def meet(number):
-        meeting.wait(60)  # each waits for two others
-        return number
-
-    assert list(map_ahead(pool, meet, range(6), 6)) == list(range(6))
-
-
-def test_map_ahead_drops_what_has_not_begun_when_the_caller_stops():
+@pytest.mark.parametrize("fails", [False, True])
+def test_map_ahead_begins_nothing_more_when_the_caller_stops_or_work_fails(fails):
     begun, go_on = [], threading.Event()
 
     def work(number):
         begun.append(number)
-        if number:
-            assert go_on.wait(60)
-        return number
-
-    with ThreadPoolExecutor(1) as pool:
-        results = map_ahead(pool, work, range(100), 10)
-        assert list(islice(results, 1)) == [0]
-        results.close()
-        go_on.set()
-    assert begun in ([0], [0, 1])
-
-
-def test_map_ahead_raises_errors_where_their_result_would_come_and_stops():
-    begun, go_on = [], threading.Event()
-
-    def work(number):
-        begun.append(number)
-        if number == 2:
+        if fails and number == 2:
             raise ValueError("the third")
-        if number > 2:
-            assert go_on.wait(60)
+        assert number < 3 or go_on.wait(60)
         return number
 
     with ThreadPoolExecutor(1) as pool:
         results = map_ahead(pool, work, range(100), 10)
         assert [next(results), next(results)] == [0, 1]
-        with pytest.raises(ValueError, match="the third"):
-            next(results)
+        if fails:
+            with pytest.raises(ValueError, match="the third"):
+                next(results)
+        else:
+            results.close()
         go_on.set()
     assert max(begun) <= 3
 
@@ -128,19 +104,8 @@ def test_worker_processes_compute_elsewhere_and_ignore_ctrl_c(processes):
     assert evaluate(PID) not in (pid, os.getpid())
 
 
-def test_worker_processes_that_print_answer_all_the_same(processes):
+def test_worker_processes_pass_errors_on_and_answer_although_they_print(processes):
     assert processes.calling(eval)("print('noise', flush=True) or 7") == 7
-
-
-def test_worker_processes_that_die_are_one_line_and_replaced(processes):
-    evaluate = processes.calling(eval)
-    with pytest.raises(InputError, match=r"ended without an answer \(exit code 3;.*memory.*fewer workers") as caught:
-        evaluate("__import__('os')._exit(3)")
-    assert "\n" not in str(caught.value)
-    assert evaluate("6 * 7") == 42
-
-
-def test_worker_processes_pass_errors_on(processes):
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         processes.calling(eval)("1 / 0")
     refusal = "(_ for _ in ()).throw(__import__('mltu.utils.errors').utils.errors.InputError('a.png: too small'))"
@@ -150,9 +115,9 @@ def test_worker_processes_pass_errors_on(processes):
         processes.calling(lambda value: value)
 
 
-def test_worker_processes_serve_several_threads_at_once():
-    processes = WorkerProcesses(2)
+def test_worker_processes_that_die_are_one_line_and_replaced(processes):
     evaluate = processes.calling(eval)
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(evaluate, [f"{number} ** 2" for number in range(12)])) == [n * n for n in range(12)]
-    processes.close()
+    with pytest.raises(InputError, match=r"ended without an answer \(exit code 3;.*memory.*fewer workers") as caught:
+        evaluate("__import__('os')._exit(3)")
+    assert "\n" not in str(caught.value)
+    assert evaluate("6 * 7") == 42

@@ -120,3 +120,9 @@ def test_estimate_baseline_runs_along_the_outline_near_its_foot(degrees, along):
     line = Line.measured(None, polygon)
     assert line.above > 2 * line.below
     assert line.above + line.below == pytest.approx(40, abs=1.5)
+
+
+def test_part_of_nothing_has_places():
+    line = Line(np.array([[0.0, 5.0], [10.0, 5.0]]), 4.0, 2.0)
+    nothing = line.part(4.0, 4.0)
+    assert np.isfinite(nothing.part(-1.0, 3.0).baseline).all()

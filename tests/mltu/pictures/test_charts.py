@@ -27,15 +27,17 @@ def test_draw_confusions_limits_the_characters():
     assert (width - narrow) / (MAX_HEAT_MAP_CHARACTERS - 10) == pytest.approx(0.26 * 150, abs=1)  # pixels a character
 
 
-def test_draw_confusions_shows_the_counts():
-    few, many = (decode(draw_confusions(Counter({("a", "b"): n, ("c", ""): 9}))) for n in (5, 50))
-    assert few.shape == many.shape
-    assert not np.array_equal(few, many)
+def confusions(count):
+    return draw_confusions(Counter({("a", "b"): count, ("c", ""): 9}))
 
 
-def test_draw_calibration_shows_the_confidences():
-    correct = [True, False] * 5
-    low, high = (decode(draw_calibration({"characters": ([c] * 10, correct), "words": ([], [])})) for c in (0.2, 0.8))
+def calibration(confidence):
+    return draw_calibration({"characters": ([confidence] * 10, [True, False] * 5), "words": ([], [])})
+
+
+@pytest.mark.parametrize(("draw", "values"), [(confusions, (5, 50)), (calibration, (0.2, 0.8))])
+def test_charts_show_their_values(draw, values):
+    low, high = (decode(draw(value)) for value in values)
     assert low.shape == high.shape
     assert not np.array_equal(low, high)
 

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,3 +32,29 @@ def test_quickest_precision_follows_the_machine(names, described, policy, monkey
     monkeypatch.setattr(devices, "list_devices", lambda: names)
     monkeypatch.setattr(Path, "read_text", read_text)
     assert devices.quickest_precision() == policy
+
+
+def test_notes_of_tensorflow_are_left_out_and_errors_are_not():
+    lines = [
+        "I0000 00:00:1795604646.462487   12708 cudart_stub.cc:31] Could not find cuda drivers",
+        "2025-01-01 10:00:00.123456: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.",
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+        "E0000 00:00:1795604721.27   12708 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error",
+        "E0000 00:00:1795604721.27   12708 cuda_dnn.cc:1] something else",
+        "F0000 00:00:1795604721.27   12708 cpu.cc:1] was compiled to use AVX instructions",
+        "Traceback (most recent call last):",
+    ]
+
+    def passed(*args):
+        command = [sys.executable, "-c", devices.NOTES_FILTER, *args]
+        text = "\n".join(lines)
+        return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert passed() == lines[3:]
+    assert passed("no GPU") == lines[4:]
+
+
+def test_start_backend_leaves_standard_error_as_it_was(capfd):
+    assert devices.start_backend()["devices"]
+    os.write(2, b"I0000 00:00:1 1 x.cc:1] later\n")
+    assert capfd.readouterr().err.endswith("later\n")

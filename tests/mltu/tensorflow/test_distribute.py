@@ -1,14 +1,12 @@
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import pytest
 
-from helpers import ROOT, TINY_RUN, run_script
+from helpers import LINE_RECIPE, run_script
 from mltu.datasets import read_table
 from mltu.tensorflow.distribute import read_cluster, start
 from mltu.utils.errors import InputError
@@ -17,15 +15,18 @@ pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason=
 
 # 24 training lines in batches of 23, so that at the end of an epoch one device has none; all that recipes use, but
 # dropout, whose random numbers each device draws for itself
-RUN = [
-    *TINY_RUN,
-    *("--architecture", "line", "--width_step", "32", "--dataset", "synthetic", "--samples", "27"),
-    *("--schedule", "cosine", "--warmup_steps", "2", "--ema", "0.9", "--shortcut", "0.1", "--weight_decay", "0.01"),
-    *("--clip_norm", "5", "--dropout", "0", "--batch_size", "23", "--train_epochs", "3"),
-]
+RUN = [*LINE_RECIPE, "--samples", "27", "--dropout", "0", "--batch_size", "23", "--train_epochs", "3"]
 
 
 TRAIN = "tests/small_train.py"
+
+
+def assert_same_epochs(folder, other):
+    """Two runs have the same losses and rates in every epoch."""
+    found, expected = epochs(folder), epochs(other)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, rel=1e-4), name
 
 
 def epochs(folder):
@@ -38,20 +39,15 @@ def mirrored(tmp_path_factory):
     """A run on two CPU devices: (folder, flags of the same run elsewhere)."""
     folder = tmp_path_factory.mktemp("mirrored")
     flags = [*RUN, "--data_path", str(folder / "data")]
-    process = run_script(TRAIN, *flags, "--distribute", "mirrored", "--model_path", folder / "run")
-    assert process.returncode == 0, process.stdout + process.stderr
+    run_script(TRAIN, *flags, "--distribute", "mirrored", "--model_path", folder / "run", code=0)
     return folder / "run", flags
 
 
 def test_mirrored_devices_learn_what_one_does(mirrored, tmp_path):
     folder, flags = mirrored
     assert len(read_table(folder / "train.csv")[0]) % 23 == 1
-    process = run_script(TRAIN, *flags, "--model_path", tmp_path / "run")
-    assert process.returncode == 0, process.stdout + process.stderr
-    expected, found = epochs(tmp_path / "run"), epochs(folder)
-    assert found.keys() == expected.keys()
-    for name, values in expected.items():
-        assert found[name] == pytest.approx(values, rel=1e-4), name
+    run_script(TRAIN, *flags, "--model_path", tmp_path / "run", code=0)
+    assert_same_epochs(folder, tmp_path / "run")
     assert (folder / "model.onnx").exists()
 
 
@@ -66,31 +62,13 @@ def free_ports(count):
 def work_together(*commands):
     """Run a Python command line for each worker of a cluster; returns the finished processes."""
     addresses = [f"127.0.0.1:{port}" for port in free_ports(len(commands))]
-    started = []
-    for index, command in enumerate(commands):
+
+    def run(index):
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        started.append(
-            subprocess.Popen(
-                [sys.executable, *map(str, command)],
-                **{
-                    "cwd": ROOT,
-                    "text": True,
-                    "encoding": "utf-8",
-                    "stdout": subprocess.PIPE,
-                    "stderr": subprocess.PIPE,
-                },
-                env={**os.environ, "PYTHONUTF8": "1", "TF_CONFIG": json.dumps(config)},
-            )
-        )
-    try:
-        said = [process.communicate(timeout=400) for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    return [
-        subprocess.CompletedProcess(process.args, process.returncode, *texts)
-        for process, texts in zip(started, said, strict=True)
-    ]
+        return run_script(*commands[index], timeout=400, TF_CONFIG=json.dumps(config))
+
+    with ThreadPoolExecutor(len(commands)) as pool:
+        return list(pool.map(run, range(len(commands))))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kill -9 is for POSIX systems")
@@ -99,22 +77,17 @@ def test_multi_worker_run_ends_with_a_worker_and_goes_on_with_all(mirrored, tmp_
     run = tmp_path / "run"
     flags = [*flags, "--distribute", "multi_worker", "--model_path", run]
     chief, other = work_together([TRAIN, *flags], [TRAIN, "killed", "step", 3, *flags])
-    assert (chief.returncode, other.returncode) == (1, -signal.SIGKILL), chief.stdout + chief.stderr
+    assert (chief.returncode, other.returncode) == (1, -signal.SIGKILL), chief
     said = [line for line in chief.stderr.splitlines() if line.startswith("train.py: ")]
     assert len(said) == 1
     assert f"another worker was lost; start all workers again with --resume {run}" in said[0]
     assert "Traceback" not in chief.stderr
     assert len(epochs(run)["epoch"]) == 1  # it died in the second
     finished = work_together(*[[TRAIN, "--resume", run]] * 2)
-    assert [process.returncode for process in finished] == [0, 0], "\n".join(
-        process.stdout + process.stderr for process in finished
-    )
+    assert [process.returncode for process in finished] == [0, 0], finished
     assert "saved to" in finished[0].stdout
     assert "saved to" not in finished[1].stdout  # only one writes files
-    expected, found = epochs(folder), epochs(run)
-    assert found.keys() == expected.keys()
-    for name, values in expected.items():
-        assert found[name] == pytest.approx(values, rel=1e-4), name
+    assert_same_epochs(run, folder)
     assert (run / "model.onnx").exists()
 
 

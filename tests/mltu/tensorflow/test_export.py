@@ -13,7 +13,7 @@ from model import train_model
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 48, 3)).astype(np.float32)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(0)
     return train_model((32, 48, 3), 4)

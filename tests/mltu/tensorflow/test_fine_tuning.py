@@ -9,9 +9,9 @@ from model import train_model
 OLD_VOCAB, NEW_VOCAB = "abc", "cxa"
 
 
-def network(vocab, seed, **options):
+def network(vocab, seed, height=32, architecture="line", **options):
     keras.utils.set_random_seed(seed)
-    return train_model((32, None, 1), len(vocab), architecture="line", **options)
+    return train_model((height, None, 1), len(vocab), architecture=architecture, **options)
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def earlier_run(tmp_path):
     return tmp_path, earlier
 
 
-def log_probabilities(model, height=32):
-    images = np.random.default_rng(0).integers(0, 256, (1, height, 96, 1)).astype(np.uint8)
+def log_probabilities(model):
+    images = np.random.default_rng(0).integers(0, 256, (1, 32, 96, 1)).astype(np.uint8)
     return np.log(model.predict(images, verbose=0)[0])
 
 
@@ -57,19 +57,17 @@ def test_load_initial_weights_puts_new_steps_between_the_old_ones(earlier_run):
 
 def test_load_initial_weights_fits_lines_of_another_height(earlier_run):
     folder, earlier = earlier_run
-    keras.utils.set_random_seed(1)
-    model = train_model((48, None, 1), len(OLD_VOCAB), architecture="line")
+    model = network(OLD_VOCAB, 1, height=48)
     load_initial_weights(model, OLD_VOCAB, folder, OLD_VOCAB)
     for ours, theirs in zip(model.get_weights(), earlier.get_weights(), strict=True):
         assert np.array_equal(ours, theirs)
 
 
-def test_load_initial_weights_refuses_other_networks(earlier_run, tmp_path):
+@pytest.mark.parametrize("folder", [".", "none"])
+def test_load_initial_weights_refuses_other_networks(earlier_run, folder):
     model = train_model((32, 64, 3), len(OLD_VOCAB))
     with pytest.raises(InputError, match=r"init_from: .*model\.keras cannot be used"):
-        load_initial_weights(model, OLD_VOCAB, earlier_run[0], OLD_VOCAB)
-    with pytest.raises(InputError, match=r"init_from: .*model\.keras cannot be used"):
-        load_initial_weights(model, OLD_VOCAB, tmp_path / "none", OLD_VOCAB)
+        load_initial_weights(model, OLD_VOCAB, earlier_run[0] / folder, OLD_VOCAB)
 
 
 def test_interpolate_steps_is_linear():
@@ -77,3 +75,16 @@ def test_interpolate_steps_is_linear():
     assert interpolate_steps(weights, 3).tolist() == [[[0, 10], [2, 20], [4, 30]]]
     assert interpolate_steps(weights, 2).tolist() == weights.tolist()
     assert interpolate_steps(weights[:, :1], 2).tolist() == [[[0, 10], [0, 10]]]
+
+
+def test_load_initial_weights_takes_the_cnn_of_another_line_network(earlier_run, capsys):
+    folder, earlier = earlier_run
+    model, fresh = (network(OLD_VOCAB, 1, architecture="fine") for _ in range(2))
+    load_initial_weights(model, OLD_VOCAB, folder, OLD_VOCAB, same_network=False)
+    assert "3 of " in capsys.readouterr().out  # both LSTMs and the output
+    layers, old, random = ([layer for layer in net.layers if layer.weights] for net in (model, earlier, fresh))
+    for number, layer in enumerate(layers):
+        expected = (old if number < len(layers) - 3 else random)[number].get_weights()
+        assert all(np.array_equal(now, then) for now, then in zip(layer.get_weights(), expected, strict=True))
+    with pytest.raises(InputError, match="cannot be used"):
+        load_initial_weights(model, OLD_VOCAB, folder, OLD_VOCAB)

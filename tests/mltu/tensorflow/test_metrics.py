@@ -1,4 +1,3 @@
-import jiwer
 import keras
 import numpy as np
 import pytest
@@ -29,9 +28,9 @@ def labels(texts, length):
 words = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=3).map(" ".join)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(words, words), min_size=1, max_size=4), st.lists(st.tuples(words, words), max_size=4))
-def test_metrics_rates_over_an_epoch_equal_those_of_all_its_texts(first, second):
+def test_metrics_over_an_epoch_equal_the_rates_of_all_its_texts(first, second):
     cer, wer = CERMetric(VOCAB), WERMetric(list(VOCAB))
     for batch in (first, second):
         if batch:
@@ -41,7 +40,6 @@ def test_metrics_rates_over_an_epoch_equal_those_of_all_its_texts(first, second)
     predicted, true = map(list, zip(*first + second, strict=True))
     assert float(cer.result()) == pytest.approx(get_cer(predicted, true), rel=1e-5)
     assert float(wer.result()) == pytest.approx(get_wer(predicted, true), rel=1e-5)
-    assert float(cer.result()) == pytest.approx(jiwer.cer(true, predicted), rel=1e-5)
 
 
 def test_metrics_reset_starts_anew_and_nothing_is_zero():
@@ -54,15 +52,13 @@ def test_metrics_reset_starts_anew_and_nothing_is_zero():
     assert float(metric.result()) == 0
 
 
-def test_metrics_shown_while_training():
-    inputs = keras.Input((8, 5))
-    outputs = keras.layers.Dense(len(VOCAB) + 1, activation="softmax")(inputs)
-    model = keras.Model(inputs, outputs)
+def test_metrics_work_inside_a_compiled_step():
+    model = keras.Sequential([keras.Input((8, 5)), keras.layers.Dense(len(VOCAB) + 1, activation="softmax")])
     jit = False if keras.backend.backend() == "tensorflow" else "auto"
     true = ["ab", "c c", "a", "b"]
     x = np.random.default_rng(0).random((4, 8, 5)).astype(np.float32)
     y = labels(true, 8)
-    # the loss is of no interest here, only that the metrics run inside the compiled step
+
     model.compile("adam", lambda _, p: ops.mean(p**2, axis=(1, 2)), metrics=[CERMetric(VOCAB)], jit_compile=jit)
     logs = model.evaluate(x, y, batch_size=2, return_dict=True, verbose=0)
     assert logs["CER"] == pytest.approx(get_cer(ctc_decoder(model.predict(x, verbose=0), VOCAB), true), rel=1e-5)
@@ -71,12 +67,8 @@ def test_metrics_shown_while_training():
 def test_metrics_rates_of_single_samples():
     predicted = np.array([[0, 1, -1], [0, 0, 2], [-1, -1, -1], [0, -1, -1]])
     true = np.array([[0, 1, 2], [0, 0, 2], [4, 4, 4], [4, 4, 4]])
-    assert ops.convert_to_numpy(CERMetric.get_cer(predicted, true, VOCAB)).tolist() == [
-        pytest.approx(1 / 3),
-        0,
-        0,
-        float("inf"),
-    ]
+    rates = ops.convert_to_numpy(CERMetric.get_cer(predicted, true, VOCAB))
+    assert rates == pytest.approx([1 / 3, 0, 0, float("inf")])
     words = np.array([[0, 3, 1], [0, 1, 2]])
     assert ops.convert_to_numpy(WERMetric.get_wer(words, [[0, 3, 2], [0, 3, 2]], VOCAB)).tolist() == [0.5, 1.0]
 

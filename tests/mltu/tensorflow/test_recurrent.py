@@ -51,7 +51,8 @@ def test_BidirectionalLSTM_has_results_and_gradients_of_keras(results):
 def test_mixed_precision_is_closer_to_float32_than_that_of_keras(results, policy, rounding):
     exact, _ = results(layers.Bidirectional, "float32")
 
-    def errors(found):  # of outputs and each gradient, as a share of its size
+    def errors(found):
+        """The error of the outputs and of each gradient, as a share of its size."""
         return [
             float(np.linalg.norm(ours.numpy().astype(np.float32) - theirs) / np.linalg.norm(theirs))
             for ours, theirs in zip(found, exact, strict=True)

@@ -23,9 +23,9 @@ class Lines:
         return np.ones((2, 4), np.float32), np.ones((2, 1), np.float32)
 
 
-def compiled(seed):
+def compiled(seed, units=1):
     keras.utils.set_random_seed(seed)
-    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(units)])
     model.compile(keras.optimizers.Adam(), "mse")
     return model
 
@@ -42,13 +42,17 @@ def run(tmp_path):
     return folder, model, state
 
 
+def load(folder, saved, model=None, within_epochs=True):
+    """What loading a state gives: (epochs before, the model, the provider)."""
+    model, lines = model or compiled(1), Lines()
+    return RunState(folder, Clock(), "digest").load(model, lines, saved, within_epochs), model, lines
+
+
 def test_load_brings_weights_optimizer_and_epochs_back(run):
     folder, model, state = run
     state.on_epoch_end(0, {"loss": 2.0, "val_score": 0.5})
-    saved = folder.read_state()
-    other, lines = compiled(1), Lines()
-    assert RunState(folder, Clock(), "digest").load(other, lines, saved, within_epochs=True) == 1
-    assert (lines.epoch, lines.first_batch) == (2, 0)
+    epochs, other, lines = load(folder, folder.read_state())
+    assert (epochs, lines.epoch, lines.first_batch) == (1, 2, 0)
     for ours, theirs in zip(model.optimizer.variables, other.optimizer.variables, strict=True):
         assert np.array_equal(ours.numpy(), theirs.numpy())
     for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
@@ -56,9 +60,8 @@ def test_load_brings_weights_optimizer_and_epochs_back(run):
 
 
 def test_load_of_a_new_run_changes_nothing(run):
-    lines = Lines()
-    assert run[2].load(run[1], lines, {}, within_epochs=True) == 0
-    assert (lines.epoch, lines.first_batch) == (1, 0)
+    epochs, _, lines = load(run[0], {}, run[1])
+    assert (epochs, lines.epoch, lines.first_batch) == (0, 1, 0)
 
 
 def test_load_goes_on_within_an_epoch_only_where_that_can_be_done(run):
@@ -67,11 +70,10 @@ def test_load_goes_on_within_an_epoch_only_where_that_can_be_done(run):
     state.save()
     saved = folder.read_state()
     assert saved["batches"] == 1
-    lines = Lines()
-    assert RunState(folder, Clock(), "digest").load(compiled(1), lines, saved, within_epochs=True) == 0
-    assert lines.first_batch == 1
+    epochs, _, lines = load(folder, saved)
+    assert (epochs, lines.first_batch) == (0, 1)
     with pytest.raises(InputError, match="only one device can go on; --distribute none"):
-        RunState(folder, Clock(), "digest").load(compiled(1), Lines(), saved, within_epochs=False)
+        load(folder, saved, within_epochs=False)
 
 
 def test_load_refuses_other_networks(run):
@@ -79,13 +81,11 @@ def test_load_refuses_other_networks(run):
     state.on_epoch_end(0, {})
     saved = folder.read_state()
     assert saved["data"] == "digest"
-    wider = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])
-    wider.compile("adam", "mse")
     with pytest.raises(InputError, match="the weights cannot be resumed"):
-        RunState(folder, Clock(), "digest").load(wider, Lines(), saved, within_epochs=True)
+        load(folder, saved, compiled(1, units=2))
     (folder.state / saved["weights"]).unlink()
     with pytest.raises(InputError, match="the weights cannot be resumed"):
-        RunState(folder, Clock(), "digest").load(compiled(1), Lines(), saved, within_epochs=True)
+        load(folder, saved)
 
 
 def test_save_keeps_the_last_state_only(run):
@@ -93,11 +93,11 @@ def test_save_keeps_the_last_state_only(run):
     for epoch in range(3):
         state.on_epoch_end(epoch, {"loss": 1.0})
     assert sorted(path.name for path in folder.state.iterdir()) == ["epoch-3.weights.h5", "state.json"]
-    assert folder.epochs.read_text().splitlines()[0] == "epoch,loss"
-    assert len(folder.epochs.read_text().splitlines()) == 4
+    header, *epochs = folder.epochs.read_text().splitlines()
+    assert (header, len(epochs)) == ("epoch,loss", 3)
 
 
-def test_a_state_that_does_not_write_only_counts(run):
+def test_on_epoch_end_only_counts_where_nothing_is_to_be_written(run):
     folder, model, _ = run
     state = RunState(folder, Clock(), "digest")
     state.set_model(model)
@@ -106,7 +106,7 @@ def test_a_state_that_does_not_write_only_counts(run):
     assert not list(folder.path.iterdir())
 
 
-def test_watched_counters_are_saved_and_brought_back(run):
+def test_watch_saves_counters_and_brings_them_back(run):
     folder, model, state = run
     stopping = keras.callbacks.EarlyStopping(patience=5)
     stopping.wait, stopping.best = 3, 0.25

@@ -38,13 +38,6 @@ class Broken(CommandError):
     exit_code = 7
 
 
-def raising(error):
-    def main():
-        raise error
-
-    return command("tool.py")(main)
-
-
 @pytest.fixture
 def script(tmp_path):
     """Writes a script that imports and does something, and returns a function that starts it."""
@@ -64,27 +57,35 @@ def script(tmp_path):
 
 
 def interrupt(process, begun):
-    """Send Ctrl-C as soon as a file is there; returns what it printed to standard output and error."""
+    """Send Ctrl-C as soon as a file is there; returns the exit code and what went to standard output and error."""
     end = time.monotonic() + 60
     while not begun.exists() and time.monotonic() < end:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    return tuple(part.decode() for part in process.communicate(timeout=60))
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out.decode(), err.decode()
 
 
-@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (1, 1), (2, 2)])
-def test_command_returns_the_exit_code_of_main(returned, code):
-    assert command("tool.py")(lambda: returned)() == code
+@pytest.fixture
+def closed_pipe():
+    """The writing end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
 
 
-def test_command_passes_arguments_and_keeps_the_docstring():
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes of POSIX")
+
+
+def test_command_passes_arguments_and_the_exit_code_and_keeps_the_docstring():
     @command("tool.py")
-    def main(args, factor=1):
-        """Adds."""
-        return sum(args) * factor
+    def main(code, factor=1):
+        """Ends."""
+        return code and code * factor
 
-    assert main([1, 2], factor=3) == 9
-    assert main.__doc__ == "Adds."
+    assert [main(None), main(0), main(1), main(1, factor=2)] == [0, 0, 1, 2]
+    assert main.__doc__ == "Ends."
 
 
 @pytest.mark.parametrize(
@@ -107,12 +108,15 @@ def test_command_reports_an_error_in_one_line(capsys, error, code, line):
 
 
 def test_command_answers_an_interruption_with_its_own_words(capsys):
-    @command("tool.py", stopped="stopped; go on with --resume")
-    def main():
-        raise KeyboardInterrupt
-
-    assert main() == 130
+    assert raising(KeyboardInterrupt(), stopped="stopped; go on with --resume")() == 130
     assert capsys.readouterr().err == "tool.py: stopped; go on with --resume\n"
+
+
+def raising(error, **options):
+    def main():
+        raise error
+
+    return command("tool.py", **options)(main)
 
 
 def test_command_lets_mistakes_of_the_program_through():
@@ -140,31 +144,27 @@ def test_command_ends_at_once_if_an_error_wants_it(script):
     assert err.decode() == "slow.py: the other worker was lost\n"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@posix
 @pytest.mark.parametrize(
     "imports",
     [SLEEP, f"try:\n    {SLEEP}\nexcept BaseException as error:\n    raise ImportError('what libraries make of it')"],
     ids=["plain", "swallowed"],
 )
 def test_guard_imports_ends_an_import_in_one_line(script, tmp_path, imports):
-    process = script(imports=imports)()
-    assert interrupt(process, tmp_path / "begun") == ("", "slow.py: stopped\n")
-    assert process.returncode == 130
+    assert interrupt(script(imports=imports)(), tmp_path / "begun") == (130, "", "slow.py: stopped\n")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@posix
 def test_guard_imports_ends_where_the_command_begins(script, tmp_path):
     process = script(body=f"    try:\n        {SLEEP}\n    finally:\n        print('cleaned up')")()
-    assert interrupt(process, tmp_path / "begun") == ("cleaned up\n", "slow.py: stopped\n")
-    assert process.returncode == 130
+    assert interrupt(process, tmp_path / "begun") == (130, "cleaned up\n", "slow.py: stopped\n")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@posix
 def test_guard_imports_leaves_an_ignored_interrupt_ignored(script, tmp_path):
     imports = f"import signal; {ANNOUNCE}; time.sleep(1)"
     process = script(imports=imports)(preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
-    assert interrupt(process, tmp_path / "begun") == ("", "")
-    assert process.returncode == 0
+    assert interrupt(process, tmp_path / "begun") == (0, "", "")
 
 
 def test_guard_imports_comes_before_any_slow_import():
@@ -173,30 +173,24 @@ def test_guard_imports_comes_before_any_slow_import():
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="closes the other end of a pipe")
+@posix
 @pytest.mark.parametrize("count", [1, 100_000], ids=["within the buffer", "beyond the buffer"])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_command_ends_well_if_the_reader_of_its_output_left(script, count, unbuffered):
-    reading, writing = os.pipe()
-    os.close(reading)
-    process = script(body=f"    print('line\\n' * {count})")(stdout=writing, env={"PYTHONUNBUFFERED": unbuffered})
-    os.close(writing)
+def test_command_ends_well_if_the_reader_of_its_output_left(script, closed_pipe, count, unbuffered):
+    process = script(body=f"    print('line\\n' * {count})")(stdout=closed_pipe, env={"PYTHONUNBUFFERED": unbuffered})
     assert process.communicate(timeout=60)[1] == b""
     assert process.returncode == 0
 
 
-@pytest.mark.skipif(os.name != "posix", reason="closes the other end of a pipe")
-def test_command_that_makes_more_than_its_output_reports_that_the_reader_left(script):
-    reading, writing = os.pipe()
-    os.close(reading)
+@posix
+def test_command_that_makes_more_than_its_output_reports_that_the_reader_left(script, closed_pipe):
     body = """
     @command("slow.py", prints_results=False)
     def train():
         print("a line of progress", flush=True)
     sys.exit(train())
     """
-    process = script(body=body)(stdout=writing)
-    os.close(writing)
+    process = script(body=body)(stdout=closed_pipe)
     assert process.communicate(timeout=60)[1] == b"slow.py: writing: Broken pipe\n"
     assert process.returncode == 2
 
@@ -236,3 +230,12 @@ def test_print_error_goes_above_a_progress_bar(capsys, monkeypatch):
     shown = capsys.readouterr().err
     assert any(part == "tool.py: a.png: not an image" for part in shown.replace("\r", "\n").split("\n"))
     assert "2/2" in shown.split("not an image")[1]
+
+
+def test_command_names_a_package_that_is_not_installed(capsys):
+    assert raising(ModuleNotFoundError("No module named 'keras'", name="keras"))() == 2
+    assert capsys.readouterr().err == (
+        "tool.py: needs keras, which reading does without: pip install -r requirements.txt\n"
+    )
+    with pytest.raises(ModuleNotFoundError):  # a mistake in the program
+        raising(ModuleNotFoundError("No module named 'mltu.gone'", name="mltu.gone"))()

@@ -6,21 +6,17 @@ from filelock import FileLock, Timeout
 
 from mltu.utils import files
 from mltu.utils.errors import InputError
-from mltu.utils.files import (
-    LOCK,
-    as_utf8,
-    atomic_path,
-    one_at_a_time,
-    refuse_inputs,
-    write_atomic,
+from mltu.utils.files import LOCK, as_utf8, atomic_path, one_at_a_time, refuse_inputs, shipped, write_atomic
+
+
+@pytest.mark.parametrize(
+    ("options", "name"), [({}, "*"), ({"durable": True}, "*"), ({"ending": ".h5"}, "a.csv.part.h5")]
 )
-
-
-@pytest.mark.parametrize("durable", [False, True])
-def test_atomic_path_takes_its_place_in_the_end(tmp_path, durable):
+def test_atomic_path_takes_its_place_in_the_end(tmp_path, options, name):
     path = tmp_path / "a.csv"
     path.write_text("before")
-    with atomic_path(path, durable) as unfinished:
+    with atomic_path(path, **options) as unfinished:
+        assert unfinished.match(name)
         unfinished.write_text("after")
         assert path.read_text() == "before"
         assert unfinished.parent == tmp_path
@@ -28,25 +24,12 @@ def test_atomic_path_takes_its_place_in_the_end(tmp_path, durable):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_atomic_path_may_have_another_ending_until_then(tmp_path):
-    with atomic_path(tmp_path / "weights", ending=".keras") as unfinished:
-        assert unfinished.name == "weights.part.keras"
-        unfinished.touch()
-    assert (tmp_path / "weights").exists()
-
-
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_atomic_path_leaves_the_file_as_it_was_after_an_error(tmp_path, error):
     path = tmp_path / "a.csv"
     path.write_text("before")
-
-    def write():
-        with atomic_path(path) as unfinished:
-            unfinished.write_text("aft")
-            raise error
-
-    with pytest.raises(error):
-        write()
+    with pytest.raises(error), atomic_path(path) as unfinished:
+        raise error(unfinished.write_text("aft"))
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -94,3 +77,10 @@ def test_refuse_inputs_knows_a_file_by_any_name(tmp_path, monkeypatch):
         with pytest.raises(InputError, match="choose another --output"):
             refuse_inputs(output, ["b.csv", "a.csv"])
     refuse_inputs("c.csv", ["b.csv", "a.csv"])
+
+
+def test_shipped_is_beside_the_scripts_or_in_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (shipped("Models/pretrained") / "model.onnx").is_file()
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "site-packages" / "mltu" / "utils" / "files.py"))
+    assert shipped("Models/pretrained") == tmp_path / "site-packages" / "mltu" / "Models" / "pretrained"

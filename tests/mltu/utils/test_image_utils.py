@@ -136,6 +136,65 @@ def test_to_uint8_agrees_on_all_types_of_values(dtype):
     assert to_uint8(scaled.get(dtype, picture.astype(dtype))).tolist() == picture.tolist()
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "int32", "float32", "float64"])
+@pytest.mark.parametrize("top", [255, 1023, 4095, 16383, 65535, 1 << 20])
+def test_to_uint8_tells_the_range_from_the_largest_value(dtype, top):
+    if dtype == "uint16" and top > 65535:
+        return
+    values = (np.linspace(0, 0.95, 40).reshape(4, 10) * top).astype(dtype)
+    expected = values * (255 / (top if top <= 65535 else values.max()))
+    assert np.abs(to_uint8(values) - expected).max() <= 0.5
+
+
+def test_to_uint8_stretches_negative_values_and_passes_over_what_is_no_number():
+    assert to_uint8(np.array([[-1.0, 0.0, 1.0, np.nan, np.inf]])).tolist() == [[0, 128, 255, 0, 255]]
+    assert to_uint8(np.array([[np.nan, -np.inf]])).tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("ink", [255, 200, 150])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_read_image_makes_light_ink_on_transparency_dark(tmp_path, line_image, ink, mode):
+    picture = np.full((40, 200, 4), ink, np.uint8)
+    picture[..., 3] = 255 - np.minimum(line_image + 25, 255)
+    PillowImage.fromarray(picture).convert(mode).save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png", "GRAY")
+    assert np.median(image) == 255
+    assert image.min() < 140
+    assert ((image < 200) == (line_image < 180)).mean() > 0.97
+
+
+def test_read_image_paper_with_transparent_parts_stays_as_it_is(tmp_path, line_image):
+    picture = np.dstack([line_image] * 3 + [np.full_like(line_image, 255)])
+    for share in (0.2, 0.6):  # cut out by hand
+        picture[:, : int(200 * share), 3] = 0
+        PillowImage.fromarray(picture).save(tmp_path / "a.png")
+        image = read_image(tmp_path / "a.png", "GRAY")
+        assert np.array_equal(image[:, int(200 * share) :], line_image[:, int(200 * share) :])
+    faint = np.full((40, 200, 4), 255, np.uint8)
+    faint[10:20, 50:100, :3] = 170
+    PillowImage.fromarray(faint).save(tmp_path / "a.png")
+    assert np.array_equal(read_image(tmp_path / "a.png"), faint[..., :3])
+
+
+def test_read_image_takes_avif(tmp_path, line_image):
+    PillowImage.fromarray(line_image).save(tmp_path / "a.avif", quality=95)
+    assert np.abs(read_image(tmp_path / "a.avif", "GRAY").astype(int) - line_image).mean() < 3
+
+
+def test_read_image_takes_heif_or_says_what_is_missing(tmp_path, line_image):
+    path = tmp_path / "a.heic"
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        path.write_bytes(b"\0\0\0\x1cftypheic" + b"\0" * 100)
+        with pytest.raises(InputError, match=r"a\.heic: a HEIF image; pip install pillow-heif, or save it as JPEG"):
+            read_image(path)
+        return
+    register_heif_opener()
+    PillowImage.fromarray(line_image).save(path, quality=95)
+    assert np.abs(read_image(path, "GRAY").astype(int) - line_image).mean() < 3
+
+
 def test_to_bgr_and_to_gray_refuse_what_is_not_an_image():
     for shape in ((3,), (2, 2, 5), (2, 2, 3, 1), (0, 5), (5, 0, 3)):
         with pytest.raises(InputError, match="shape"):

@@ -27,10 +27,13 @@ def test_has_character_tells_missing_glyphs(font_folder):
     assert not has_character(font_folder / "small/ab.woff", "e")
 
 
-def test_usable_fonts_leave_out_families_and_report_unknown_ones(font_folder):
-    usable, skipped = usable_fonts(font_folder, ["AB-Regular", "nofont"])
-    assert [path.name for path in usable] == ["ae.ttf"]
-    assert [entry.source for entry in skipped] == ["skip_fonts: nofont"]
+def test_usable_fonts_take_single_line_fonts(stroke_font, tmp_path):
+    (tmp_path / "good.svg").write_bytes(stroke_font.read_bytes())
+    (tmp_path / "bad.svg").write_text("no font")
+    usable, skipped = usable_fonts(tmp_path, [])
+    assert [path.name for path in usable] == ["good.svg"]
+    assert [entry.source for entry in skipped] == [str(tmp_path / "bad.svg")]
+    assert [has_character(usable[0], character) for character in "a b"] == [True, True, False]
 
 
 def test_font_digest_tells_files_apart(font_folder):

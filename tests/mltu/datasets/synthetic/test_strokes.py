@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mltu.datasets.synthetic.hand import draw_hand
-from mltu.datasets.synthetic.strokes import can_draw, draw_strokes
+from mltu.datasets.synthetic.strokes import SMALL_HEIGHT, can_draw, draw_strokes, glyphs_of
+from mltu.utils.errors import InputError
 
 HAND = replace(draw_hand(0, 0), slant=0.0)
 
@@ -49,3 +50,37 @@ def test_draw_strokes_of_blanks_are_empty():
     coverage, _ = draw("   ")
     assert coverage.size
     assert not coverage.any()
+
+
+def test_glyphs_of_svg_font_have_the_size_of_the_others(stroke_font):
+    glyphs = glyphs_of(str(stroke_font))
+    assert set(glyphs) == set(" ao")  # a ligature and a glyph without a path cannot be written
+    (bar,), advance = glyphs["a"]
+    scale = SMALL_HEIGHT / 500
+    assert np.allclose(bar, np.array([[100, 0], [100, 500]]) * scale)
+    assert (advance, glyphs["o"][1]) == (pytest.approx(400 * scale), pytest.approx(800 * scale))
+    (curve,) = glyphs["o"][0]
+    assert curve[:, 1].min() == pytest.approx(
+        0, abs=0.01 * SMALL_HEIGHT
+    )  # a cubic at its middle: (a + 3b + 3c + d) / 8
+    assert can_draw("a o", stroke_font)
+    assert not can_draw("ab", stroke_font)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("no xml", "not an SVG font"),
+        ("<svg xmlns='http://www.w3.org/2000/svg'/>", "not an SVG font"),
+        (
+            "<svg xmlns='http://www.w3.org/2000/svg'><font><glyph unicode='a' d='M 1 x'/></font></svg>",
+            "cannot|can be read",
+        ),
+        ("<svg xmlns='http://www.w3.org/2000/svg'><font><glyph unicode='1' d='M 0 0 L 9 9'/></font></svg>", "no Latin"),
+        ("<!DOCTYPE x [<!ENTITY e 'a'>]><svg>&e;</svg>", "not an SVG font"),
+    ],
+)
+def test_glyphs_of_other_files_are_refused(tmp_path, content, problem):
+    (tmp_path / "font.svg").write_text(content)
+    with pytest.raises(InputError, match=problem):
+        glyphs_of(str(tmp_path / "font.svg"))
