@@ -55,7 +55,7 @@ def find_lines(page: np.ndarray, quarters: int = 0) -> list[TextLine]:
 
     Args:
         page: uint8, shape (height, width) or (height, width, 3).
-        quarters: turns of 90 degrees anticlockwise after which the page is upright.
+        quarters: turns of 90 degrees anticlockwise after which the page is upright; 0: the network decides.
 
     Returns:
         Lines in reading order; empty if there is no writing.
@@ -133,7 +133,7 @@ class LineFinder(OnnxInferenceModel):
 
         Args:
             page: uint8, shape (height, width) or (height, width, 3).
-            quarters: turns of 90 degrees anticlockwise after which the page is likely to be upright.
+            quarters: turns of 90 degrees anticlockwise after which the page is upright; 0: the network decides.
 
         Returns:
             Lines in reading order; empty if there is no writing.
@@ -145,9 +145,9 @@ class LineFinder(OnnxInferenceModel):
         view = _whole_view(gray.shape, quarters % 4)
         image = view.of(gray)
         maps = self.maps(image)
-        turn = self._turn(image, maps)
+        turn = 0 if quarters else self._turn(image, maps)
         if turn:
-            view = _whole_view(gray.shape, (view.quarters + turn) % 4)
+            view = _whole_view(gray.shape, turn)
             image = view.of(gray)
             maps = self.maps(image)
         for _ in range(MAX_RUNS - 1 - bool(turn)):

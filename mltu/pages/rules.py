@@ -32,8 +32,6 @@ def find_rules(image: np.ndarray, height: float) -> np.ndarray | None:
         bool, shape (height / STRIDE, width / STRIDE), rounded up; None if there are none.
     """
     length = max(3, round(MIN_LENGTH * height))
-    if length >= image.shape[0]:
-        return None
     dark = cv2.subtract(_paper(image), image)
     ink = _darkness(dark)
     thin = cv2.morphologyEx(image, cv2.MORPH_BLACKHAT, np.ones((1, MAX_WIDTH), np.uint8))
@@ -66,10 +64,9 @@ def erase_rules(image: np.ndarray, height: float) -> np.ndarray:
     length = max(3, round(MIN_RULED * height))
     rules = np.zeros_like(image)
     for turned, target in ((image, rules), (image.T, rules.T)):
-        if length < turned.shape[0]:
-            turned = np.ascontiguousarray(turned)
-            thin = cv2.morphologyEx(turned, cv2.MORPH_BLACKHAT, np.ones((1, MAX_WIDTH), np.uint8))
-            target |= cv2.dilate(_upright(thin, threshold, length), np.ones((1, 3), np.uint8))
+        turned = np.ascontiguousarray(turned)
+        thin = cv2.morphologyEx(turned, cv2.MORPH_BLACKHAT, np.ones((1, MAX_WIDTH), np.uint8))
+        target |= cv2.dilate(_upright(thin, threshold, length), np.ones((1, 3), np.uint8))
     return np.where(rules > 0, paper, image)
 
 
@@ -84,6 +81,8 @@ def _darkness(dark: np.ndarray) -> float:
 
 def _upright(thin: np.ndarray, threshold: float, length: int) -> np.ndarray:
     """1 in upright lines of at least a length, of what is thin and darker than its surroundings by a threshold."""
+    if length >= thin.shape[0]:  # beyond its edges, OpenCV takes the image for lines
+        return np.zeros_like(thin)
     mask = (thin > max(MIN_DARKNESS, threshold)).astype(np.uint8)
     wide = cv2.dilate(mask, np.ones((3, MAX_SLANT), np.uint8))
     lines = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
