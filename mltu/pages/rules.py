@@ -34,8 +34,11 @@ def find_rules(image: np.ndarray, height: float) -> np.ndarray | None:
     length = max(3, round(MIN_LENGTH * height))
     dark = cv2.subtract(_paper(image), image)
     ink = _darkness(dark)
-    thin = cv2.morphologyEx(image, cv2.MORPH_BLACKHAT, np.ones((1, MAX_WIDTH), np.uint8))
-    strong = _upright(thin, STRONG * ink, length) | _upright(thin, FAINT * ink, round(LONG * height))
+    thin = _thin(image)
+    turned = np.ascontiguousarray(image.T)
+    level = _upright(_thin(turned), STRONG * ink, length)
+    level = cv2.dilate(np.ascontiguousarray(level.T), np.ones((MAX_WIDTH, 1), np.uint8))
+    strong = _upright(thin, STRONG * ink, length, level) | _upright(thin, FAINT * ink, round(LONG * height))
     if not strong.any():
         return None
     strong[_squares(_upright(thin, FAINT * ink, length), height) > 0] = 0
@@ -65,8 +68,7 @@ def erase_rules(image: np.ndarray, height: float) -> np.ndarray:
     rules = np.zeros_like(image)
     for turned, target in ((image, rules), (image.T, rules.T)):
         turned = np.ascontiguousarray(turned)
-        thin = cv2.morphologyEx(turned, cv2.MORPH_BLACKHAT, np.ones((1, MAX_WIDTH), np.uint8))
-        target |= cv2.dilate(_upright(thin, threshold, length), np.ones((1, 3), np.uint8))
+        target |= cv2.dilate(_upright(_thin(turned), threshold, length), np.ones((1, 3), np.uint8))
     return np.where(rules > 0, paper, image)
 
 
@@ -79,11 +81,25 @@ def _darkness(dark: np.ndarray) -> float:
     return float(np.percentile(dark[::4, ::4], 98))
 
 
-def _upright(thin: np.ndarray, threshold: float, length: int) -> np.ndarray:
-    """1 in upright lines of at least a length, of what is thin and darker than its surroundings by a threshold."""
+def _thin(image: np.ndarray) -> np.ndarray:
+    """How much darker than what is left and right of it each pixel is, where no more than `MAX_WIDTH` are dark."""
+    return cv2.morphologyEx(image, cv2.MORPH_BLACKHAT, np.ones((1, MAX_WIDTH), np.uint8))
+
+
+def _upright(thin: np.ndarray, threshold: float, length: int, crossing: np.ndarray | None = None) -> np.ndarray:
+    """1 in upright lines of at least a length, uint8.
+
+    Args:
+        thin: how much darker than what is beside it a pixel is, where it is thin.
+        threshold: the least of that.
+        length: pixels.
+        crossing: 1 where level rules may hide the lines, uint8.
+    """
     if length >= thin.shape[0]:  # beyond its edges, OpenCV takes the image for lines
         return np.zeros_like(thin)
     mask = (thin > max(MIN_DARKNESS, threshold)).astype(np.uint8)
+    if crossing is not None:
+        mask |= crossing
     wide = cv2.dilate(mask, np.ones((3, MAX_SLANT), np.uint8))
     lines = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
     # grain may fill whole areas
