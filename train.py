@@ -88,15 +88,16 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
         initial = configs.initial() if configs.init_from and not saved else None
         line_input = LineInput.from_configs(configs)
         steps_by_width = time_steps(line_input.widths, configs.height, configs.architecture, configs.steps_per_column)
+        texts = [sample.text for part in (*parts.values(), *mix) for sample in part]
+        if action == "overfit_batch":
+            configs = replace(configs, dropout=0.0, augmentors=())
+            parts, mix = {"train": parts["train"][: configs.batch_size]}, []
         configs = configs.completed(
-            [sample.text for part in (*parts.values(), *mix) for sample in part],
+            texts,
             known_vocab=initial.vocab if initial else "",
             max_steps=max(steps_by_width.values()),
             quickest_precision=quickest_precision() if configs.precision == "auto" else "auto",
         )
-        if action == "overfit_batch":
-            configs = replace(configs, dropout=0.0, augmentors=())
-            parts, mix = {"train": parts["train"][: configs.batch_size]}, []
 
         # Batches: every sample is tried once, and what cannot be used is skipped.
         recheck = action == "check_only"

@@ -282,7 +282,7 @@ def test_formats_of_xml_hold_any_text(tmp_path_factory, text, glyphs):
     root = parse(to_page(read, CREATED))
     # an element without text holds the empty one
     assert (root.find(".//TextLine/TextEquiv/Unicode").text or "") == in_xml(text)
-    assert [one.text for one in root.findall(".//Word/TextEquiv/Unicode")] == [in_xml(one) for one in text.split()]
+    assert [found.text for found in root.findall(".//Word/TextEquiv/Unicode")] == [*map(in_xml, text.split())]
     assert root[1].get("imageFilename") == in_xml(re.split(r"[/\\]", read.source)[-1])
 
 
@@ -290,13 +290,13 @@ def test_formats_of_xml_hold_any_text(tmp_path_factory, text, glyphs):
 def test_formats_write_every_page(name):
     form = FORMATS[name]
     read = [page(line(f"page {n}"), number=n) for n in (1, 2)]
-    written = [form.write([one], 0.5, CREATED) for one in read]
+    written = [form.write([found], 0.5, CREATED) for found in read]
     assert form.ending.startswith(".")
-    for n, one in enumerate(written, start=1):
-        assert f"page {n}" in one or f'CONTENT="{n}"' in one or f">{n}</span>" in one
-        assert one.endswith("\n")
+    for n, text in enumerate(written, start=1):
+        assert f"page {n}" in text or f'CONTENT="{n}"' in text or f">{n}</span>" in text
+        assert text.endswith("\n")
     if form.holds == "page":
-        assert [parse(one).tag for one in written] == [{"alto": "alto", "page": "PcGts"}[name]] * 2
+        assert [parse(text).tag for text in written] == [{"alto": "alto", "page": "PcGts"}[name]] * 2
     elif form.holds == "rows":
         assert form.write(read, 0.5, CREATED) == "".join(written)
         lines = (form.header + "".join(written)).splitlines()

@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from helpers import PRETRAINED, SAMPLES, write_onnx
+from helpers import SAMPLES, write_onnx
 from mltu.beam_search import BeamSearch
 from mltu.datasets import read_table
 from mltu.recognizer import LineRecognizer, may_be_page
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import paper_color, read_image
-from mltu.utils.text_utils import error_rate, get_cer
+from mltu.utils.text_utils import get_cer
 
 
 def test_recognizer_takes_given_characters(trained_run):
@@ -172,22 +172,3 @@ def test_predict_page_reads_line_by_line(pretrained):
 )
 def test_may_be_page_goes_by_height_and_proportions(height, width, expected):
     assert may_be_page(height, width) is expected
-
-
-@pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_predict_page_turns_pages_upright(quarters):
-    recognizer = LineRecognizer(PRETRAINED)
-    page = read_image(SAMPLES / "page.jpg")
-    true = (SAMPLES / "page.txt").read_text(encoding="utf-8")
-    height, width = page.shape[:2]
-    reading = recognizer.predict_page(np.ascontiguousarray(np.rot90(page, quarters)), "auto")
-    assert error_rate([reading.text], [true]).rate < 0.25
-    first = reading.lines[0].polygon.mean(axis=0)  # near the upper left of the upright page
-    corner = {1: (0, width), 2: (width, height), 3: (height, 0)}[quarters]
-    turned_size = np.array((height, width) if quarters % 2 else (width, height))
-    assert (np.abs(first - corner) < 0.6 * turned_size).all()
-
-
-def test_predict_page_of_blank_paper_is_empty():
-    paper = np.random.default_rng(0).normal(230, 3, (1200, 900)).clip(0, 255).astype(np.uint8)
-    assert LineRecognizer(PRETRAINED).predict_page(paper, "auto").lines == ()
