@@ -256,18 +256,17 @@ def fit(
     callbacks += [steering.SwapAverage(swapped=bool(saved.get("swapped")))] if configs.ema else []
     callbacks += [best, *rates] if best else rates
     state.watch(callbacks)
+    shown, drawn = [], []
     if devices.is_chief:
         state.write(60 * configs.save_minutes if devices.saves_within_epochs else 0.0)
         shown = monitoring.logs_and_readings(folder, val, configs.vocab, configs.log_lines)
         drawn = [monitoring.Curves(state, folder), monitoring.StageTimes(train, folder, configs.train_epochs, clock)]
         drawn += [monitoring.SilenceHint(), monitoring.EpochBar(clock)]
-        callbacks += [state, *shown, interrupt, *drawn]
-    else:
-        callbacks += [state, interrupt]
+    callbacks += [state, *shown, interrupt, *drawn]
     devices.connect(model, clock, interrupt)
-    epochs_done = state.load(model, train, saved, devices.saves_within_epochs)
-    feeds = devices.feed(train), devices.feed(val)
-    return fitting.fit(model, *feeds, configs, epochs_done, callbacks, state, clock, interrupt, best)
+    done = state.load(model, train, saved, devices.saves_within_epochs)
+    feeds = map(devices.feed, (train, val))
+    return fitting.fit(model, *feeds, configs, done, callbacks, state, clock, interrupt, best)
 
 
 def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelConfigs]:
