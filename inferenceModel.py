@@ -50,8 +50,7 @@ if TYPE_CHECKING:
 
 # all options but those on which the beam search depends
 NOT_OF_DECODER = set(
-    "files image csv model output overwrite format page line annotate min_confidence report calibrate threads cluster"
-    .split()
+    "files image csv model output overwrite format page line annotate min_confidence report calibrate threads cluster".split()
 )
 
 
@@ -131,7 +130,7 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
         if getattr(given, name) and not find_spec(package):
             parser.error(f"--{name} needs {package}, which reading does without: pip install -r requirements.txt")
     if given.cluster and not (find_spec("distributed") and find_spec("cryptography")):
-        parser.error("--cluster needs more than reading does: pip install distributed cryptography")
+        parser.error("--cluster needs distributed, which reading does without: pip install distributed cryptography")
     if given.cluster and STDIN in given.image:
         parser.error("--cluster reads files, not standard input")
     for name, low, high in (("min_confidence", 0, 1), ("threads", 0, 1024), ("beam_width", 1, 1024)):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import platform
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +23,9 @@ from typing import Any
 
 import cloudpickle
 import cv2
-from distributed import Client, Future, KilledWorker, LocalCluster, get_worker, wait
+import dask
+from distributed import Client, Future, KilledWorker, LocalCluster, get_worker
+from distributed.utils import silence_logging_cmgr
 
 from . import __version__
 from .pages import finder
@@ -64,10 +65,13 @@ class Cluster:
         self.address = address
         contents = {name: (Path(file).name, Path(file).read_bytes()) for name, file in files.items()}
         model = cloudpickle.dumps((load, contents))  # functions of the script go along by value
-        # what they tell would come between the lines of the command, which tells what matters
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        warnings.filterwarnings("ignore", module="distributed")
         with ExitStack() as stack:
+            # what Dask tells would come between the lines of the command, which tells what matters
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", module="distributed")
+            stack.enter_context(silence_logging_cmgr(logging.CRITICAL))
+            # a busy machine needs more than the usual 15 seconds to replace a process that was lost
+            stack.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}))
             try:
                 if address == LOCAL:
                     address = stack.enter_context(
@@ -77,7 +81,7 @@ class Cluster:
                             memory_limit=0,  # as without a cluster
                             security=True,  # or any user of the machine could give them work
                             dashboard_address=None,
-                            silence_logs=logging.CRITICAL,
+                            silence_logs=logging.CRITICAL,  # of the workers
                             preload=IGNORE_CTRL_C,
                         )
                     )
@@ -86,6 +90,10 @@ class Cluster:
             except (OSError, RuntimeError, TypeError, ValueError) as error:
                 reason = " ".join(str(error).split())
                 raise InputError(f"{self.address}: no Dask scheduler with workers answers ({reason})") from None
+            versions = self._client.get_versions()
+            wanted = _protocol(versions["client"])
+            for place, found in {self.address: versions["scheduler"], **versions["workers"]}.items():
+                _compare(place, _protocol(found), wanted)
             # computed, not scattered, so that the scheduler can send it again when a worker that held it is lost
             self._model = self._client.submit(bytes, model, pure=False)
             self._stack = stack.pop_all()
@@ -113,8 +121,17 @@ class Cluster:
         folder, rest = os.getcwd(), iter(jobs)
         waiting: deque[tuple[tuple[str, Path | None], Future]] = deque()
 
+        def read_on_worker(*arguments: Any) -> Reading | None:
+            # sent by value, so that the scheduler needs nothing of this project, and a worker without it can say so
+            from mltu.cluster import read_file
+
+            return read_file(*arguments)
+
+        # the function as bytes, for the same reason
+        common = self._model, cloudpickle.dumps(function), _versions(), folder
+
         def submit(job: tuple[str, Path | None]) -> Future:
-            return self._client.submit(_read, self._model, _versions(), function, folder, *job, pure=False)
+            return self._client.submit(read_on_worker, *common, *job, pure=False)
 
         try:
             while True:
@@ -127,7 +144,8 @@ class Cluster:
                     reading = future.result()
                 except KilledWorker:
                     # this file may only have been on the same workers as one that ended them: alone, it shows
-                    wait([other for _, other in waiting])
+                    for _, other in waiting:
+                        other.exception()  # waits for its end
                     try:
                         reading = submit(job).result()
                     except KilledWorker:
@@ -135,37 +153,42 @@ class Cluster:
                 if reading is None and os.path.exists(job[0]):
                     raise InputError(f"{job[0]}: not found in {folder} by a worker; share the folder at the same path")
                 yield reading or function(None, *job)
+        except ImportError as error:
+            raise InputError(f"{self.address}: a worker lacks what reads ({error}); install the same there") from None
         except (CancelledError, OSError) as error:
             if getattr(error, "errno", None):  # of a picture that cannot be written
                 raise
             raise InputError(f"{self.address}: the Dask scheduler is lost ({error}); start again to go on") from None
 
 
+def _protocol(versions: Mapping[str, Any]) -> dict[str, str]:
+    """Versions on which it depends whether programs of Dask understand each other."""
+    packages = versions["packages"]
+    return {"Python": ".".join(packages["python"].split(".")[:2]), "distributed": packages["distributed"]}
+
+
 def _versions() -> dict[str, str]:
-    """Of what a reading depends on."""
+    """Versions on which readings depend."""
     packages = {name: version(name) for name in ("numpy", "onnxruntime", "Pillow", "pypdfium2")}
-    python = ".".join(platform.python_version_tuple()[:2])
-    return {"Python": python, "mltu": __version__, "OpenCV": cv2.__version__, **packages}
+    return {"mltu": __version__, "OpenCV": cv2.__version__, **packages}
 
 
-def _read(
-    model: bytes,
-    versions: Mapping[str, str],
-    function: Callable[..., Reading],
-    folder: str,
-    name: str,
-    picture: Path | None,
+def _compare(place: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    for name, there in found.items():
+        if there != wanted[name]:
+            raise InputError(f"{place}: has {name} {there}, and this command {wanted[name]}; install the same on all")
+
+
+def read_file(
+    model: bytes, function: bytes, versions: Mapping[str, str], folder: str, name: str, picture: Path | None
 ) -> Reading | None:
-    """Read a file on a worker; None if it is not there."""
-    for package, found in _versions().items():
-        if found != versions[package]:
-            address = get_worker().address
-            raise InputError(f"{address}: has {package} {found}, not {versions[package]}; install the same on all")
+    """On a worker, the result of a function for a file, as :meth:`Cluster.read` has it; None if it is not there."""
+    _compare(get_worker().address, _versions(), versions)
     if not os.path.exists(os.path.join(folder, name)):
         return None
     with _loading:
         recognizer = _load(model)
-    return function(recognizer, name, picture, folder=folder)
+    return pickle.loads(function)(recognizer, name, picture, folder=folder)
 
 
 @lru_cache(maxsize=2)
