@@ -7,7 +7,7 @@
     python inferenceModel.py "scans/*.pdf" --format alto --output xml/ --annotate seen/
     python inferenceModel.py page.jpg --language en          likely English rather than unlikely letters
     python inferenceModel.py page.jpg --lm own.lm --lexicon words.txt
-    python inferenceModel.py scans/ --output read.csv --cluster tcp://host:8786   on the workers of Dask
+    python inferenceModel.py scans/ --output read.csv --cluster tcp://host:8786     on the workers of Dask
     python inferenceModel.py --csv val.csv --report report/  CER and WER of image,text rows
 
 Exit codes: 0 all read, 2 wrong input (what can be read is read nevertheless), 130 stopped by Ctrl-C.
@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 
 # all options but those on which the beam search depends
 NOT_OF_DECODER = set(
-    "files image csv model output overwrite format page line annotate min_confidence report calibrate threads cluster".split()
+    "files image csv cluster model output overwrite format page line annotate min_confidence report calibrate"
+    " threads".split()
 )
 
 

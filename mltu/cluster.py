@@ -5,6 +5,7 @@ The workers find the files at the same paths as the command does; the model is s
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import pickle
@@ -87,7 +88,7 @@ class Cluster:
                     )
                 self._client = stack.enter_context(Client(address, timeout=WAIT_SECONDS, set_as_default=False))
                 self._client.wait_for_workers(1, timeout=WAIT_SECONDS)
-            except (OSError, RuntimeError, TypeError, ValueError) as error:
+            except (OSError, asyncio.TimeoutError, RuntimeError, TypeError, ValueError) as error:
                 reason = " ".join(str(error).split())
                 raise InputError(f"{self.address}: no Dask scheduler with workers answers ({reason})") from None
             versions = self._client.get_versions()
