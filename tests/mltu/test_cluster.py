@@ -89,8 +89,12 @@ def test_cluster_loses_nothing_with_a_worker(workers, scans, monkeypatch):
 
 def test_cluster_continues_after_ctrl_c(workers, scans, monkeypatch, capsys):
     assert read(scans, "--output", "one.csv") == 0
+
+    def interrupt():
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
-        call_at_write(patch, 5, lambda: signal.raise_signal(signal.SIGINT))
+        call_at_write(patch, 5, interrupt)
         assert read(scans, "--output", "two.csv", "--cluster", workers.scheduler_address) == 130
     assert len(Path("two.csv").read_text().splitlines()) == 5
     capsys.readouterr()
