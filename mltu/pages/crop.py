@@ -75,7 +75,7 @@ def cut_line(
 
 
 def encode_line(line: np.ndarray, quality: int) -> tuple[bytes, tuple[int, int]]:
-    """A cut line as WebP, shrunk to `MAX_KEPT_HEIGHT` and to what WebP holds, and its width and height there in pixels."""
+    """A cut line as WebP, shrunk to `MAX_KEPT_HEIGHT` and to what WebP holds; and its width and height, pixels."""
     height, width = line.shape[:2]
     scale = min(MAX_KEPT_HEIGHT / height, MAX_WEBP_SIDE / width)
     if scale < 1:
