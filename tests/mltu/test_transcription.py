@@ -185,12 +185,12 @@ def test_transcribe_writes_pages_of_files_as_one_searchable_pdf(pretrained, tmp_
 
 
 def test_transcribe_file_gives_the_pages_before_an_error(pretrained, monkeypatch):
-    def read_pages(name):
+    def read_pages(name, folder):
         yield read_image(LINES[0])
         raise InputError(f"{name}: page 2 is broken")
 
     monkeypatch.setattr("mltu.transcription.read_pages", read_pages)
-    pages, error = transcribe_file(pretrained, "two.tif", "line", None, 0.0)
+    pages, error = transcribe_file(pretrained, "two.tif", layout="line")
     assert [(page.source, page.page, page.text) for page in pages] == [
         ("two.tif", 1, pretrained.read(read_image(LINES[0])).text)
     ]
