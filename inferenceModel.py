@@ -35,7 +35,7 @@ from mltu.configs import ArgumentParser
 from mltu.evaluation import evaluate_table
 from mltu.formats import FORMATS
 from mltu.inputs import STDIN, as_pixels
-from mltu.language import known_languages, language_decoder
+from mltu.language import known_languages, language_decoder, language_digests
 from mltu.language_model import CharacterModel
 from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.outputs import format_for
@@ -184,6 +184,8 @@ def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
     layout = "page" if given.page else "line" if given.line else "auto"
     settings = {name: getattr(given, name) for name in DECODER_OPTIONS} if model.decoder is not None else {}
     settings |= {name: file_digest(settings[name]) for name in ("lm", "lexicon") if settings.get(name)}
+    if settings.get("language"):
+        settings["language"] = language_digests(given.language)
     with open_cluster(model, given) if given.cluster else nullcontext() as cluster:
         return transcribe(
             *(model, given.image, given.output, given.format, layout, given.annotate, given.min_confidence),

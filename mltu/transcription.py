@@ -61,8 +61,10 @@ def transcribe(
         InputError: the output or the pictures cannot be written, or would replace inputs.
     """
     files, complaints, notes = list_files(names)
-    for message in (*complaints, *notes):
-        print_error(message)
+    for complaint in complaints:
+        print_error(complaint)
+    for note in notes:
+        print_note(note)
     failed = len(complaints)
     pictures = page_targets(files, picture_folder, ".png") if picture_folder else {}
     if set(map(os.path.realpath, files)) & set(map(os.path.realpath, pictures.values())):
