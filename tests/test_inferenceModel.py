@@ -269,6 +269,7 @@ def test_main_does_not_mix_decoders_in_one_file(tmp_path, capsys, monkeypatch):
     assert_refused([*read, "--lexicon", str(tmp_path / "words.txt")], "other settings (lexicon)", capsys)
     assert main([*read, "--language", "en", "--overwrite"]) == 0
     assert main([*read, "--language", "en"]) == 0
+    capsys.readouterr()
     monkeypatch.setattr("inferenceModel.language_digests", lambda name: {"en/characters.lm": "another version"})
     assert_refused([*read, "--language", "en"], "other settings (language)", capsys)
 
