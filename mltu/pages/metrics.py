@@ -106,7 +106,10 @@ def assign_baselines(
     assigned: list[list[tuple[float, int]]] = [[] for _ in true]
     for i, track in enumerate(found):
         points = _resampled(track, POINT_DISTANCE)
-        shares = [_coverage(_distances(points, other), reach) for other, reach in zip(true, tolerances, strict=True)]
+        shares = [
+            _coverage(_distances(points, other), reach) if _near(points, other, 3 * reach) else 0.0
+            for other, reach in zip(true, tolerances, strict=True)
+        ]
         if max(shares, default=0.0) >= least:
             j = int(np.argmax(shares))
             assigned[j].append((float((points.mean(axis=0) - true[j][0]) @ (true[j][-1] - true[j][0])), i))

@@ -11,6 +11,7 @@ from benchmarks.pages import (
     compose,
     generated_pages,
     measure_page,
+    measure_rooms,
     photographed,
     real_pages,
     sheet,
@@ -118,3 +119,25 @@ def test_sheets_are_blank_or_have_a_line(kind):
     assert blank.shape == written.shape
     assert np.array_equal(blank, sheet(kind, 20, 1, 0))
     assert not np.array_equal(blank, sheet(kind, 20, 2, 0))
+
+
+def test_measure_rooms_reads_the_same_lines_with_each_room(monkeypatch):
+    page = next(generated_pages(1))
+    monkeypatch.setitem(
+        FINDERS,
+        "mltu",
+        lambda image: [
+            TextLine(polygon, baseline, 0) for polygon, baseline in zip(page.polygons, page.baselines, strict=True)
+        ],
+    )
+    heights = []
+
+    class Model:
+        def predict_batch(self, cuts):
+            heights.append([cut.shape[0] for cut in cuts])
+            return page.texts if len(heights) == 1 else [text[1:] for text in page.texts]
+
+    rows = measure_rooms(Model(), [page], [1.2, 1.8])
+    assert [row["lines"] for row in rows] == [10, 10]
+    assert rows[0]["cer"] == 0 < rows[1]["cer"]
+    assert np.divide(*heights[::-1]) == pytest.approx(np.full(10, 1.5), abs=0.15)
