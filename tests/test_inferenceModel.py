@@ -278,7 +278,7 @@ def test_main_calibrates_with_neither_the_pretrained_model_nor_a_dozen_lines(tmp
     assert (tmp_path / "model.onnx").read_bytes() == before
 
 
-def test_main_does_not_mix_decoders_in_one_file(tmp_path, capsys):
+def test_main_does_not_mix_decoders_in_one_file(tmp_path, capsys, monkeypatch):
     (tmp_path / "words.txt").write_text("words")
     read = ["--image", str(SAMPLES / "line01.jpg"), "--model", str(PRETRAINED), "--output", str(tmp_path / "out.csv")]
     assert main(read) == 0
@@ -286,6 +286,10 @@ def test_main_does_not_mix_decoders_in_one_file(tmp_path, capsys):
     assert main([*read, "--lexicon", str(tmp_path / "words.txt"), "--overwrite"]) == 0
     (tmp_path / "words.txt").write_text("others")
     assert_refused([*read, "--lexicon", str(tmp_path / "words.txt")], "other settings (lexicon)", capsys)
+    assert main([*read, "--language", "en", "--overwrite"]) == 0
+    assert main([*read, "--language", "en"]) == 0
+    monkeypatch.setattr("inferenceModel.language_digests", lambda name: {"en/characters.lm": "another version"})
+    assert_refused([*read, "--language", "en"], "other settings (language)", capsys)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_reading_imports_nothing_but_its_requirements(tmp_path):
 @pytest.mark.parametrize(
     ("args", "package"),
     [(["x.png", "--report", "r"], ""), (["--csv", "x.csv", "--report", "r"], "matplotlib"),
-     (["--csv", "x.csv", "--calibrate"], "onnx")],
+     (["--csv", "x.csv", "--calibrate"], "onnx"), (["x.png", "--cluster", "local"], "distributed")],
 )  # fmt: skip
 def test_options_that_need_more_say_so_before_they_read(args, package, monkeypatch, capsys):
     import inferenceModel
@@ -88,7 +88,7 @@ def test_options_that_need_more_say_so_before_they_read(args, package, monkeypat
         inferenceModel.main(args)
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert (f"needs {package}, " in told and "requirements.txt" in told) if package else "goes with --csv" in told
+    assert (f"needs {package}, which reading does without: pip install " if package else "goes with --csv") in told
 
 
 @pytest.mark.parametrize(

@@ -56,15 +56,15 @@ def read_image(path: str | Path, color: str = "BGR") -> np.ndarray:
     return to_gray(pixels) if color == "GRAY" else to_bgr(pixels)
 
 
-def checked_file(path: str | Path) -> Path:
-    """The path of an ordinary file with content.
+def checked_file(path: str | Path, folder: str | Path = "") -> Path:
+    """The path of an ordinary file with content, from a folder if it is relative.
 
     Raises:
-        InputError: it is something else, missing or empty. The message starts with the path.
+        InputError: it is something else, missing or empty. The message starts with the path as it was given.
     """
-    path = Path(path)
+    path, place = Path(path), Path(folder, path)
     try:
-        status = path.stat()
+        status = place.stat()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
@@ -75,7 +75,7 @@ def checked_file(path: str | Path) -> Path:
         raise InputError(f"{path}: is not an ordinary file; save the image to one")
     if status.st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy or export it again")
-    return path
+    return place
 
 
 def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray]:

@@ -315,7 +315,7 @@ def parse_title(element):
 
 def test_to_hocr_has_the_classes_and_properties_of_the_specification():
     lines = [line("two words", confidences=[0.9] * 3 + [1] + [0.8] * 5), line("<ą & 字>", 60, baseline=False, region=1)]
-    document = to_hocr([page(*lines), page(line("next"), source='odd" name.png', number=2)])
+    document = to_hocr([page(*lines), page(line("next"), source='odd"; 9% name.png', number=2)])
     root = ElementTree.fromstring(document.encode())
     assert document.startswith("<?xml")
     assert root.tag == "{http://www.w3.org/1999/xhtml}html"
@@ -331,6 +331,7 @@ def test_to_hocr_has_the_classes_and_properties_of_the_specification():
     by_class = {name: [e for e in root.iter() if e.get("class") == name] for name in {*classes}}
     assert [parse_title(sheet)["ppageno"] for sheet in by_class["ocr_page"]] == ["0", "1"]
     assert parse_title(by_class["ocr_page"][0])["image"] == '"a.png"'
+    assert parse_title(by_class["ocr_page"][1])["image"] == '"odd%22%3B 9%25 name.png"'
     assert parse_title(by_class["ocr_page"][0])["bbox"] == "0 0 400 300"
     places = [parse_title(place) for place in by_class["ocr_line"]]
     left, top, right, bottom = lines[0].box
