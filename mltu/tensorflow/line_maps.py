@@ -39,10 +39,10 @@ def _cross_entropy(true: Any, predicted: Any) -> Any:
 
 @keras.saving.register_keras_serializable(package="mltu")
 class LineMapLoss(keras.losses.Loss):
-    """Cross-entropy and Dice of cores, cross-entropy of ends, L1 of logarithms of heights in cores, and squares of directions.
+    """Cross-entropy and Dice of cores, cross-entropy of ends; in cores L1 of logarithms of heights, L2 of directions.
 
     Most writing is level, so that the median of directions, which L1 aims at, is level too wherever the network is not
-    sure. Squares aim at the mean, whose length then tells how sure the network is, and lose most where it is upside down.
+    sure. L2 aims at their mean, whose length tells how sure the network is, and punishes upside-down ones most.
 
     Dice: Milletari et al., "V-Net" (3DV 2016), sec. 3, without squares, over the whole batch.
 
