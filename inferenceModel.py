@@ -41,10 +41,7 @@ from mltu.transcription import transcribe
 from mltu.utils.console import command, print_error
 from mltu.utils.files import file_digest
 
-# all options but those on which the beam search depends
-NOT_OF_DECODER = set(
-    "files image csv model output overwrite format page line annotate min_confidence report calibrate threads".split()
-)
+DECODER_OPTIONS = ("decoder", "language", "lm", "lexicon", "lm_weight", "lexicon_cost", "beam_width")
 
 
 class ImageToWordModel(LineRecognizer):
@@ -156,11 +153,8 @@ def make_decoder(given: argparse.Namespace, vocab: str | Sequence[str]) -> BeamS
 def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
     """Read files and write what they say; returns how many could not be read, or not to the end."""
     layout = "page" if given.page else "line" if given.line else "auto"
-    settings = {
-        name: file_digest(value) if name in ("lm", "lexicon") and value else value
-        for name, value in vars(given).items()
-        if name not in NOT_OF_DECODER and model.decoder is not None
-    }
+    settings = {name: getattr(given, name) for name in DECODER_OPTIONS} if model.decoder is not None else {}
+    settings |= {name: file_digest(settings[name]) for name in ("lm", "lexicon") if settings.get(name)}
     return transcribe(
         *(model, given.image, given.output, given.format, layout, given.annotate, given.min_confidence),
         settings=settings,

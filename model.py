@@ -33,10 +33,10 @@ LINE_BLOCKS = (
     (128, True, (2, 1)),
     (128, False, 1),
 )
-# the levels of the line finder, each of half the size of the one before: (filters, further blocks)
-FINDER_STEM = 16  # filters of its stem, of stride 2
-FINDER_LEVELS = ((24, 1), (48, 1), (64, 1), (96, 1))
 FINE_BLOCKS = (*LINE_BLOCKS[:2], (64, True, (2, 1)), *LINE_BLOCKS[3:])
+FINDER_STEM = 16  # filters of the line finder's stem, of stride 2
+# its levels, each of half the size of the one before: (filters, further blocks)
+FINDER_LEVELS = ((24, 1), (48, 1), (64, 1), (96, 1))
 
 
 class Architecture(NamedTuple):
@@ -58,27 +58,12 @@ class Architecture(NamedTuple):
         return height, width
 
 
-ARCHITECTURES = {
-    "reference": Architecture(None, REFERENCE_BLOCKS, (256, 64), channels=3, by_column=False),
-    # eight pixels per column make the LSTMs cheap
-    "line": Architecture(
-        (16, 5, 2),
-        LINE_BLOCKS,
-        (256, 256),
-        channels=1,
-        by_column=True,
-        dropout_in_blocks=False,
-    ),
-    # four pixels per column, as narrow letters want, and narrower LSTMs, so that both cost the same
-    "fine": Architecture(
-        (16, 5, 2),
-        FINE_BLOCKS,
-        (192, 128),
-        channels=1,
-        by_column=True,
-        dropout_in_blocks=False,
-    ),
-}
+REFERENCE = Architecture(None, REFERENCE_BLOCKS, (256, 64), channels=3, by_column=False)
+# eight pixels per column make the LSTMs cheap
+LINE = Architecture((16, 5, 2), LINE_BLOCKS, (256, 256), channels=1, by_column=True, dropout_in_blocks=False)
+# four pixels per column, as narrow letters want, and narrower LSTMs, so that both cost the same
+FINE = LINE._replace(blocks=FINE_BLOCKS, lstm_units=(192, 128))
+ARCHITECTURES = {"reference": REFERENCE, "line": LINE, "fine": FINE}
 
 
 def time_steps(widths: Iterable[int], height: int, architecture: str, steps_per_column: int = 1) -> dict[int, int]:

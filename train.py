@@ -31,7 +31,6 @@ if __name__ == "__main__":  # before the slow imports, so that Ctrl-C ends them 
 import argparse
 import os
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -231,20 +230,18 @@ def fit(
     devices: Devices,
     saved: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Train until nothing improves, the epochs or minutes are over, or Ctrl-C; the best weights are on disk then.
-
-    Returns epochs, seconds, how it ended, and the values of the best epoch.
-    """
+    """Choose what steers and watches training, bring back a saved state, and train, as :func:`.fitting.fit` says."""
     from keras.callbacks import EarlyStopping, ReduceLROnPlateau
 
     from mltu.tensorflow import callbacks as steering
-    from mltu.tensorflow import monitoring, results
+    from mltu.tensorflow import fitting, monitoring
     from mltu.tensorflow.run_state import RunState
 
     train, val = providers["train"], providers["val"]
     clock = devices.clock(60 * configs.max_minutes, saved.get("seconds", 0.0))
     state = RunState(folder, clock, lines_digest(train.samples))
-    best, interrupt = steering.SaveBest(folder.weights), devices.interrupt(state.save)
+    best = steering.SaveBest(folder.weights) if devices.is_chief else None
+    interrupt = devices.interrupt(state.save)
     if configs.schedule == "cosine":
         total_steps = len(train) * configs.train_epochs
         rates = [steering.WarmupCosine(configs.learning_rate, configs.warmup_steps, total_steps, len(train), clock)]
@@ -256,7 +253,7 @@ def fit(
     # saved, the state is saved after all that changes the model, and the time is taken last, so that saving counts.
     callbacks = [steering.EpochNumber(train), steering.StopOnBadLoss(), clock, steering.ValidationScore()]
     callbacks += [steering.SwapAverage(swapped=bool(saved.get("swapped")))] if configs.ema else []
-    callbacks += [best, *rates] if devices.is_chief else rates
+    callbacks += [best, *rates] if best else rates
     state.watch(callbacks)
     if devices.is_chief:
         state.write(60 * configs.save_minutes if devices.saves_within_epochs else 0.0)
@@ -268,34 +265,8 @@ def fit(
         callbacks += [state, interrupt]
     devices.connect(model, clock, interrupt)
     epochs_done = state.load(model, train, saved, devices.saves_within_epochs)
-    ended = "all epochs done"
-    try:
-        with warnings.catch_warnings():
-            # Keras finds the end of a distributed epoch by coming to it
-            warnings.filterwarnings("ignore", message="Your input ran out of data")
-            model.fit(
-                devices.feed(train),
-                validation_data=devices.feed(val),
-                epochs=configs.train_epochs,
-                initial_epoch=epochs_done,
-                callbacks=callbacks,
-                shuffle=False,  # the provider does that itself, by its seed
-                verbose=monitoring.verbosity(),
-            )
-    except steering.TrainingInterrupted:
-        ended = results.STOPPED
-        for callback in callbacks:
-            callback.on_train_end()
-        if devices.is_chief and not folder.weights.exists():
-            best.save()
-            print("No epoch was finished; the weights as they are now are kept.")
-    finally:
-        interrupt.restore()
-    if clock.over:
-        ended = f"{configs.max_minutes:g} minutes over"
-    elif ended == "all epochs done" and len(state.epochs) < configs.train_epochs:
-        ended = f"no better validation in {configs.patience} epochs"
-    return {"epochs": len(state.epochs), "seconds": round(clock.seconds, 1), "ended": ended, **state.best_epoch()}
+    feeds = devices.feed(train), devices.feed(val)
+    return fitting.fit(model, *feeds, configs, epochs_done, callbacks, state, clock, interrupt, best)
 
 
 def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelConfigs]:

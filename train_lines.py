@@ -183,17 +183,9 @@ def fit(
     digest: str,
     saved: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Train until the epochs or minutes are over, or Ctrl-C; the best weights are on disk then.
-
-    Returns:
-        How it went: epochs, seconds, how it ended, and the values of the best epoch.
-
-    Raises:
-        InputError: the saved weights cannot be brought back.
-        KeyboardInterrupt: a second Ctrl-C.
-    """
+    """Choose what steers and watches training, bring back a saved state, and train, as :func:`.fitting.fit` says."""
     from mltu.tensorflow import callbacks as steering
-    from mltu.tensorflow import monitoring
+    from mltu.tensorflow import fitting, monitoring
     from mltu.tensorflow.run_state import RunState
 
     clock = steering.Clock(60 * configs.max_minutes, saved.get("seconds", 0.0))
@@ -214,29 +206,8 @@ def fit(
     callbacks += [monitoring.Curves(state, folder, PANELS)]
     callbacks += [monitoring.StageTimes(train, folder, configs.train_epochs, clock, "scenes")]
     epochs_done = state.load(model, train, saved, within_epochs=True)
-    ended = "all epochs done"
-    try:
-        model.fit(
-            train.for_keras(),
-            validation_data=val.for_keras(),
-            epochs=configs.train_epochs,
-            initial_epoch=epochs_done,
-            callbacks=callbacks,
-            shuffle=False,  # the provider does that itself, by its seed
-            verbose=monitoring.verbosity(),
-        )
-    except steering.TrainingInterrupted:
-        ended = "stopped by Ctrl-C"
-        for callback in callbacks:
-            callback.on_train_end()
-        if not folder.weights.exists():
-            best.save()
-            print("No epoch was finished; the weights as they are now are kept.")
-    finally:
-        interrupt.restore()
-    if clock.over:
-        ended = f"{configs.max_minutes:g} minutes over"
-    return {"epochs": len(state.epochs), "seconds": round(clock.seconds, 1), "ended": ended, **state.best_epoch()}
+    feeds = train.for_keras(), val.for_keras()
+    return fitting.fit(model, *feeds, configs, epochs_done, callbacks, state, clock, interrupt, best)
 
 
 def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, LineFinderConfigs | None]:

@@ -11,12 +11,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .pages import cut_line
-from .readings import LineReading, PageReading
+from .pages import cut_line, encode_line
+from .readings import PageReading
 from .utils.errors import InputError
 from .utils.templates import EmbeddedImage, render
 
-MAX_LINE_HEIGHT = 128  # pixels; higher lines are shrunk, as networks read them smaller still
 QUALITY = 85  # of WebP
 DOUBTFUL = 0.5  # confidence below which a word is marked, unless the user says otherwise
 
@@ -60,39 +59,19 @@ def _lines(page: PageReading, min_confidence: float) -> list[dict[str, Any]]:
     image = cv2.imdecode(np.frombuffer(page.picture, np.uint8), cv2.IMREAD_UNCHANGED)
     lines = []
     for number, line in enumerate(page.lines, start=1):
-        picture = _line_picture(line, image)
-        if picture is None:
+        try:
+            content, size = encode_line(cut_line(image, line.polygon, line.baseline)[0], QUALITY)
+        except InputError:
             continue
-        content, width, height = picture
         # names the line among all that a person corrects, and in what the browser keeps of them
         key = hashlib.sha256(content + line.text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         lines.append(
             {
                 "name": f"{_stem(page)}-{page.page}-{number:03d}-{key[:6]}.webp",
                 "key": key,
-                "image": EmbeddedImage.of(content, "webp", width, height),
+                "image": EmbeddedImage.of(content, "webp", *size),
                 "text": line.text,
-                "parts": _marked_parts(line, min_confidence),
+                "parts": line.parts(min_confidence),
             }
         )
     return lines
-
-
-def _line_picture(line: LineReading, image: np.ndarray) -> tuple[bytes, int, int] | None:
-    """A line cut out of its page as WebP, with its width and height; None if its outline holds nothing."""
-    try:
-        cut = cut_line(image, line.polygon, line.baseline)[0]
-    except InputError:
-        return None
-    if cut.shape[0] > MAX_LINE_HEIGHT:
-        width = max(1, round(cut.shape[1] * MAX_LINE_HEIGHT / cut.shape[0]))
-        cut = cv2.resize(cut, (width, MAX_LINE_HEIGHT), interpolation=cv2.INTER_AREA)
-    content = cv2.imencode(".webp", cut, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes()
-    return content, cut.shape[1], cut.shape[0]
-
-
-def _marked_parts(line: LineReading, min_confidence: float) -> list[tuple[str, bool]]:
-    """The text in pieces, each with whether it is a doubtful word."""
-    confidences = iter([word.confidence for word in line.words])
-    pieces = re.findall(r"\s+|\S+", line.text)
-    return [(piece, not piece.isspace() and next(confidences) < min_confidence) for piece in pieces]

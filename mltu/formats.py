@@ -49,8 +49,7 @@ _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def marked_text(line: LineReading, min_confidence: float = 0.0) -> str:
     """The text of a line, with `[?]` after each word whose confidence is below `min_confidence`."""
-    doubtful = iter([word.confidence < min_confidence for word in line.words])
-    return re.sub(r"\S+", lambda word: word[0] + (DOUBTFUL if next(doubtful) else ""), line.text)
+    return "".join(text + DOUBTFUL * doubtful for text, doubtful in line.parts(min_confidence))
 
 
 def to_text(page: PageReading, min_confidence: float = 0.0) -> str:

@@ -95,6 +95,12 @@ class LineReading:
         """The words of the text."""
         return find_words(self.text, self.characters, self.word_exponent)
 
+    def parts(self, min_confidence: float) -> list[tuple[str, bool]]:
+        """The words of the text and the spaces between them, each with whether it is a word less sure than that."""
+        words = iter(self.words)
+        pieces = re.findall(r"\s+|\S+", self.text)
+        return [(piece, not piece.isspace() and next(words).confidence < min_confidence) for piece in pieces]
+
     @property
     def box(self) -> tuple[int, int, int, int]:
         """Left, top, right, bottom of the polygon, in pixels of the page."""

@@ -284,28 +284,24 @@ class LineRecognizer(OnnxInferenceModel):
         if layout == "line" or (layout == "auto" and not may_be_page(height, width)):
             lines = [self.read(image)]
         else:
-            lines = [line for line in self._read_places(image, self._find_places(image)) if line.text]
+            lines = [line for line in self._read_upright(image) if line.text]
         return PageReading(source, page, width, height, tuple(lines))
 
-    def _find_places(self, image: np.ndarray) -> list[TextLine]:
+    def _read_upright(self, image: np.ndarray) -> list[LineReading]:
         """The lines of a page, which is turned by quarters where its longest lines are read badly."""
-        places = find_lines(image)
-        best = self._legibility(image, places)
-        if places and best < LEGIBLE:
-            for quarters in (2, 1, 3):
-                turned = find_lines(image, quarters)
-                legibility = self._legibility(image, turned)
-                if legibility > best + MORE_LEGIBLE:
-                    best, places = legibility, turned
-        return places
-
-    def _legibility(self, image: np.ndarray, places: Sequence[TextLine]) -> float:
-        """The expected share of right characters in the longest lines; 0 where too little is read."""
-        longest = sorted(places, key=lambda place: -np.ptp(place.baseline, axis=0).max())[:TRIED_LINES]
-        lines = self._read_places(image, longest)
-        characters = sum(len(line.text) for line in lines)
-        right = sum(len(line.text) * line.characters_right for line in lines)
-        return right / characters if characters >= MIN_CHARACTERS else 0.0
+        best = -1.0
+        for quarters in (0, 2, 1, 3):
+            places = find_lines(image, quarters)
+            longest = _longest(places)
+            readings = dict(zip(longest, self._read_places(image, [places[index] for index in longest]), strict=True))
+            legibility = _legibility(list(readings.values()))
+            if legibility > best + MORE_LEGIBLE:
+                best, upright, found = legibility, places, readings
+            if quarters == 0 and (not places or best >= LEGIBLE):
+                break
+        others = [index for index in range(len(upright)) if index not in found]
+        found |= zip(others, self._read_places(image, [upright[index] for index in others]), strict=True)
+        return [found[index] for index in range(len(upright))]
 
     def _read_places(self, image: np.ndarray, places: Sequence[TextLine]) -> list[LineReading]:
         gray = to_gray(image)
@@ -314,6 +310,18 @@ class LineRecognizer(OnnxInferenceModel):
             replace(line, polygon=place.polygon, baseline=place.baseline, frame=frame, region=place.region)
             for line, place, (_, frame) in zip(self.read_batch(cut for cut, _ in cuts), places, cuts, strict=True)
         ]
+
+
+def _longest(places: Sequence[TextLine]) -> list[int]:
+    """Indices of the lines that are read to see which way up a page is."""
+    return sorted(range(len(places)), key=lambda index: -np.ptp(places[index].baseline, axis=0).max())[:TRIED_LINES]
+
+
+def _legibility(lines: Sequence[LineReading]) -> float:
+    """The expected share of right characters; 0 where too little is read."""
+    characters = sum(len(line.text) for line in lines)
+    right = sum(len(line.text) * line.characters_right for line in lines)
+    return right / characters if characters >= MIN_CHARACTERS else 0.0
 
 
 def may_be_page(height: int, width: int) -> bool:

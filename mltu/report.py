@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 
@@ -20,6 +19,7 @@ from .pictures.sheets import shrink
 from .utils.errors import InputError
 from .utils.files import as_utf8, csv_bytes, write_atomic
 from .utils.image_utils import read_image
+from .utils.templates import EmbeddedImage, render
 from .utils.text_utils import ErrorRate, count_errors, get_cer, get_wer
 
 MAX_CONFUSIONS, MAX_WRITERS = 20, 40  # rows of the tables on the page; the CSV files have all of them
@@ -28,14 +28,6 @@ MAX_SHOWN_CHARACTERS = 500  # of a text on the page; lines.csv has all of it
 MAX_IMAGE_WIDTH, MAX_IMAGE_HEIGHT = 900, 300  # pixels of a line on the page
 MAX_IMAGE_BYTES = 45_000  # of its JPEG, so that 40 of them, in base64, stay below 2.5 MB
 CHART_SCALE = 0.65  # at which the letters of a chart are as large as the notes on the page
-
-
-class _Image(NamedTuple):
-    """An image inside the page."""
-
-    src: str  # data URI
-    width: int
-    height: int
 
 
 def write_report(
@@ -78,7 +70,10 @@ def write_report(
         "calibration_error": _without_nan(calibration),
         "cer_by_writer": {writer.writer: writer.cer.rate for writer in writers},
     }
-    page = _render(
+    filters = {"percent": _percent, "interval": _interval, "integer": "{:,}".format, "symbol": symbol}
+    page = render(
+        "report.html",
+        filters,
         **summary,
         rates=rates,
         confusions=confusions[:MAX_CONFUSIONS],
@@ -137,17 +132,6 @@ def _writers_csv(writers: Iterable[WriterRate]) -> bytes:
     return csv_bytes(("writer", "lines", "characters", "cer", "cer_low", "cer_high", "wer"), map(row, writers))
 
 
-def _render(**values: Any) -> str:
-    """The page: templates/report.html with these values, which are escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    loader = FileSystemLoader(Path(__file__).with_name("templates"))
-    blocks = {"trim_blocks": True, "lstrip_blocks": True}
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
-    environment.filters |= {"percent": _percent, "interval": _interval, "integer": "{:,}".format, "symbol": symbol}
-    return environment.get_template("report.html").render(values)
-
-
 def _percent(share: float, digits: int = 2) -> str:
     return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%" if math.isfinite(share) else "–"
 
@@ -156,15 +140,11 @@ def _interval(rate: ErrorRate) -> str:
     return f"{100 * rate.low:.2f} to {_percent(rate.high)}" if math.isfinite(rate.low) else "–"
 
 
-def _data_uri(content: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+def _chart(png: bytes) -> EmbeddedImage:
+    return EmbeddedImage.of(png, "png", *(round(CHART_SCALE * side) for side in struct.unpack(">II", png[16:24])))
 
 
-def _chart(png: bytes) -> _Image:
-    return _Image(_data_uri(png, "png"), *(round(CHART_SCALE * side) for side in struct.unpack(">II", png[16:24])))
-
-
-def _line_image(path: str) -> _Image:
+def _line_image(path: str) -> EmbeddedImage:
     """The image of a line as JPEG, made small enough for the page; raises InputError if it cannot be read."""
     image = read_image(path)
     height, width = image.shape[:2]
@@ -173,7 +153,7 @@ def _line_image(path: str) -> _Image:
         small = shrink(image, scale)
         jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 75])[1].tobytes()
         if len(jpeg) <= MAX_IMAGE_BYTES:
-            return _Image(_data_uri(jpeg, "jpeg"), small.shape[1], small.shape[0])
+            return EmbeddedImage.of(jpeg, "jpeg", *small.shape[1::-1])
         scale *= 0.8
 
 

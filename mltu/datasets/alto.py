@@ -9,12 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..configs import abbreviate
 from ..inputs import read_pages
-from ..pages import cut_line
+from ..pages import cut_line, encode_line
 from ..utils.errors import InputError, escape_control_chars
 from ..utils.files import one_at_a_time, write_atomic
 from ..utils.image_utils import checked_file, to_bgr
@@ -23,20 +22,11 @@ from .base import Sample, Skipped
 from .page_xml import PageFile, PageLine, XmlPage, complete_polygons, list_pages, read_xml
 
 VERSION = 3  # part of the names of the cut lines; raise it when the cutting changes
-LINE_HEIGHT = 128  # pixels; higher lines are shrunk to save space, lower ones stay
 QUALITY = 90  # of WebP
 MAX_LINE_PIXELS = 16_000_000  # pixels of a line on the page, which takes 60 bytes of memory for each to cut
 MAX_STRETCH = 1.05  # of a picture's proportions against those of its page in the XML file
 UPRIGHT, UPRIGHT_CHARACTERS = 1.5, 4  # a line that is so much higher than wide with so many characters is not level
 STEM = 50  # characters of a page's name that its lines' names begin with, below what file systems allow
-
-
-def _stored(line: np.ndarray) -> bytes:
-    """A cut line as WebP, of at most `LINE_HEIGHT` pixels."""
-    if line.shape[0] > LINE_HEIGHT:
-        width = max(1, round(line.shape[1] * LINE_HEIGHT / line.shape[0]))
-        line = cv2.resize(line, (width, LINE_HEIGHT), interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".webp", line, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1].tobytes()
 
 
 def _cut(page: np.ndarray, line: PageLine) -> np.ndarray:
@@ -94,7 +84,7 @@ def _cut_page(
                 try:
                     if image is None:
                         image = _picture(file.picture, images, page)
-                    content = _stored(_cut(image, line))
+                    content = encode_line(_cut(image, line), QUALITY)[0]
                 except InputError as error:
                     skipped.append(Skipped(source, str(error).removeprefix(f"{file.picture}: ")))
                     continue

@@ -1,10 +1,10 @@
-"""Lines of a page: found by :func:`find_lines`, cut out by :func:`cut_line`.
+"""Lines of a page: found by :func:`find_lines`, cut out by :func:`cut_line`, saved by :func:`encode_line`.
 
 `finder` runs the network, `maps` says what it predicts, `decode` makes lines of that, `order` puts them in reading
 order, and `crop` cuts a line out, straightened.
 """
 
-from .crop import cut_line, slope_of
+from .crop import cut_line, encode_line, slope_of
 from .finder import LineFinder, TextLine, find_lines
 
-__all__ = ["LineFinder", "TextLine", "cut_line", "find_lines", "slope_of"]
+__all__ = ["LineFinder", "TextLine", "cut_line", "encode_line", "find_lines", "slope_of"]

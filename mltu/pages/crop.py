@@ -12,6 +12,7 @@ LEVEL = 0.06  # of the line's height; a baseline that strays less from a level o
 SMOOTHNESS = 0.7  # line heights over which a baseline is smoothed, because drawn ones have corners
 STEEPEST = 2.0  # slope of a baseline towards the line from its first to its last point
 MAX_FRAME_POINTS = 65  # of each edge
+MAX_KEPT_HEIGHT = 128  # pixels of lines that are kept, as networks read them smaller still
 
 
 def cut_line(
@@ -70,6 +71,15 @@ def cut_line(
     background = np.array(paper_color(inside[:, None]), np.float32)
     cut = np.rint(line * part + background * (1 - part)).astype(np.uint8)
     return cut, frame
+
+
+def encode_line(line: np.ndarray, quality: int) -> tuple[bytes, tuple[int, int]]:
+    """A cut line as WebP, shrunk to at most `MAX_KEPT_HEIGHT`, and its width and height there in pixels."""
+    height, width = line.shape[:2]
+    if height > MAX_KEPT_HEIGHT:
+        width, height = max(1, round(width * MAX_KEPT_HEIGHT / height)), MAX_KEPT_HEIGHT
+        line = cv2.resize(line, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".webp", line, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes(), (width, height)
 
 
 class _Curve:

@@ -21,7 +21,7 @@ from ..utils.image_utils import to_gray
 from .decode import FoundLine, decode
 from .maps import MAPS, STRIDE
 from .order import reading_order, weighted_median
-from .rules import erase_rules, find_rules
+from .rules import DrawnRules
 
 MODEL = shipped("Models/lines") / "model.onnx"
 SIDE = 1024  # pixels of the network's input that the longer side of a page is brought to
@@ -234,8 +234,8 @@ def _lines(image: np.ndarray, maps: np.ndarray) -> list[FoundLine]:
     cores = maps[maps[..., 0] > CORE]
     if not len(cores):
         return []
-    height = _usual_height(cores)
-    return _with_ink(decode(maps, find_rules(image, height)), erase_rules(image, height))
+    rules = DrawnRules(image, _usual_height(cores))
+    return _with_ink(decode(maps, rules.between_columns()), rules.erased())
 
 
 def _usual_height(cores: np.ndarray) -> float:

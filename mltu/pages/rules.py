@@ -19,91 +19,80 @@ BESIDE = 0.2  # line heights to both sides of a rule where writing that crosses 
 PAPER = 41  # pixels, wider than any stroke of a pen
 
 
-def find_rules(image: np.ndarray, height: float) -> np.ndarray | None:
-    """Upright rules, except where writing crosses them.
-
-    Upright lines of squared paper are none, because writing crosses them everywhere.
-
-    Args:
-        image: grey, uint8, shape (height, width).
-        height: of lines of writing, pixels.
-
-    Returns:
-        bool, shape (height / STRIDE, width / STRIDE), rounded up; None if there are none.
-    """
-    length = max(3, round(MIN_LENGTH * height))
-    dark = cv2.subtract(_paper(image), image)
-    ink = _darkness(dark)
-    thin = _thin(image)
-    turned = np.ascontiguousarray(image.T)
-    level = _upright(_thin(turned), STRONG * ink, length)
-    level = cv2.dilate(np.ascontiguousarray(level.T), np.ones((MAX_WIDTH, 1), np.uint8))
-    strong = _upright(thin, STRONG * ink, length, level) | _upright(thin, FAINT * ink, round(LONG * height))
-    if not strong.any():
-        return None
-    strong[_squares(_upright(thin, FAINT * ink, length), height) > 0] = 0
-    rules = cv2.dilate(strong, np.ones((1, 3), np.uint8))
-    # where ink stands close to both sides, writing crosses
-    reach = max(2, round(BESIDE * height))
-    writing = ((dark > STRONG * ink) & (rules == 0)).astype(np.uint8)
-    writing = cv2.dilate(writing, np.ones((max(1, round(0.3 * height)), 1), np.uint8))
-    before = cv2.dilate(writing, np.ones((1, reach), np.uint8), anchor=(reach - 1, 0))
-    after = cv2.dilate(writing, np.ones((1, reach), np.uint8), anchor=(0, 0))
-    rules[(before > 0) & (after > 0)] = 0
-    size = -(-image.shape[1] // STRIDE), -(-image.shape[0] // STRIDE)
-    padded = cv2.copyMakeBorder(rules, 0, -image.shape[0] % STRIDE, 0, -image.shape[1] % STRIDE, cv2.BORDER_REPLICATE)
-    return padded.reshape(size[1], STRIDE, size[0], STRIDE).max(axis=(1, 3)) > 0
-
-
-def erase_rules(image: np.ndarray, height: float) -> np.ndarray:
-    """An image without thin straight lines, level or upright.
+class DrawnRules:
+    """The drawn rules of an image.
 
     Args:
         image: grey, uint8, shape (height, width).
         height: of lines of writing, pixels.
     """
-    paper = _paper(image)
-    threshold = FAINT * _darkness(cv2.subtract(paper, image))
-    length = max(3, round(MIN_RULED * height))
-    rules = np.zeros_like(image)
-    for turned, target in ((image, rules), (image.T, rules.T)):
-        turned = np.ascontiguousarray(turned)
-        target |= cv2.dilate(_upright(_thin(turned), threshold, length), np.ones((1, 3), np.uint8))
-    return np.where(rules > 0, paper, image)
 
+    def __init__(self, image: np.ndarray, height: float) -> None:
+        self.image, self.height = image, height
+        self.paper = cv2.morphologyEx(image, cv2.MORPH_CLOSE, np.ones((PAPER, PAPER), np.uint8))
+        self.dark = cv2.subtract(self.paper, image)
+        self.ink = float(np.percentile(self.dark[::4, ::4], 98))
+        # how much darker than both sides pixels are, where no more than MAX_WIDTH are dark; for level rules, turned
+        self.thin, self.turned = (
+            cv2.morphologyEx(np.ascontiguousarray(seen), cv2.MORPH_BLACKHAT, np.ones((1, MAX_WIDTH), np.uint8))
+            for seen in (image, image.T)
+        )
 
-def _paper(image: np.ndarray) -> np.ndarray:
-    return cv2.morphologyEx(image, cv2.MORPH_CLOSE, np.ones((PAPER, PAPER), np.uint8))
+    def between_columns(self) -> np.ndarray | None:
+        """Upright rules, except where writing crosses them.
 
+        Upright lines of squared paper are none, because writing crosses them everywhere.
 
-def _darkness(dark: np.ndarray) -> float:
-    """That of ink, from how much darker than the paper each pixel is."""
-    return float(np.percentile(dark[::4, ::4], 98))
+        Returns:
+            bool, shape (height / STRIDE, width / STRIDE), rounded up; None if there are none.
+        """
+        level = np.ascontiguousarray(self._upright(self.turned, STRONG, MIN_LENGTH).T)
+        level = cv2.dilate(level, np.ones((MAX_WIDTH, 1), np.uint8))
+        strong = self._upright(self.thin, STRONG, MIN_LENGTH, level) | self._upright(self.thin, FAINT, LONG)
+        if not strong.any():
+            return None
+        strong[_squares(self._upright(self.thin, FAINT, MIN_LENGTH), self.height) > 0] = 0
+        rules = cv2.dilate(strong, np.ones((1, 3), np.uint8))
+        # where ink stands close to both sides, writing crosses
+        reach = max(2, round(BESIDE * self.height))
+        writing = ((self.dark > STRONG * self.ink) & (rules == 0)).astype(np.uint8)
+        writing = cv2.dilate(writing, np.ones((max(1, round(0.3 * self.height)), 1), np.uint8))
+        before = cv2.dilate(writing, np.ones((1, reach), np.uint8), anchor=(reach - 1, 0))
+        after = cv2.dilate(writing, np.ones((1, reach), np.uint8), anchor=(0, 0))
+        rules[(before > 0) & (after > 0)] = 0
+        bottom, right = (-side % STRIDE for side in rules.shape)
+        rules = cv2.copyMakeBorder(rules, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+        return rules.reshape(rules.shape[0] // STRIDE, STRIDE, -1, STRIDE).max(axis=(1, 3)) > 0
 
+    def erased(self) -> np.ndarray:
+        """The image without thin straight lines, level or upright."""
+        upright, level = (
+            cv2.dilate(self._upright(thin, FAINT, MIN_RULED), np.ones((1, 3), np.uint8))
+            for thin in (self.thin, self.turned)
+        )
+        return np.where((upright | level.T) > 0, self.paper, self.image)
 
-def _thin(image: np.ndarray) -> np.ndarray:
-    """How much darker than what is left and right of it each pixel is, where no more than `MAX_WIDTH` are dark."""
-    return cv2.morphologyEx(image, cv2.MORPH_BLACKHAT, np.ones((1, MAX_WIDTH), np.uint8))
+    def _upright(
+        self, thin: np.ndarray, darkness: float, length: float, crossing: np.ndarray | None = None
+    ) -> np.ndarray:
+        """1 in upright lines, uint8.
 
-
-def _upright(thin: np.ndarray, threshold: float, length: int, crossing: np.ndarray | None = None) -> np.ndarray:
-    """1 in upright lines of at least a length, uint8.
-
-    Args:
-        thin: how much darker than what is beside it a pixel is, where it is thin.
-        threshold: the least of that.
-        length: pixels.
-        crossing: 1 where level rules may hide the lines, uint8.
-    """
-    if length >= thin.shape[0]:  # beyond its edges, OpenCV takes the image for lines
-        return np.zeros_like(thin)
-    mask = (thin > max(MIN_DARKNESS, threshold)).astype(np.uint8)
-    if crossing is not None:
-        mask |= crossing
-    wide = cv2.dilate(mask, np.ones((3, MAX_SLANT), np.uint8))
-    lines = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8))
-    # grain may fill whole areas
-    return lines & ~cv2.morphologyEx(lines, cv2.MORPH_OPEN, np.ones((1, MAX_WIDTH + 2 * MAX_SLANT), np.uint8))
+        Args:
+            thin: how much darker than what is beside it a pixel is, where it is thin.
+            darkness: the least of that, as a share of the darkness of ink.
+            length: the least, line heights.
+            crossing: 1 where level rules may hide the lines, uint8.
+        """
+        rows = max(3, round(length * self.height))
+        if rows >= thin.shape[0]:  # beyond its edges, OpenCV takes the image for lines
+            return np.zeros_like(thin)
+        mask = (thin > max(MIN_DARKNESS, darkness * self.ink)).astype(np.uint8)
+        if crossing is not None:
+            mask |= crossing
+        wide = cv2.dilate(mask, np.ones((3, MAX_SLANT), np.uint8))
+        lines = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((rows, 1), np.uint8))
+        # grain may fill whole areas
+        return lines & ~cv2.morphologyEx(lines, cv2.MORPH_OPEN, np.ones((1, MAX_WIDTH + 2 * MAX_SLANT), np.uint8))
 
 
 def _squares(mask: np.ndarray, height: float) -> np.ndarray:

@@ -169,7 +169,7 @@ def _spread(wanted: Sequence[float], heights: Sequence[float], limit: float) -> 
 
 def _lay_out(line: LineReading, size: int, room: float, min_confidence: float) -> _Block:
     """Lay out the words of a line in one row no wider than `room`, if a smaller font allows it, else in several."""
-    words = [(word.text, word.confidence < min_confidence) for word in line.words]
+    words = [part for part in line.parts(min_confidence) if not part[0].isspace()]
     length = text_font(size).getlength(" ".join(text for text, _ in words))
     if length > room:
         size = max(MIN_FONT_SIZE, int(size * max(0.75, room / length)))

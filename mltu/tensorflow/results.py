@@ -13,8 +13,7 @@ from ..line_input import LineInput
 from ..run_folder import RunFolder
 from .dataProvider import DataProvider
 from .export import evaluate, export, export_best
-
-STOPPED = "stopped by Ctrl-C"  # how training ended
+from .fitting import STOPPED
 
 
 def finish(

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from mltu.datasets import read_alto
-from mltu.datasets.alto import LINE_HEIGHT
 from mltu.datasets.page_xml import MAX_FILE, read_xml
 from mltu.datasets.synthetic import draw_line
 from mltu.pages import cut_line
@@ -101,7 +100,7 @@ def test_read_alto_high_lines_are_shrunk(collection, tmp_path):
     for path in (collection / "alto").glob("*.xml"):
         path.write_text(alto("page_0007_1.jpg", [("a", "0 0 800 0 800 600 0 600")]), encoding="utf-8")
     samples, _ = read_alto(collection, tmp_path / "cut")
-    assert read_image(samples[0].image).shape == (LINE_HEIGHT, round(800 * LINE_HEIGHT / 600), 3)
+    assert read_image(samples[0].image).shape == (128, round(800 * 128 / 600), 3)
 
 
 def test_read_alto_other_resolutions_fit(tmp_path):

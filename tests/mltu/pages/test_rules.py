@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mltu.datasets.synthetic import draw_line
-from mltu.pages.rules import erase_rules, find_rules
+from mltu.pages.rules import DrawnRules
 from mltu.utils.image_utils import to_gray
 
 HEIGHT = 30
@@ -26,43 +26,43 @@ def upright(image, x, slant=0, width=2, tone=90, top=30, bottom=570):
 
 
 @pytest.mark.parametrize(("slant", "width"), [(0, 2), (10, 3), (0, 6)])
-def test_find_rules_finds_those_between_columns(sheet, slant, width):
+def test_between_columns_finds_rules(sheet, slant, width):
     upright(sheet, 445, slant, width)
-    rules = find_rules(sheet, HEIGHT)
+    rules = DrawnRules(sheet, HEIGHT).between_columns()
     assert rules.shape == (300, 450)
     assert rules[30:270, 215:235].any(axis=1).mean() > 0.95
     assert not rules[:, :210].any()
     assert not rules[:, 240:].any()
 
 
-def test_find_rules_opens_them_where_writing_crosses(sheet):
+def test_between_columns_opens_them_where_writing_crosses(sheet):
     upright(sheet, 240)
     sheet[212:238, 200:280] = 90
-    rules = find_rules(sheet, HEIGHT)[:, 110:130].any(axis=1)
+    rules = DrawnRules(sheet, HEIGHT).between_columns()[:, 110:130].any(axis=1)
     assert rules[30:90].all()
     assert not rules[105:120].all()
 
 
-def test_find_rules_takes_writing_and_squares_for_none(sheet):
-    assert find_rules(sheet, HEIGHT) is None
+def test_between_columns_takes_writing_and_squares_for_none(sheet):
+    assert DrawnRules(sheet, HEIGHT).between_columns() is None
     for x in range(10, 900, 34):
         upright(sheet, x, tone=150, width=1)
-    found = find_rules(sheet, HEIGHT)
+    found = DrawnRules(sheet, HEIGHT).between_columns()
     assert found is None or not found[:, 20:430].any()
 
 
-def test_find_rules_of_pages_lower_than_a_rule(sheet):
-    assert find_rules(sheet[:90], HEIGHT) is None
+def test_between_columns_of_pages_lower_than_a_rule(sheet):
+    assert DrawnRules(sheet[:90], HEIGHT).between_columns() is None
 
 
-def test_erase_rules_leaves_the_writing(sheet):
+def test_erased_leaves_the_writing(sheet):
     ruled = sheet.copy()
     for y in range(240, 600, 40):
         cv2.line(ruled, (0, y), (899, y + 6), 150, 1, cv2.LINE_AA)
     upright(ruled, 445)
-    erased = erase_rules(ruled, HEIGHT)
+    erased = DrawnRules(ruled, HEIGHT).erased()
     assert erased[400:, :].min() > 200
     assert erased[:180, 440:450].min() > 200
     writing = sheet < 150
     assert (erased[writing] < 190).mean() > 0.85
-    assert np.array_equal(erase_rules(sheet[:, :430], HEIGHT), sheet[:, :430])
+    assert np.array_equal(DrawnRules(sheet[:, :430], HEIGHT).erased(), sheet[:, :430])

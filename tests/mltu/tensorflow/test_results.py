@@ -1,7 +1,8 @@
 import pytest
 
 from mltu.run_folder import RunFolder
-from mltu.tensorflow.results import STOPPED, next_steps
+from mltu.tensorflow.fitting import STOPPED
+from mltu.tensorflow.results import next_steps
 
 
 @pytest.mark.parametrize(("ended", "resumed"), [(STOPPED, True), ("all epochs done", False)])
