@@ -15,7 +15,7 @@ from ..pages.maps import MAPS
 ENDS_WEIGHT = 4.0  # of pixels at ends of lines, which are few
 MIN_AREA = 100.0  # pixels added to both areas of Dice, so that scenes without lines have a gradient too
 TINY = 1e-6
-SHARES = {"core": 1.0, "dice": 1.0, "ends": 0.5, "heights": 0.5, "direction": 1.0}  # of the parts in the loss
+SHARES = {"core": 1.0, "dice": 1.0, "ends": 0.5, "heights": 0.5, "direction": 0.5}  # of the parts in the loss
 
 
 class _Channels(NamedTuple):
@@ -39,10 +39,7 @@ def _cross_entropy(true: Any, predicted: Any) -> Any:
 
 @keras.saving.register_keras_serializable(package="mltu")
 class LineMapLoss(keras.losses.Loss):
-    """Cross-entropy and Dice of cores, cross-entropy of ends; in cores L1 of logarithms of heights, L2 of directions.
-
-    Most writing is level, so that the median of directions, which L1 aims at, is level too wherever the network is not
-    sure. L2 aims at their mean, whose length tells how sure the network is, and punishes upside-down ones most.
+    """Cross-entropy and Dice of cores, cross-entropy of ends, L1 of logarithms of heights and of directions in cores.
 
     Dice: Milletari et al., "V-Net" (3DV 2016), sec. 3, without squares, over the whole batch.
 
@@ -59,7 +56,7 @@ class LineMapLoss(keras.losses.Loss):
         pixels = ops.sum(true.core) + 1
         ratio = ops.log(predicted.heights) - ops.log(ops.maximum(true.heights, 1.0))
         heights = ops.sum(true.core * ops.abs(ratio)) / pixels
-        direction = ops.sum(true.core * ops.square(predicted.direction - true.direction)) / pixels
+        direction = ops.sum(true.core * ops.abs(predicted.direction - true.direction)) / pixels
         parts = {"core": core, "dice": dice, "ends": ends, "heights": heights, "direction": direction}
         return sum(SHARES[name] * part for name, part in parts.items())
 
