@@ -7,6 +7,7 @@
     python inferenceModel.py "scans/*.pdf" --format alto --output xml/ --annotate seen/
     python inferenceModel.py page.jpg --language en          likely English rather than unlikely letters
     python inferenceModel.py page.jpg --lm own.lm --lexicon words.txt
+    python inferenceModel.py scans/ --output read.csv --cluster tcp://host:8786     on the workers of Dask
     python inferenceModel.py --csv val.csv --report report/  CER and WER of image,text rows
 
 Exit codes: 0 all read, 2 wrong input (what can be read is read nevertheless), 130 stopped by Ctrl-C.
@@ -22,16 +23,19 @@ if __name__ == "__main__":  # before the slow imports, so that Ctrl-C ends them 
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mltu.beam_search import BEAM_WIDTH, LM_WEIGHT, BeamSearch
 from mltu.calibration import calibrate
 from mltu.configs import ArgumentParser
 from mltu.evaluation import evaluate_table
 from mltu.formats import FORMATS
-from mltu.inputs import as_pixels
-from mltu.language import known_languages, language_decoder
+from mltu.inputs import STDIN, as_pixels
+from mltu.language import known_languages, language_decoder, language_digests
 from mltu.language_model import CharacterModel
 from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.outputs import format_for
@@ -40,6 +44,9 @@ from mltu.report import write_report
 from mltu.transcription import transcribe
 from mltu.utils.console import command, print_error
 from mltu.utils.files import file_digest
+
+if TYPE_CHECKING:
+    from mltu.cluster import Cluster
 
 DECODER_OPTIONS = ("decoder", "language", "lm", "lexicon", "lm_weight", "lexicon_cost", "beam_width")
 
@@ -105,19 +112,24 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     add("--report", metavar="DIR", help="with --csv: errors, confusions, worst lines as a web page")
     add("--calibrate", action="store_true", help="with --csv: fit confidences to it, stored in the model")
     add("--threads", metavar="N", type=int, default=0, help="lines read at once [as many as cores]")
+    add("--cluster", metavar="ADDRESS", help="read on Dask workers: tcp://host:8786, or `local` for processes")
     given = parser.parse_intermixed_args(args)
     given.image = given.files + given.image
     if bool(given.image) == bool(given.csv):
         parser.error("name images, or a table with --csv (one of the two)")
     if given.page and given.line:
         parser.error("--page and --line exclude each other")
-    others = ("report", "calibrate") if given.image else ("annotate", "format", "page", "line", "overwrite")
+    others = ("report", "calibrate") if given.image else ("annotate", "format", "page", "line", "overwrite", "cluster")
     for name in others:
         if getattr(given, name):
             parser.error(f"--{name} goes with {'--csv' if given.image else 'images'}")
     for name, package in (("report", "matplotlib"), ("calibrate", "onnx")):
         if getattr(given, name) and not find_spec(package):
             parser.error(f"--{name} needs {package}, which reading does without: pip install -r requirements.txt")
+    if given.cluster and not (find_spec("distributed") and find_spec("cryptography")):
+        parser.error("--cluster needs distributed, which reading does without: pip install distributed cryptography")
+    if given.cluster and STDIN in given.image:
+        parser.error("--cluster reads files, not standard input")
     for name, low, high in (("min_confidence", 0, 1), ("threads", 0, 1024), ("beam_width", 1, 1024)):
         if not low <= getattr(given, name) <= high:
             parser.error(f"--{name}: must be {low} to {high}, not {getattr(given, name)}")
@@ -150,16 +162,37 @@ def make_decoder(given: argparse.Namespace, vocab: str | Sequence[str]) -> BeamS
     return BeamSearch(vocab, given.beam_width, language_model, weight, lexicon)
 
 
+def load_model(given: argparse.Namespace, **others: Any) -> ImageToWordModel:
+    """The model that the command line asks for, with its decoder; others: values in place of those given."""
+    given = argparse.Namespace(**vars(given) | others)
+    model = ImageToWordModel(given.model, threads=given.threads)
+    model.decoder = make_decoder(given, model.char_list)
+    return model
+
+
+def open_cluster(model: ImageToWordModel, given: argparse.Namespace) -> Cluster:
+    """The workers that read in place of the model."""
+    from mltu.cluster import Cluster  # here, as reading does without Dask
+
+    files = {"model": model.model_path, "lm": given.lm, "lexicon": given.lexicon}
+    files = {name: file for name, file in files.items() if file}
+    return Cluster(given.cluster, partial(load_model, given), files, model.threads)
+
+
 def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
     """Read files and write what they say; returns how many could not be read, or not to the end."""
     layout = "page" if given.page else "line" if given.line else "auto"
     settings = {name: getattr(given, name) for name in DECODER_OPTIONS} if model.decoder is not None else {}
     settings |= {name: file_digest(settings[name]) for name in ("lm", "lexicon") if settings.get(name)}
-    return transcribe(
-        *(model, given.image, given.output, given.format, layout, given.annotate, given.min_confidence),
-        settings=settings,
-        overwrite=given.overwrite,
-    )
+    if settings.get("language"):
+        settings["language"] = language_digests(given.language)
+    with open_cluster(model, given) if given.cluster else nullcontext() as cluster:
+        return transcribe(
+            *(model, given.image, given.output, given.format, layout, given.annotate, given.min_confidence),
+            settings=settings,
+            overwrite=given.overwrite,
+            cluster=cluster,
+        )
 
 
 def evaluate(model: ImageToWordModel, given: argparse.Namespace) -> int:
@@ -185,8 +218,7 @@ def evaluate(model: ImageToWordModel, given: argparse.Namespace) -> int:
 def main(args: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     given = parse(args)
-    model = ImageToWordModel(given.model, threads=given.threads)
-    model.decoder = make_decoder(given, model.char_list)
+    model = load_model(given)
     failed = evaluate(model, given) if given.csv else read_files(model, given)
     return 2 if failed else 0
 

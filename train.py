@@ -88,15 +88,16 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
         initial = configs.initial() if configs.init_from and not saved else None
         line_input = LineInput.from_configs(configs)
         steps_by_width = time_steps(line_input.widths, configs.height, configs.architecture, configs.steps_per_column)
+        texts = [sample.text for part in (*parts.values(), *mix) for sample in part]
+        if action == "overfit_batch":
+            configs = replace(configs, dropout=0.0, augmentors=())
+            parts, mix = {"train": parts["train"][: configs.batch_size]}, []
         configs = configs.completed(
-            [sample.text for part in (*parts.values(), *mix) for sample in part],
+            texts,
             known_vocab=initial.vocab if initial else "",
             max_steps=max(steps_by_width.values()),
             quickest_precision=quickest_precision() if configs.precision == "auto" else "auto",
         )
-        if action == "overfit_batch":
-            configs = replace(configs, dropout=0.0, augmentors=())
-            parts, mix = {"train": parts["train"][: configs.batch_size]}, []
 
         # Batches: every sample is tried once, and what cannot be used is skipped.
         recheck = action == "check_only"
@@ -255,18 +256,17 @@ def fit(
     callbacks += [steering.SwapAverage(swapped=bool(saved.get("swapped")))] if configs.ema else []
     callbacks += [best, *rates] if best else rates
     state.watch(callbacks)
+    shown, drawn = [], []
     if devices.is_chief:
         state.write(60 * configs.save_minutes if devices.saves_within_epochs else 0.0)
         shown = monitoring.logs_and_readings(folder, val, configs.vocab, configs.log_lines)
         drawn = [monitoring.Curves(state, folder), monitoring.StageTimes(train, folder, configs.train_epochs, clock)]
         drawn += [monitoring.SilenceHint(), monitoring.EpochBar(clock)]
-        callbacks += [state, *shown, interrupt, *drawn]
-    else:
-        callbacks += [state, interrupt]
+    callbacks += [state, *shown, interrupt, *drawn]
     devices.connect(model, clock, interrupt)
-    epochs_done = state.load(model, train, saved, devices.saves_within_epochs)
-    feeds = devices.feed(train), devices.feed(val)
-    return fitting.fit(model, *feeds, configs, epochs_done, callbacks, state, clock, interrupt, best)
+    done = state.load(model, train, saved, devices.saves_within_epochs)
+    feeds = map(devices.feed, (train, val))
+    return fitting.fit(model, *feeds, configs, done, callbacks, state, clock, interrupt, best)
 
 
 def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelConfigs]:

@@ -7,13 +7,17 @@
     python benchmarks/pages.py --look DIR                     writes each page with what was found on it
     python benchmarks/pages.py --peer kraken                  kraken beside it, in an environment of its own
     python benchmarks/pages.py --sheets                       blank sheets, and sheets with a single line
+    python benchmarks/pages.py --rooms 1.1 1.2 1.35 1.5       how much room around lines is best to read them
 
 Values of each kind of pages and of all: recall and precision of lines at an IoU of 0.5 or more; both by baselines, see
-mltu/pages/metrics.py; CPU seconds per page, on the average and at most. CER compares all text of a page in reading
-order with the true one; `cer_of_lines` reads the true lines, so the difference is what finding the lines costs. The
-kind of a real page is the part of its name before the last "-". Generated and composed pages are read as they are and
-as a phone might take them: tilted, in perspective, with a shadow. Written to benchmarks/results/pages.csv and
-sheets.csv.
+mltu/pages/metrics.py; CPU seconds per page, on the average and at most. `cer` compares all text of a page in reading
+order with the true one, so writing that the truth leaves out and other orders count as errors. `cer_in_place` compares
+each true line with what was read on its baseline, in any order, as the measures without reading order of Leifert et
+al., "End-To-End Measure for Text Recognition" (2019) do; what was read elsewhere counts in `elsewhere` alone, its
+characters per 100 true ones. `cer_of_lines` reads the true lines, so the rest is what finding them costs. The kind of a
+real page is the part of its name before the last "-". Generated and composed pages are read as they are and as a phone
+might take them: tilted, in perspective, with a shadow. Written to benchmarks/results/pages.csv, sheets.csv and
+rooms.csv.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, product
 from typing import NamedTuple
 
@@ -48,14 +52,15 @@ from mltu.datasets.page_xml import complete_polygons, list_pages, read_xml
 from mltu.datasets.synthetic import draw_line, draw_page, english_sentences
 from mltu.datasets.synthetic.sheets import draw_grain, draw_ruling, draw_sheet
 from mltu.pages import TextLine, cut_line, find_lines
+from mltu.pages.decode import ROOM_ABOVE, ROOM_BELOW
 from mltu.pages.maps import Line, estimate_baseline
-from mltu.pages.metrics import match_polygons, score_baselines
+from mltu.pages.metrics import assign_baselines, match_polygons, score_baselines
 from mltu.pictures.annotate import annotate
 from mltu.utils.console import command
 from mltu.utils.errors import CommandError, InputError
 from mltu.utils.image_utils import paper_color, read_image, to_gray, write_png
 from mltu.utils.progress import ProgressBar
-from mltu.utils.text_utils import error_rate
+from mltu.utils.text_utils import count_errors, error_rate
 
 SEED = 11
 CHARACTER_WIDTH = 25  # pixels, of composed pages
@@ -229,10 +234,14 @@ def measure_page(model: ImageToWordModel, page: Page, finder: str) -> dict:
     start = cpu_seconds()
     found = FINDERS[finder](page.image)
     seconds = cpu_seconds() - start
-    measured = [Line.measured(*line) for line in zip(page.baselines, page.polygons, strict=True)]
-    heights = [line.above + line.below for line in measured]
-    usual = LINE_DISTANCE * float(np.median(heights)) if heights else 1.0
-    scores = score_baselines([line.baseline.astype(float) for line in found], page.baselines, usual)
+    usual = usual_distance(page)
+    baselines = [line.baseline.astype(float) for line in found]
+    scores = score_baselines(baselines, page.baselines, usual)
+    read = read_lines(model, page.image, [(line.polygon, line.baseline) for line in found])
+    with_text = [index for index, text in enumerate(page.texts) if text]
+    texts = [page.texts[index] for index in with_text]
+    assigned = assign_baselines(baselines, page.baselines, usual)
+    in_place = [join(read[index] for index in assigned[line]) for line in with_text]
     return {
         "layout": page.layout,
         "found": len(found),
@@ -241,26 +250,60 @@ def measure_page(model: ImageToWordModel, page: Page, finder: str) -> dict:
         "recalled": float(scores.recall.sum()),
         "precise": float(scores.precision.sum()),
         "cpu": seconds,
-        "text": " ".join(filter(None, page.texts)),
-        "read": read_lines(model, page.image, [(line.polygon, line.baseline) for line in found]),
-        "read_lines": read_lines(
-            model,
-            page.image,
-            [line for *line, text in zip(page.polygons, page.baselines, page.texts, strict=True) if text],
+        "text": join(texts),
+        "read": join(read),
+        "read_lines": join(
+            read_lines(model, page.image, [(page.polygons[index], page.baselines[index]) for index in with_text])
         ),
+        "errors_in_place": count_errors(in_place, texts)[0],
+        "characters": sum(map(len, texts)),
+        "elsewhere": sum(map(len, read)) - sum(len(read[i]) for line in with_text for i in assigned[line]),
     }
 
 
-def read_lines(model: ImageToWordModel, image: np.ndarray, lines: Sequence[Sequence[np.ndarray]]) -> str:
-    """The text of lines, given by polygon and baseline, in their order."""
+def usual_distance(page: Page) -> float:
+    """Of the baselines of a page, pixels, by the heights of its lines."""
+    measured = [Line.measured(*line) for line in zip(page.baselines, page.polygons, strict=True)]
+    return LINE_DISTANCE * float(np.median([line.above + line.below for line in measured] or [1.0]))
+
+
+def measure_rooms(model: ImageToWordModel, pages: Iterable[Page], rooms: Sequence[float]) -> list[dict]:
+    """CER of found lines by the room that their outlines give them, in multiples of the found heights.
+
+    Only lines that lie alone on a true one count.
+    """
+    texts: list[str] = []
+    read: dict[float, list[str]] = {room: [] for room in rooms}
+    for page in pages:
+        found = FINDERS["mltu"](page.image)
+        assigned = assign_baselines([line.baseline for line in found], page.baselines, usual_distance(page))
+        alone = [(found[i[0]], text) for i, text in zip(assigned, page.texts, strict=True) if len(i) == 1 and text]
+        texts += [text for _, text in alone]
+        lines = [Line.measured(line.baseline, line.polygon) for line, _ in alone]
+        for room in rooms:
+            bands = [line.band(room / ROOM_ABOVE * line.above, room / ROOM_BELOW * line.below) for line in lines]
+            baselines = [line.baseline for line in lines]
+            read[room] += read_lines(model, page.image, list(zip(bands, baselines, strict=True)))
+    return [{"room": room, "lines": len(texts), "cer": 100 * error_rate(read[room], texts).rate} for room in rooms]
+
+
+def join(texts: Iterable[str]) -> str:
+    """One text of those that are not empty."""
+    return " ".join(filter(None, texts))
+
+
+def read_lines(model: ImageToWordModel, image: np.ndarray, lines: Sequence[Sequence[np.ndarray]]) -> list[str]:
+    """The texts of lines, given by polygon and baseline, in their order."""
     gray = to_gray(image)
-    cuts = []
-    for polygon, baseline in lines:
+    cuts, texts = {}, [""] * len(lines)
+    for index, (polygon, baseline) in enumerate(lines):
         try:
-            cuts.append(cut_line(gray, polygon, baseline)[0])
+            cuts[index] = cut_line(gray, polygon, baseline)[0]
         except InputError:  # too small to read
             continue
-    return " ".join(filter(None, model.predict_batch(cuts))) if cuts else ""
+    for index, text in zip(cuts, model.predict_batch(list(cuts.values())) if cuts else [], strict=True):
+        texts[index] = text
+    return texts
 
 
 def summarize(counts: Sequence[dict]) -> list[dict]:
@@ -268,9 +311,8 @@ def summarize(counts: Sequence[dict]) -> list[dict]:
     rows = []
     for layout in (*dict.fromkeys(page["layout"] for page in counts), "all"):
         chosen = [page for page in counts if layout in (page["layout"], "all")]
-        sums = {
-            name: sum(page[name] for page in chosen) for name in ("found", "true", "matched", "recalled", "precise")
-        }
+        counted = ("found", "true", "matched", "recalled", "precise", "errors_in_place", "characters", "elsewhere")
+        sums = {name: sum(page[name] for page in chosen) for name in counted}
         truths = [page["text"] for page in chosen]
         rows.append(
             {
@@ -284,6 +326,8 @@ def summarize(counts: Sequence[dict]) -> list[dict]:
                 "cpu": float(np.mean([page["cpu"] for page in chosen])),
                 "max_cpu": max(page["cpu"] for page in chosen),
                 "cer": 100 * error_rate([page["read"] for page in chosen], truths).rate,
+                "cer_in_place": 100 * sums["errors_in_place"] / max(sums["characters"], 1),
+                "elsewhere": 100 * sums["elsewhere"] / max(sums["characters"], 1),
                 "cer_of_lines": 100 * error_rate([page["read_lines"] for page in chosen], truths).rate,
             }
         )
@@ -331,6 +375,9 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=0, help="how many [real pages: all, else 24]")
     parser.add_argument("--model", default="Models/pretrained", help="[Models/pretrained]")
     parser.add_argument("--peer", choices=[name for name in FINDERS if name != "mltu"], help="another finder beside it")
+    parser.add_argument(
+        "--rooms", type=float, nargs="+", help="only compare these rooms around lines, in their heights"
+    )
     parser.add_argument("--look", help="folder for pictures of what was found")
     given = parser.parse_args()
     if given.sheets:
@@ -339,6 +386,10 @@ def main() -> None:
     model = ImageToWordModel(given.model)
     folder = given.folder or (REAL_PAGES if REAL_PAGES.is_dir() and not (given.csv or given.generated) else None)
     count = given.pages if folder else given.pages or 24
+    if given.rooms:
+        pages = real_pages(folder, count) if folder else generated_pages(count)
+        report("rooms", measure_rooms(model, pages, given.rooms))
+        return
     changes: dict[str, Callable[[Page, int], Page]] = {"scan": lambda page, number: page}
     if not folder:
         changes["phone"] = lambda page, number: photographed(page, np.random.default_rng([SEED, 1, number]))

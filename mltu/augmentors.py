@@ -6,13 +6,14 @@ colour (H, W, 3), and returns the same kind with the same dtype and number of ch
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any
 
 import cv2
 import numpy as np
 
 from .annotations.images import Image
+from .configs import setting
 from .utils.image_utils import paper_color
 
 
@@ -29,13 +30,14 @@ class Augmentor:
         (64, 'a line')
     """
 
-    random_chance: float = 0.5  # probability, 0 to 1, that an image is changed
+    random_chance: float = setting(0.5, at_least=0, at_most=1)  # probability that an image is changed
     _: KW_ONLY
     seed: int = 0  # of the augmentor's own random numbers, which a call without `rng` uses
 
     def __post_init__(self) -> None:
-        if not 0 <= self.random_chance <= 1:
-            raise ValueError(f"random_chance must be between 0 and 1, not {self.random_chance}")
+        for field in fields(self):
+            if "range" in field.metadata:
+                field.metadata["range"].check(field.name, getattr(self, field.name))
         self._rng = np.random.default_rng(self.seed)
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -69,12 +71,7 @@ def _warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.nd
 class RandomBrightness(Augmentor):
     """Make the image lighter or darker by adding one value to all pixels."""
 
-    delta: int = 60  # largest change, in grey levels of 255
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.delta <= 255:
-            raise ValueError(f"delta must be between 0 and 255, not {self.delta}")
+    delta: int = setting(60, at_least=0, at_most=255)  # largest change, in grey levels of 255
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         change = int(rng.integers(-self.delta, self.delta + 1))
@@ -131,16 +128,8 @@ class RandomErodeDilate(Augmentor):
 class RandomSharpen(Augmentor):
     """Mix in the image sharpened by a Laplacian kernel."""
 
-    alpha: float = 0.25  # largest share of the sharpened image, 0 to 1
-    lightness_range: tuple[float, float] = (
-        0.75,
-        2.0,
-    )  # added to 8 for the kernel's centre weight; above 1 it brightens
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.alpha <= 1:
-            raise ValueError(f"alpha must be between 0 and 1, not {self.alpha}")
+    alpha: float = setting(0.25, at_least=0, at_most=1)  # largest share of the sharpened image
+    lightness_range: tuple[float, float] = (0.75, 2.0)  # added to 8 for the kernel's centre; above 1 it brightens
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         kernel = np.full((3, 3), -1.0, dtype=np.float32)
@@ -164,13 +153,8 @@ class RandomGaussianBlur(Augmentor):
 class RandomSaltAndPepper(Augmentor):
     """Set random pixels to white (salt) or black (pepper)."""
 
-    salt_vs_pepper: float = 0.5  # share of white among the changed pixels, 0 to 1
-    amount: float = 0.02  # largest share of the pixels that are changed, 0 to 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not (0 <= self.salt_vs_pepper <= 1 and 0 <= self.amount <= 1):
-            raise ValueError("salt_vs_pepper and amount must be between 0 and 1")
+    salt_vs_pepper: float = setting(0.5, at_least=0, at_most=1)  # share of white among the changed pixels
+    amount: float = setting(0.02, at_least=0, at_most=1)  # largest share of the pixels that are changed
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = image.shape[:2]
@@ -220,12 +204,7 @@ class RandomElasticTransform(Augmentor):
 class RandomSlant(Augmentor):
     """Shear the writing to the left or right; the image grows so that nothing is cut off."""
 
-    angle: float = 15.0  # largest slant to either side, degrees from the vertical
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.angle < 60:
-            raise ValueError(f"angle must be between 0 and 60 degrees, not {self.angle}")
+    angle: float = setting(15.0, at_least=0, below=60)  # largest slant to either side, degrees from the vertical
 
     def augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = image.shape[:2]

@@ -157,17 +157,17 @@ class BeamSearch:
         blank = len(self.vocab)
         if log_probs.ndim != 2 or log_probs.shape[1] != blank + 1:
             raise ValueError(f"log_probs must have shape (steps, {blank + 1}), not {log_probs.shape}")
-        log_probs = np.fmax(log_probs, MIN_LOG_PROB, dtype=np.float64)
-        peaks = log_probs.max(axis=1, initial=MIN_LOG_PROB)
-        probs = np.exp(log_probs - peaks[:, None])  # relative to the best class of each step
+        log_probs = np.fmax(log_probs, MIN_LOG_PROB)
+        peaks = log_probs.max(axis=1, initial=MIN_LOG_PROB).astype(np.float64)
         tried = log_probs >= (math.log(self.prune) if self.prune > 0 else -math.inf)
         tried[np.arange(len(tried)), log_probs.argmax(axis=1)] = True
         tried[:, blank] = False
         steps, labels = tried.nonzero()
+        probs = np.exp(log_probs[steps, labels] - peaks[steps])  # relative to the best class of each step
         rows: dict[int, dict[int, float]] = {}  # of the steps where a character is tried: label -> probability
-        for step, label, prob in zip(steps.tolist(), labels.tolist(), probs[steps, labels].tolist(), strict=True):
+        for step, label, prob in zip(steps.tolist(), labels.tolist(), probs.tolist(), strict=True):
             rows.setdefault(step, {})[label] = prob
-        blanks = probs[:, blank].tolist()
+        blanks = np.exp(log_probs[:, blank] - peaks).tolist()
         if len(self._futures.moves) > MAX_MOVES:
             self._futures = _Futures(self.scorers, blank)
         beam = _Beam(self._futures, float(peaks.sum()))
@@ -199,6 +199,7 @@ class _Futures:
 
     def __init__(self, scorers: Sequence[Scorer], classes: int) -> None:
         self.scorers = scorers
+        self._advances = [scorer.advance for scorer in scorers]
         self.classes = classes
         self.states = [[scorer.start for scorer in scorers]]  # of the scorers, for each future
         self.numbers: dict[tuple, int] = {}  # (last label, states) -> future
@@ -208,15 +209,18 @@ class _Futures:
     def move(self, future: int, label: int) -> tuple[float, int]:
         """(exponential of the score of one more character, future after it), which are remembered in `moves`."""
         score, states = 0.0, []
-        for scorer, state in zip(self.scorers, self.states[future], strict=True):
-            added, state = scorer.advance(state, label)
+        for advance, state in zip(self._advances, self.states[future], strict=True):
+            added, state = advance(state, label)
             score += added
             states.append(state)
-        factor = math.exp(max(-MAX_SCORE, min(score, MAX_SCORE)))
-        with self._lock:
-            number = self.numbers.setdefault((label, *states), len(self.states))
-            if number == len(self.states):
-                self.states.append(states)
+        factor = math.exp(score if -MAX_SCORE < score < MAX_SCORE else math.copysign(MAX_SCORE, score))
+        key = (label, *states)
+        number = self.numbers.get(key)
+        if number is None:
+            with self._lock:
+                number = self.numbers.setdefault(key, len(self.states))
+                if number == len(self.states):
+                    self.states.append(states)
         self.moves[future * self.classes + label] = factor, number
         return factor, number
 
@@ -264,39 +268,39 @@ class _Beam:
         without = {prefix: prob * row.get(labels[prefix], 0.0) for prefix, prob in self.without.items()}
         characters = list(row.items())
         for shorter, before in self.total.items():
+            last, future_base, edge_base = labels[shorter], futures[shorter] * classes, shorter * classes
             for label, prob in characters:
                 # a character that follows itself needs a blank between
-                prob *= self.with_blank[shorter] if label == labels[shorter] else before
+                prob *= self.with_blank[shorter] if label == last else before
                 # the best prefix has the probability 1, and so has the best class
                 if prob <= margin:
                     continue
-                factor, future = moves.get(futures[shorter] * classes + label) or self.known.move(
-                    futures[shorter], label
-                )
+                factor, future = moves.get(future_base + label) or self.known.move(futures[shorter], label)
                 prob *= factor
-                edge = shorter * classes + label
-                prefix = edges.get(edge, -1)
+                prefix = edges.get(edge_base + label, -1)
                 if prefix in without:  # it was in the beam
                     without[prefix] += prob
                 elif prob > margin:
                     if prefix < 0:
-                        prefix = edges[edge] = len(labels)
+                        prefix = edges[edge_base + label] = len(labels)
                         self.shorter.append(shorter)
                         labels.append(label)
                         futures.append(future)
                     without[prefix] = prob
-        total = {prefix: prob + with_blank.get(prefix, 0.0) for prefix, prob in without.items()}
-        best_first = sorted(total, key=total.__getitem__, reverse=True)
-        best = total[best_first[0]]
-        kept: list[int] = []
-        seen: set[int] = set()
-        for prefix in best_first:
-            if len(kept) == width or total[prefix] <= margin * best:
-                break
-            if merge and futures[prefix] in seen:
-                continue
-            seen.add(futures[prefix])
-            kept.append(prefix)
+        total = without.copy()
+        for prefix, prob in with_blank.items():
+            total[prefix] += prob
+        best = max(total.values())
+        least = margin * best
+        kept = [prefix for prefix, prob in total.items() if prob > least]
+        if len(kept) > 1:
+            kept.sort(key=total.__getitem__, reverse=True)
+            if merge:
+                firsts: dict[int, int] = {}
+                for prefix in kept:
+                    firsts.setdefault(futures[prefix], prefix)
+                kept = list(firsts.values())
+            del kept[width:]
         self.with_blank = {prefix: with_blank.get(prefix, 0.0) / best for prefix in kept}
         self.without = {prefix: without[prefix] / best for prefix in kept}
         self.total = {prefix: total[prefix] / best for prefix in kept}

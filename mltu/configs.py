@@ -25,7 +25,7 @@ MAX_FILE_BYTES = 1 << 17  # of a YAML file, ten times the longest; reading takes
 MAX_DEPTH = 16  # of lists and mappings within each other in a YAML file
 MAX_SHOWN = 60  # characters of a wrong value in a message
 RARE_BREAKS = re.compile("[\x85\u2028\u2029]")
-COMPARISONS = {"at least": operator.ge, "above": operator.gt, "below": operator.lt}
+COMPARISONS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le, "below": operator.lt}
 MAX_NUMBER = 2**63  # arrays and seeds hold smaller numbers
 
 
@@ -156,6 +156,7 @@ class Range(NamedTuple):
 
     at_least: float | None = None
     above: float | None = None
+    at_most: float | None = None
     below: float | None = None
 
     def check(self, name: str, value: Any) -> None:

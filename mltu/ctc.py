@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 MIN_LOG_PROB = -1e3  # stands for the logarithm of zero, so that an impossible step leaves a line readable
+MAX_CELLS = 2**21  # steps times states of which scores are in memory at once, 16 MB
 
 
 def collapse_path(path: np.ndarray, blank: int) -> tuple[np.ndarray, np.ndarray]:
@@ -43,6 +45,29 @@ def greedy_decode(log_probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return collapse_path(np.argmax(log_probs, axis=1), log_probs.shape[1] - 1)
 
 
+def join_windows(windows: Sequence[np.ndarray], shared: int) -> np.ndarray:
+    """The output for a line that a network was shown in overlapping windows.
+
+    Neighbours are joined in the middle half of the steps that they share, where both are surest of a blank, so that no
+    character is cut and each step comes from a window that sees what is around it.
+
+    Args:
+        windows: `log_probs` of each, from left to right.
+        shared: last steps of each window that are the first of the next one.
+
+    Returns:
+        `log_probs` of the line.
+    """
+    parts, start = [], 0
+    for window, following in pairwise(windows):
+        blanks = window[len(window) - shared :, -1] + following[:shared, -1]
+        middle = blanks[shared // 4 : shared - shared // 4]
+        end = shared // 4 + int(middle.argmax()) if shared else 0
+        parts.append(window[start : len(window) - shared + end])
+        start = end
+    return np.concatenate([*parts, windows[-1][start:]])
+
+
 def steps_needed(labels: np.ndarray) -> int:
     """Length of the shortest path that gives a text: a step for each label and a blank between equal neighbours.
 
@@ -54,19 +79,42 @@ def steps_needed(labels: np.ndarray) -> int:
     return len(labels) + int(np.count_nonzero(labels[1:] == labels[:-1]))
 
 
-def _trellis(log_probs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _trellis(labels: np.ndarray, blank: int) -> tuple[np.ndarray, np.ndarray]:
     """The states of a text: its labels with a blank before, between and behind them.
 
     Returns:
-        (logarithm of emitting each state at each step, shape (steps, states); 0 for states that can follow the last
-        but one, else -inf: a blank may be passed over between two different labels).
+        (class of each state, shape (states,); 0 for states that can follow the last but one, else -inf: a blank may be
+        passed over between two different labels).
     """
-    states = np.full(2 * len(labels) + 1, log_probs.shape[1] - 1)
+    states = np.full(2 * len(labels) + 1, blank)
     states[1::2] = labels
     passing = np.full(len(states), -np.inf)
     passing[1:2] = 0
     passing[3::2][labels[1:] != labels[:-1]] = 0
-    return np.fmax(log_probs, MIN_LOG_PROB, dtype=np.float64)[:, states], passing
+    return states, passing
+
+
+def _emissions(log_probs: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Logarithm of emitting each state at each step, shape (steps, states)."""
+    return np.fmax(log_probs, MIN_LOG_PROB, dtype=np.float64)[:, states]
+
+
+def _viterbi(emissions: np.ndarray, passing: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Logarithm of the best path to each state before each step and behind the last, shape (steps + 1, states + 2).
+
+    Args:
+        emissions: of :func:`_emissions`.
+        passing: of :func:`_trellis`.
+        first: the result before the first step. Two places in front, for the start and for nothing, give every state
+            two before it.
+    """
+    scores = np.full((len(emissions) + 1, len(first)), -np.inf)
+    scores[0] = first
+    for before, after, emission in zip(scores[:-1], scores[1:, 2:], emissions, strict=True):
+        np.maximum(before[2:], before[1:-1], out=after)
+        np.maximum(after, before[:-2] + passing, out=after)
+        after += emission
+    return scores
 
 
 def align(log_probs: np.ndarray, labels: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -95,22 +143,26 @@ def align(log_probs: np.ndarray, labels: Sequence[int] | np.ndarray) -> np.ndarr
     best_labels, spans = greedy_decode(log_probs)
     if np.array_equal(best_labels, labels):  # no path is better than the best
         return spans
-    emissions, passing = _trellis(log_probs, labels)
-    count = emissions.shape[1]
-    # two places in front, for the start and for nothing, so that every state has two before it
-    scores = np.full((steps + 1, count + 2), -np.inf)
-    scores[0, 1] = 0
-    for before, after, emission in zip(scores[:-1], scores[1:, 2:], emissions, strict=True):
-        np.maximum(before[2:], before[1:-1], out=after)
-        np.maximum(after, before[:-2] + passing, out=after)
-        after += emission
-    stay, advance, skip = scores[:-1, 2:], scores[:-1, 1:-1], scores[:-1, :-2] + passing
-    moves = np.where(skip > np.maximum(stay, advance), 2, advance > stay)  # by how many states each step went on
-    state = count - 1 if scores[-1, -1] > scores[-1, -2] else count - 2
+    states, passing = _trellis(labels, classes - 1)
+    count = len(states)
+    first = np.full(count + 2, -np.inf)
+    first[1] = 0
+    # the steps of a long text go in blocks: the scores that these begin with are kept, and the others made again
+    blocks = [slice(start, start + MAX_CELLS // count + 1) for start in range(0, steps, MAX_CELLS // count + 1)]
+    firsts = [first]
+    for block in blocks[:-1]:
+        firsts.append(_viterbi(_emissions(log_probs[block], states), passing, firsts[-1])[-1].copy())
     path = np.empty(steps, np.int64)
-    for step in reversed(range(steps)):
-        path[step] = state
-        state -= int(moves[step, state])
+    state = None
+    for block, first in zip(reversed(blocks), reversed(firsts), strict=True):
+        scores = _viterbi(_emissions(log_probs[block], states), passing, first)
+        if state is None:
+            state = count - 1 if scores[-1, -1] > scores[-1, -2] else count - 2
+        stay, advance, skip = scores[:-1, 2:], scores[:-1, 1:-1], scores[:-1, :-2] + passing
+        moves = np.where(skip > np.maximum(stay, advance), 2, advance > stay)  # by how many states each step went on
+        for step in reversed(range(len(moves))):
+            path[block.start + step] = state
+            state -= int(moves[step, state])
     written = np.arange(1, count, 2)
     return np.stack([np.searchsorted(path, written), np.searchsorted(path, written, side="right")], axis=1)
 
@@ -125,21 +177,25 @@ def text_log_prob(log_probs: np.ndarray, labels: Sequence[int] | np.ndarray) -> 
     Returns:
         Natural logarithm; -inf if there are too few steps, or if one is as good as impossible.
     """
-    emissions, passing = _trellis(log_probs, np.asarray(labels, np.int64))
-    peaks = emissions.max(axis=1, initial=-np.inf)
+    states, passing = _trellis(np.asarray(labels, np.int64), log_probs.shape[1] - 1)
     passing = np.exp(passing)
-    scores = np.zeros(emissions.shape[1] + 2)
+    scores = np.zeros(len(states) + 2)
     scores[1] = 1
-    total = float(peaks.sum())
-    # probabilities are scaled at each step, which is faster than adding logarithms
-    for emission in np.exp(emissions - peaks[:, None]):
-        scores[2:] = (scores[2:] + scores[1:-1] + scores[:-2] * passing) * emission
-        scores[1] = 0
-        scale = float(scores.max())
-        if scale == 0:
-            return -math.inf
-        scores /= scale
-        total += math.log(scale)
+    total = 0.0
+    length = MAX_CELLS // len(states) + 1
+    for start in range(0, len(log_probs), length):
+        emissions = _emissions(log_probs[start : start + length], states)
+        peaks = emissions.max(axis=1)
+        total += float(peaks.sum())
+        # probabilities are scaled at each step, which is faster than adding logarithms
+        for emission in np.exp(emissions - peaks[:, None]):
+            scores[2:] = (scores[2:] + scores[1:-1] + scores[:-2] * passing) * emission
+            scores[1] = 0
+            scale = float(scores.max())
+            if scale == 0:
+                return -math.inf
+            scores /= scale
+            total += math.log(scale)
     last = float(scores[-1] + scores[-2])
     return total + math.log(last) if last > 0 else -math.inf
 

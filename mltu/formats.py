@@ -227,7 +227,8 @@ def to_hocr(pages: Sequence[PageReading]) -> str:
         _add(head, "meta", name=f"ocr-{name}", content=content)
     body = _add(root, "body")
     for position, page in enumerate(pages, start=1):
-        image = _file_name(page).replace('"', "'")  # the spec knows no way to quote a quote
+        # the spec knows no way to quote a quote, and many programs split titles at every semicolon
+        image = re.sub(r'["%;\x00-\x1f]', lambda found: f"%{ord(found[0]):02X}", _file_name(page))
         title = f'image "{image}"; bbox 0 0 {page.width} {page.height}; ppageno {position - 1}'
         sheet = _add(body, "div", **{"class": "ocr_page"}, id=f"page_{position}", title=title)
         for number, lines in enumerate(_regions(page), start=1):

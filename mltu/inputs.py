@@ -90,11 +90,12 @@ def _matching(pattern: str) -> list[str]:
     return []
 
 
-def read_pages(name: str) -> Iterator[np.ndarray]:
+def read_pages(name: str, folder: str = "") -> Iterator[np.ndarray]:
     """The pages of a file as images, one after the other.
 
     Args:
         name: path of an image or PDF file, or "-" for one on standard input.
+        folder: from which a relative path leads; by default the current one.
 
     Yields:
         As :func:`mltu.utils.image_utils.decode_pages`.
@@ -110,7 +111,7 @@ def read_pages(name: str) -> Iterator[np.ndarray]:
             raise InputError(f"{name}: {reason} on standard input; an image was expected")
         start, file = content[:5], io.BytesIO(content)
     else:
-        file = checked_file(name)
+        file = checked_file(name, folder)
         try:
             with open(file, "rb") as opened:
                 start = opened.read(5)

@@ -16,7 +16,7 @@ from .configs import read_yaml
 from .language_model import CharacterModel
 from .lexicon import LEXICON_COST, Lexicon
 from .utils.errors import InputError
-from .utils.files import shipped, write_atomic
+from .utils.files import file_digest, shipped, write_atomic
 
 FOLDER = shipped("languages")
 MODEL, WORDS, WEIGHTS = "characters.lm", "words.txt", "weights.yaml"
@@ -52,6 +52,12 @@ class Weights:
 def known_languages(folder: Path = FOLDER) -> list[str]:
     """The names of the languages, sorted."""
     return sorted(path.parent.name for path in folder.glob(f"*/{MODEL}"))
+
+
+def language_digests(name: str, folder: Path = FOLDER) -> dict[str, str]:
+    """A digest of each file of a language, by the file's name with that of the language."""
+    files = [folder / name / file for file in (MODEL, WORDS, WEIGHTS)]
+    return {f"{name}/{file.name}": file_digest(file) for file in files if file.is_file()}
 
 
 def language_decoder(

@@ -27,6 +27,9 @@ class Spelling(NamedTuple):
     joined: bool = False  # an apostrophe or a hyphen was last, after which only a letter continues the word
 
 
+CHARGED = Spelling(charged=True)  # within a word that is not listed
+
+
 class Lexicon:
     """A word list. Other words are allowed at a cost, charged once each, as soon as no listed word begins so.
 
@@ -82,7 +85,8 @@ class Lexicon:
 
     def _begins(self, part: str) -> bool:
         """Whether a listed word begins so, as it is or in lower case."""
-        return any(self._from(form).startswith(form) for form in _forms(part))
+        own, *lower = _forms(part)
+        return self._from(own).startswith(own) or any(self._from(form).startswith(form) for form in lower)
 
     def _from(self, form: str) -> str:
         """The first listed word that is not before another text in the order of code points."""
@@ -99,8 +103,10 @@ class Lexicon:
     def _spell(self, state: Spelling, index: int) -> Spelling:
         character = self._characters[index]
         if self._letters[index]:
+            if state.charged:
+                return CHARGED
             parts = tuple(part + character for part in state.parts or ("",) if self._begins(part + character))
-            return Spelling(() if state.charged else parts, charged=state.charged or not parts)
+            return Spelling(parts) if parts else CHARGED
         within = (state.parts or state.charged) and not state.joined
         if not within or character not in JOINERS:
             return self.start
@@ -132,6 +138,8 @@ def _is_word(text: str) -> bool:
 
 def _forms(part: str) -> tuple[str, ...]:
     """What a word may be listed as: itself and, if it is Capitalised or ALL CAPS, its lower case."""
+    if part[:1].islower():  # as most are
+        return (part,)
     lower = part.lower()
     if part[:1] != lower[:1] and (part[1:] == lower[1:] or part == part.upper()):
         return part, lower

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -17,7 +17,8 @@ from .utils.errors import InputError
 from .utils.image_utils import MAX_SIDE, dark_on_light, to_bgr, to_gray
 
 CHANNELS = {"BGR": 3, "GRAY": 1}
-MAX_LINE_PIXELS = 16_000_000  # that a network may take at once
+MAX_LINE_PIXELS = 16_000_000  # of a line
+OVERLAP = 4  # heights that the windows of a longer line share, at least, if the width allows
 # what is done to a line besides its size and colour; a model that was trained otherwise is refused
 PREPROCESSING = {
     "values": [0, 255],
@@ -37,7 +38,7 @@ class LineInput:
 
     Args:
         height: pixels.
-        width: pixels; of every line, or with a `width_step` of the longest.
+        width: pixels; of every line, or with a `width_step` of the longest that the network takes at once.
         width_step: lines are padded to the next multiple of this many pixels; None: all to `width`.
         color: "GRAY" or "BGR".
 
@@ -106,7 +107,7 @@ class LineInput:
 
     @property
     def widths(self) -> Sequence[int]:
-        """All widths that lines can have, in pixels."""
+        """All widths that the network takes, in pixels."""
         return range(self.width_step, self.width + 1, self.width_step) if self.width_step else [self.width]
 
     @property
@@ -116,13 +117,24 @@ class LineInput:
 
     @property
     def resizer(self) -> LineResizer | ImageResizer:
-        """Transformer that brings an image to this size."""
+        """Transformer that brings an image to a size that the network takes; longer lines are shrunk."""
         if self.width_step:
             return LineResizer(self.height, self.width, self.width_step)
         return ImageResizer(self.width, self.height, keep_aspect_ratio=True)
 
+    def windows(self, width: int) -> list[slice]:
+        """Columns of a line of some width, in pixels, in overlapping windows that the network takes.
+
+        Each begins as many pixels behind the one before; there is one window where the width can be taken at once.
+        """
+        if not self.width_step or width <= self.width:
+            return [slice(0, width)]
+        stride = max(1, (self.width - OVERLAP * self.height) // self.width_step) * self.width_step
+        starts = range(0, width - self.width + stride, stride)
+        return [slice(start, min(start + self.width, width)) for start in starts]
+
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """An image as the network takes it.
+        """An image at the height that the network takes, in windows of its width if it is longer: see :meth:`windows`.
 
         Args:
             image: grey (H, W), BGR (H, W, 3) or BGRA (H, W, 4); 8-bit, 16-bit or float.
@@ -134,7 +146,11 @@ class LineInput:
             InputError: not an image.
         """
         image = dark_on_light(to_gray(image) if self.color == "GRAY" else to_bgr(image))
-        return self.resizer(image, None)[0].astype(np.float32)
+        resizer = self.resizer
+        if self.width_step:
+            most = MAX_LINE_PIXELS // self.height // self.width_step * self.width_step
+            resizer = replace(resizer, max_width=max(most, self.width))
+        return resizer(image, None)[0].astype(np.float32)
 
 
 def metadata_number(

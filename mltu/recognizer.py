@@ -14,12 +14,12 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from .calibration import LANGUAGE_EXPONENTS, softmax, with_language
-from .ctc import align, character_boundaries, greedy_decode, peak_steps
+from .ctc import align, character_boundaries, greedy_decode, join_windows, peak_steps
 from .inferenceModel import OnnxInferenceModel
 from .inputs import as_images, as_pixels
 from .language import language_decoder
 from .line_input import LineInput, metadata_number
-from .pages import TextLine, cut_line, find_lines
+from .pages import TextLine, cut_line, find_lines, find_tilted_line
 from .readings import Character, LineReading, PageReading, Peaks, line_confidence
 from .utils.errors import InputError
 from .utils.files import shipped
@@ -108,7 +108,7 @@ class LineRecognizer(OnnxInferenceModel):
         return metadata_number(self.metadata, name, float, MIN_POWER, MAX_POWER, self.model_path, default=1.0)
 
     def log_probabilities(self, batch: np.ndarray) -> np.ndarray:
-        """Run the network.
+        """Run the network, in overlapping windows on lines that are longer than it takes at once.
 
         Args:
             batch: lines as `line_input` gives them, shape (batch, height, width, channels).
@@ -119,6 +119,16 @@ class LineRecognizer(OnnxInferenceModel):
         Raises:
             InputError: the network fails, or gives something else.
         """
+        windows = self.line_input.windows(batch.shape[2])
+        if len(windows) == 1:
+            return self._run(batch)
+        # one after the other, so that the memory that a line takes depends little on its length
+        outputs = [self._run(batch[:, :, window]) for window in windows]
+        width, stride = windows[0].stop, windows[1].start
+        shared = round(outputs[0].shape[1] * (width - stride) / width)
+        return np.stack([join_windows(line, shared) for line in zip(*outputs, strict=True)])
+
+    def _run(self, batch: np.ndarray) -> np.ndarray:
         try:
             probabilities = np.asarray(self.model.run(self.output_names[:1], {self.input_names[0]: batch})[0])
         except Exception as error:  # ONNX Runtime's exceptions share no public base class
@@ -282,7 +292,8 @@ class LineRecognizer(OnnxInferenceModel):
         image = to_bgr(as_pixels(image))
         height, width = image.shape[:2]
         if layout == "line" or (layout == "auto" and not may_be_page(height, width)):
-            lines = [self.read(image)]
+            tilted = find_tilted_line(to_gray(image))
+            lines = self._read_places(image, [tilted]) if tilted else [self.read(image)]
         else:
             lines = [line for line in self._read_upright(image) if line.text]
         return PageReading(source, page, width, height, tuple(lines))

@@ -8,8 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .formats import FORMATS
 from .inputs import list_files, read_pages
@@ -23,6 +24,9 @@ from .utils.errors import InputError
 from .utils.image_utils import encode_jpeg, to_bgr, write_png
 from .utils.progress import ProgressBar
 
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
 
 def transcribe(
     model: LineRecognizer,
@@ -34,6 +38,7 @@ def transcribe(
     min_confidence: float = 0.0,
     settings: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    cluster: Cluster | None = None,
 ) -> int:
     """Read files and write what they say. What cannot be read is said on standard error, and the rest goes on.
 
@@ -47,6 +52,7 @@ def transcribe(
         min_confidence: below which a word is marked as doubtful.
         settings: what the decoder depends on, as JSON has it; output of a run with others is not continued.
         overwrite: replace what is there, whatever it is.
+        cluster: reads in place of the model, which must be the same.
 
     Returns:
         Number of files that could not be read, or not to the end.
@@ -55,17 +61,17 @@ def transcribe(
         InputError: the output or the pictures cannot be written, or would replace inputs.
     """
     files, complaints, notes = list_files(names)
-    for message in (*complaints, *notes):
-        print_error(message)
+    for complaint in complaints:
+        print_error(complaint)
+    for note in notes:
+        print_note(note)
     failed = len(complaints)
     pictures = page_targets(files, picture_folder, ".png") if picture_folder else {}
     if set(map(os.path.realpath, files)) & set(map(os.path.realpath, pictures.values())):
         raise InputError(f"{picture_folder}: inputs there would be lost; choose another folder with --annotate")
 
-    def read(file: str) -> tuple[list[PageReading], InputError | None]:
-        with_images = FORMATS[format_name].with_pictures
-        return transcribe_file(model, file, layout, pictures.get(file), min_confidence, with_images)
-
+    with_images = FORMATS[format_name].with_pictures
+    read = partial(transcribe_file, layout=layout, min_confidence=min_confidence, with_images=with_images)
     settings = {"model": model.digest, "layout": layout, **(settings or {})}
     undrawn = [file for file, picture in pictures.items() if not picture.exists()]
     with (
@@ -79,7 +85,12 @@ def transcribe(
             changed = f"; {len(results.changed)} are read again" if results.changed else ""
             print_note(f"{len(results.done)} of {len(files)} files are in {output} already{changed}")
         lines, start = 0, time.monotonic()
-        for file, (pages, error) in zip(remaining, map_ahead(pool, read, remaining, 2 * model.threads), strict=True):
+        jobs = [(file, pictures.get(file)) for file in remaining]
+        if cluster:
+            readings = cluster.read(read, jobs)
+        else:
+            readings = map_ahead(pool, lambda job: read(model, *job), jobs, 2 * model.threads)
+        for file, (pages, error) in zip(remaining, readings, strict=True):
             if error is not None:
                 print_error(error)
                 failed += 1
@@ -94,33 +105,35 @@ def transcribe(
 def transcribe_file(
     model: LineRecognizer,
     name: str,
-    layout: str,
-    picture: Path | None,
-    min_confidence: float,
+    picture: Path | None = None,
+    layout: str = "auto",
+    min_confidence: float = 0.0,
     with_images: bool = False,
+    folder: str = "",
 ) -> tuple[list[PageReading], InputError | None]:
     """Read all pages of a file.
 
     Args:
         model: that reads.
         name: of the file, or "-" for standard input.
-        layout: as for :meth:`.LineRecognizer.predict_page`.
         picture: PNG file to draw the first page in, beside which those of further pages stand; None for none.
+        layout: as for :meth:`.LineRecognizer.predict_page`.
         min_confidence: below which a word is drawn as doubtful.
         with_images: give the pages their images as JPEG files.
+        folder: from which relative paths lead; by default the current one.
 
     Returns:
         The pages that could be read, and what went wrong after them.
     """
     pages = []
     try:
-        for number, image in enumerate(read_pages(name), start=1):
+        for number, image in enumerate(read_pages(name, folder), start=1):
             page = model.predict_page(image, layout, name, number)
             if with_images:
                 page = replace(page, picture=encode_jpeg(image))
             pages.append(page)
             if picture:
-                target = page_path(picture, number)
+                target = page_path(Path(folder, picture), number)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 write_png(target, annotate(to_bgr(image), page, min_confidence))
     except InputError as error:

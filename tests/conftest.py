@@ -1,8 +1,11 @@
 """Fixtures shared by all tests: small images, trained runs, and no time limit for examples of hypothesis."""
 
+import pickle
+
 import cv2
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from helpers import PRETRAINED, train_tiny
@@ -34,15 +37,34 @@ def png(tmp_path, line_image):
 
 
 @pytest.fixture(scope="session")
-def line_run(tmp_path_factory):
-    """The folder of a run of the line network, which is trained as `trained_run` is."""
-    return train_tiny(tmp_path_factory.mktemp("line"), "--architecture", "line", "--width_step", "32")[0]
+def once(tmp_path_factory, worker_id):
+    """Calls a function with a new folder, in the first process of tests that asks for it by a name; others wait.
+
+    All get what it returns.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = root if worker_id == "master" else root.parent  # which all processes share
+
+    def call(name, function, *args):
+        kept = root / f"{name}.pickle"
+        with FileLock(root / f"{name}.lock"):
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(function(root / name, *args)))
+        return pickle.loads(kept.read_bytes())
+
+    return call
 
 
 @pytest.fixture(scope="session")
-def trained_run(tmp_path_factory):
+def line_run(once):
+    """The folder of a run of the line network, which is trained as `trained_run` is."""
+    return once("line_run", train_tiny, "--architecture", "line", "--width_step", "32")[0]
+
+
+@pytest.fixture(scope="session")
+def trained_run(once):
     """(folder, finished process) of a run of two epochs on 40 generated lines, through the command line."""
-    return train_tiny(tmp_path_factory.mktemp("run"))
+    return once("trained_run", train_tiny)
 
 
 @pytest.fixture(scope="session")

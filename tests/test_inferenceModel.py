@@ -22,7 +22,6 @@ from mltu.inferenceModel import set_metadata
 from mltu.language_model import main as build_language_model
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import read_image
-from mltu.utils.text_utils import get_cer, get_wer
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +92,6 @@ def test_predict_and_predict_batch_give_the_texts_of_read(pretrained):
     assert model(images[0]) == texts[0]
 
 
-def test_main_prints_the_text_of_one_image(run, capsys):
-    folder, samples = run
-    assert main(["--model", str(folder), "--image", samples[0].image]) == 0
-    assert capsys.readouterr().out == ImageToWordModel(folder).predict(read_image(samples[0].image)) + "\n"
-
-
 def test_main_reads_what_it_can_and_ends_with_code_2(run, tmp_path, capsys):
     folder, samples = run
     (tmp_path / "text.png").write_text("no picture")
@@ -145,26 +138,14 @@ def test_main_ends_silently_when_its_reader_has_seen_enough(run, reader):
     assert done.stderr == ""
 
 
-def test_main_prints_error_rates_of_a_table(run, tmp_path, capsys):
-    folder, samples = run
-    out = tmp_path / "out.csv"
-    assert main(["--model", str(folder), "--csv", str(folder / "val.csv"), "--output", str(out)]) == 0
-    printed = capsys.readouterr().out
-    with open(out, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    readings, texts = [row["reading"] for row in rows], [row["text"] for row in rows]
-    assert f"CER {get_cer(readings, texts):.2%} " in printed
-    assert f"WER {get_wer(readings, texts):.2%} " in printed
-    assert f"{len(samples)} lines" in printed
-
-
 def test_main_ends_with_code_2_for_tables_with_bad_rows(run, tmp_path, capsys):
     folder, samples = run
     table = tmp_path / "t.csv"
     table.write_text(f"{samples[0].image},some text\nmissing.png,more\n{samples[0].image},\n")
-    assert main(["--model", str(folder), "--csv", str(table)]) == 2
+    assert main(["--model", str(folder), "--csv", str(table), "--output", str(tmp_path / "out.csv")]) == 2
     out, err = capsys.readouterr()
     assert "1 lines" in out
+    assert (tmp_path / "out.csv").exists()
     assert f"inferenceModel.py: {table}:3: no text" in err
     assert "missing.png: no such file" in err
     table.write_text("missing.png,more\n")
@@ -278,7 +259,7 @@ def test_main_calibrates_with_neither_the_pretrained_model_nor_a_dozen_lines(tmp
     assert (tmp_path / "model.onnx").read_bytes() == before
 
 
-def test_main_does_not_mix_decoders_in_one_file(tmp_path, capsys):
+def test_main_does_not_mix_decoders_in_one_file(tmp_path, capsys, monkeypatch):
     (tmp_path / "words.txt").write_text("words")
     read = ["--image", str(SAMPLES / "line01.jpg"), "--model", str(PRETRAINED), "--output", str(tmp_path / "out.csv")]
     assert main(read) == 0
@@ -286,6 +267,11 @@ def test_main_does_not_mix_decoders_in_one_file(tmp_path, capsys):
     assert main([*read, "--lexicon", str(tmp_path / "words.txt"), "--overwrite"]) == 0
     (tmp_path / "words.txt").write_text("others")
     assert_refused([*read, "--lexicon", str(tmp_path / "words.txt")], "other settings (lexicon)", capsys)
+    assert main([*read, "--language", "en", "--overwrite"]) == 0
+    assert main([*read, "--language", "en"]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr("inferenceModel.language_digests", lambda name: {"en/characters.lm": "another version"})
+    assert_refused([*read, "--language", "en"], "other settings (language)", capsys)
 
 
 @pytest.mark.parametrize(

@@ -114,15 +114,13 @@ def test_main_trains_and_exports_the_line_network(line_run):
     metadata = OnnxInferenceModel(line_run).metadata
     assert (configs.architecture, metadata["color"], metadata["width_step"]) == ("line", "GRAY", 32)
     assert len(rows(line_run / "training.csv")) == 2
-    run_script("train.py", "--export_only", line_run, code=0)  # in a process that has built no network
 
 
-def test_main_exports_again(trained_run, capsys):
-    folder, _ = trained_run
-    before = (folder / "model.onnx").stat().st_mtime_ns
-    assert main(["--export_only", str(folder)]) == 0
-    assert "same texts as Keras" in capsys.readouterr().out
-    assert (folder / "model.onnx").stat().st_mtime_ns > before
+def test_main_exports_again(line_run):
+    before = (line_run / "model.onnx").stat().st_mtime_ns
+    again = run_script("train.py", "--export_only", line_run, code=0)  # in a process that has built no network
+    assert "same texts as Keras" in again.stdout
+    assert (line_run / "model.onnx").stat().st_mtime_ns > before
 
 
 def test_main_puts_a_bad_export_aside_loudly(trained_run, tmp_path, monkeypatch, capsys):
@@ -374,10 +372,11 @@ def test_main_starts_from_the_weights_of_another_run_and_ends_in_time(recipe, tm
 
 def test_main_refuses_what_cannot_be_resumed(trained_run, tmp_path, capsys):
     assert main(["--resume", str(tmp_path)]) == 2
-    with reserved(trained_run[0]):
-        assert main(["--resume", str(trained_run[0])]) == 2
+    folder = shutil.copytree(trained_run[0], tmp_path / "run")  # which no other process of tests uses
+    with reserved(folder):
+        assert main(["--resume", str(folder)]) == 2
     assert "another run is using this folder" in capsys.readouterr().err
-    assert main(["--resume", str(trained_run[0]), "--height", "64"]) == 2
+    assert main(["--resume", str(folder), "--height", "64"]) == 2
     assert "keeps the settings" in capsys.readouterr().err
 
 

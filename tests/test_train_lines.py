@@ -23,21 +23,27 @@ TINY += ["--load_in_processes", "no", "--warmup_steps", "2"]
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
+def pages(once):
     """Flags that name folders of generated pages."""
-    folder = tmp_path_factory.mktemp("pages")
-    for part, seeds in (("train", range(3)), ("val", range(3, 4))):
-        for seed in seeds:
-            write_page(folder / part, f"page-{seed}", seed, lines=4)
-    return ["--data_path", str(folder / "train"), "--val_path", str(folder / "val")]
+
+    def write(folder):
+        for part, seeds in (("train", range(3)), ("val", range(3, 4))):
+            for seed in seeds:
+                write_page(folder / part, f"page-{seed}", seed, lines=4)
+        return ["--data_path", str(folder / "train"), "--val_path", str(folder / "val")]
+
+    return once("pages", write)
 
 
 @pytest.fixture(scope="module")
-def run(pages, tmp_path_factory):
+def run(pages, once):
     """The folder of a run that was not interrupted."""
-    folder = RunFolder(tmp_path_factory.mktemp("runs") / "whole")
-    assert main([*pages, *TINY, "--model_path", str(folder.path)]) == 0
-    return folder
+
+    def train(folder):
+        assert main([*pages, *TINY, "--model_path", str(folder)]) == 0
+        return folder
+
+    return RunFolder(once("lines_of_pages", train))
 
 
 def best_weights(folder):

@@ -12,6 +12,7 @@ LEVEL = 0.06  # of the line's height; a baseline that strays less from a level o
 SMOOTHNESS = 0.7  # line heights over which a baseline is smoothed, because drawn ones have corners
 STEEPEST = 2.0  # slope of a baseline towards the line from its first to its last point
 MAX_FRAME_POINTS = 65  # of each edge
+MAX_WEBP_SIDE = 16_383  # pixels
 MAX_KEPT_HEIGHT = 128  # pixels of lines that are kept, as networks read them smaller still
 
 
@@ -74,10 +75,11 @@ def cut_line(
 
 
 def encode_line(line: np.ndarray, quality: int) -> tuple[bytes, tuple[int, int]]:
-    """A cut line as WebP, shrunk to at most `MAX_KEPT_HEIGHT`, and its width and height there in pixels."""
+    """A cut line as WebP, shrunk to `MAX_KEPT_HEIGHT` and to what WebP holds; and its width and height, pixels."""
     height, width = line.shape[:2]
-    if height > MAX_KEPT_HEIGHT:
-        width, height = max(1, round(width * MAX_KEPT_HEIGHT / height)), MAX_KEPT_HEIGHT
+    scale = min(MAX_KEPT_HEIGHT / height, MAX_WEBP_SIDE / width)
+    if scale < 1:
+        width, height = max(1, round(width * scale)), max(1, round(height * scale))
         line = cv2.resize(line, (width, height), interpolation=cv2.INTER_AREA)
     return cv2.imencode(".webp", line, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes(), (width, height)
 

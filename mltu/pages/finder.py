@@ -24,6 +24,7 @@ from .order import reading_order, weighted_median
 from .rules import DrawnRules
 
 MODEL = shipped("Models/lines") / "model.onnx"
+THREADS = 0  # of the network in find_lines, which processes that share the cores lower; 0: as many as cores
 SIDE = 1024  # pixels of the network's input that the longer side of a page is brought to
 MIN_AREA, MAX_AREA = 720_000, 1_500_000  # pixels of the input: of long strips at first, and of any page
 MULTIPLE = 32  # sides of the input are multiples of it
@@ -64,7 +65,7 @@ def find_lines(page: np.ndarray, quarters: int = 0) -> list[TextLine]:
         InputError: the model of the line finder cannot be used.
     """
     with _lock:
-        finder = _default_finder(MODEL)
+        finder = _default_finder(MODEL, THREADS)
     return finder.predict(page, quarters)
 
 
@@ -72,8 +73,8 @@ _lock = Lock()
 
 
 @lru_cache(maxsize=1)
-def _default_finder(path: Path) -> LineFinder:
-    return LineFinder(path)
+def _default_finder(path: Path, threads: int) -> LineFinder:
+    return LineFinder(path, threads=threads)
 
 
 class _View(NamedTuple):

@@ -94,6 +94,28 @@ def score_baselines(
     return BaselineScores(recall, precision)
 
 
+def assign_baselines(
+    found: Sequence[np.ndarray], true: Sequence[np.ndarray], usual_distance: float, least: float = 0.5
+) -> list[list[int]]:
+    """The found baselines that lie on each true one, in its direction; arguments as in :func:`score_baselines`.
+
+    Args:
+        least: share of a found baseline that lies on the true one; it belongs to the one that has most of it.
+    """
+    tolerances = TOLERANCE * baseline_distances(true, usual_distance)
+    assigned: list[list[tuple[float, int]]] = [[] for _ in true]
+    for i, track in enumerate(found):
+        points = _resampled(track, POINT_DISTANCE)
+        shares = [
+            _coverage(_distances(points, other), reach) if _near(points, other, 3 * reach) else 0.0
+            for other, reach in zip(true, tolerances, strict=True)
+        ]
+        if max(shares, default=0.0) >= least:
+            j = int(np.argmax(shares))
+            assigned[j].append((float((points.mean(axis=0) - true[j][0]) @ (true[j][-1] - true[j][0])), i))
+    return [[i for _, i in sorted(places)] for places in assigned]
+
+
 def baseline_distances(baselines: Sequence[np.ndarray], usual: float) -> np.ndarray:
     """Least distance of each baseline from those above or below it, at most the mean; where there is none, the mean.
 

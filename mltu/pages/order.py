@@ -17,6 +17,8 @@ SHORTENED = 1.0  # line heights at each end that do not count; lines of neighbou
 MIN_COLUMN = 2  # lines of a column
 SHARED = 0.5  # of the height of the lower column that stands beside the other
 SAME_ROW = 0.4  # line heights between lines of one row
+SPLIT_GAP, SPLIT_SHARE = 1.2, 0.6  # line heights between parts of one line; share of a column's lines that go on so
+MAX_SPLIT = 8  # lines; more do not break at one place by chance
 ADDITION_LENGTH, ADDITION_RISE = 0.6, 0.72  # of an addition: share of its line's length and of the distance of lines
 CROSSING = 0.08  # of the lines of the fullest column of a table may reach into the next
 CELL = 8  # line heights; cells of a table are shorter
@@ -32,6 +34,8 @@ class _Places(NamedTuple):
     right: np.ndarray
     y: np.ndarray  # of the baseline's middle
     height: np.ndarray
+    start: np.ndarray  # of the whole line, x and y, shape (lines, 2)
+    end: np.ndarray
 
     @classmethod
     def of(cls, baselines: Sequence[np.ndarray], heights: np.ndarray, angle: float) -> _Places:
@@ -39,7 +43,7 @@ class _Places(NamedTuple):
         ends = np.array([[points[0], np.median(points, axis=0), points[-1]] for points in baselines]) @ turn
         left, right = ends[..., 0].min(axis=1), ends[..., 0].max(axis=1)
         cut = np.minimum(SHORTENED * heights, 0.2 * (right - left))
-        return cls(left + cut, right - cut, np.median(ends[..., 1], axis=1), heights)
+        return cls(left + cut, right - cut, np.median(ends[..., 1], axis=1), heights, ends[:, 0], ends[:, 2])
 
 
 def reading_order(baselines: Sequence[np.ndarray], heights: Sequence[float]) -> list[tuple[int, int]]:
@@ -138,7 +142,8 @@ def _blocks(lines: np.ndarray, places: _Places, least: int = MIN_COLUMN, tables:
     columns = _columns(slab, places)
     starts = _table_rows(columns, places) if tables else None
     if starts is not None:
-        for low, high in zip([-np.inf, *starts], [*starts, np.inf], strict=True):
+        yield from _blocks(slab[places.y[slab] < starts[0]], places, least, tables=False)  # the table's head
+        for low, high in zip(starts, [*starts[1:], np.inf], strict=True):
             cells = [column[(places.y[column] >= low) & (places.y[column] < high)] for column in columns]
             row = [line for cell in cells if len(cell) for line in _rows(cell, places)]
             if row:
@@ -153,7 +158,7 @@ def _gutter(lines: np.ndarray, places: _Places, least: int) -> tuple[float, floa
     """The longest gutter between columns: x, and the heights of the lines above and below that end it."""
     left, right, y = places.left[lines], places.right[lines], places.y[lines]
     order = np.argsort(y, kind="stable")
-    left, right, y = left[order], right[order], y[order]
+    lines, left, right, y = lines[order], left[order], right[order], y[order]
     best, best_length = None, 0.0
     for x in np.unique(right):
         on_left, on_right = right <= x, left > x
@@ -168,6 +173,8 @@ def _gutter(lines: np.ndarray, places: _Places, least: int) -> tuple[float, floa
             length = y[last - 1] - y[first + 1]
             if shared < SHARED * min(one[-1] - one[0], other[-1] - other[0]) or length <= best_length:
                 continue
+            if _are_split(lines[run][on_left[run]], lines[run][on_right[run]], places):
+                continue
             gap = left[run][on_right[run]].min()
             best_length = length
             best = (
@@ -176,6 +183,18 @@ def _gutter(lines: np.ndarray, places: _Places, least: int) -> tuple[float, floa
                 float(y[last]) if last < len(y) else np.inf,
             )
     return best
+
+
+def _are_split(one: np.ndarray, other: np.ndarray, places: _Places) -> bool:
+    """Whether lines left and right of a gutter are parts of the same lines, which broke at one place by chance."""
+    fewer = min(len(one), len(other))
+    if fewer > MAX_SPLIT:
+        return False
+    height = np.minimum(places.height[one][:, None], places.height[other])
+    gap = places.start[other, 0] - places.end[one, 0][:, None]
+    step = places.start[other, 1] - places.end[one, 1][:, None]
+    goes_on = (gap < SPLIT_GAP * height) & (np.abs(step) < SAME_ROW * height)
+    return min(goes_on.any(axis=1).sum(), goes_on.any(axis=0).sum()) >= SPLIT_SHARE * fewer
 
 
 def _columns(lines: np.ndarray, places: _Places) -> list[np.ndarray]:

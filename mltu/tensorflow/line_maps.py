@@ -64,10 +64,11 @@ class LineMapLoss(keras.losses.Loss):
 class _MapMetric(keras.metrics.Metric):
     """Base of metrics that are made of sums over the pixels of an epoch."""
 
+    NAME = ""  # unless another is given
     SUMS = ("shared", "true", "predicted", "cores", "heights", "degrees")
 
-    def __init__(self, name: str, **options: Any) -> None:
-        super().__init__(name=name, **options)
+    def __init__(self, name: str = "", **options: Any) -> None:
+        super().__init__(name=name or self.NAME, **options)
         self.sums = {name: self.add_variable((), "zeros", name=name) for name in self.SUMS}
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -100,8 +101,7 @@ class _MapMetric(keras.metrics.Metric):
 class CoreF1(_MapMetric):
     """Harmonic mean of precision and recall of the pixels of cores, 0 to 1."""
 
-    def __init__(self, name: str = "F1", **options: Any) -> None:
-        super().__init__(name, **options)
+    NAME = "F1"
 
     def result(self):
         return self._f1()
@@ -110,8 +110,7 @@ class CoreF1(_MapMetric):
 class HeightError(_MapMetric):
     """Mean of the differences of logarithms of heights in cores: 0.1 is some 10 %."""
 
-    def __init__(self, name: str = "height_error", **options: Any) -> None:
-        super().__init__(name, **options)
+    NAME = "height_error"
 
     def result(self):
         return self._mean("heights")
@@ -120,8 +119,7 @@ class HeightError(_MapMetric):
 class DirectionError(_MapMetric):
     """Mean angle between the predicted and the true direction in cores, degrees."""
 
-    def __init__(self, name: str = "direction_error", **options: Any) -> None:
-        super().__init__(name, **options)
+    NAME = "direction_error"
 
     def result(self):
         return self._mean("degrees")
@@ -133,8 +131,7 @@ class FinderScore(_MapMetric):
     An error of 90 degrees counts as much as an F1 of 0.75 in place of 1.
     """
 
-    def __init__(self, name: str = "score", **options: Any) -> None:
-        super().__init__(name, **options)
+    NAME = "score"
 
     def result(self):
         return 1 - self._f1() + 0.25 * self._mean("heights") + self._mean("degrees") / 360

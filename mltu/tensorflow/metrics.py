@@ -43,8 +43,10 @@ def _characters(vocabulary) -> list[str]:
 class _ErrorRate(keras.metrics.Metric):
     """Edits summed over all samples, divided by the true tokens summed over them."""
 
-    def __init__(self, vocabulary: str | Sequence[str], name: str, **options) -> None:
-        super().__init__(name=name, **options)
+    NAME = ""  # unless another is given
+
+    def __init__(self, vocabulary: str | Sequence[str], name: str = "", **options) -> None:
+        super().__init__(name=name or self.NAME, **options)
         self.vocabulary = _characters(vocabulary)
         self.errors = self.add_weight(name="errors", initializer="zeros", dtype="float32")
         self.tokens = self.add_weight(name="tokens", initializer="zeros", dtype="float32")
@@ -106,8 +108,7 @@ class CERMetric(_ErrorRate):
     long line weighs more than a short one. The vocabulary is in the order of the classes.
     """
 
-    def __init__(self, vocabulary: str | Sequence[str], name: str = "CER", **options) -> None:
-        super().__init__(vocabulary, name, **options)
+    NAME = "CER"
 
     @staticmethod
     def _tokens(labels: np.ndarray, vocabulary: list[str]) -> list[int]:
@@ -128,8 +129,7 @@ class CERMetric(_ErrorRate):
 class WERMetric(_ErrorRate):
     """Word error rate, as :class:`CERMetric`; words are what white space separates."""
 
-    def __init__(self, vocabulary: str | Sequence[str], name: str = "WER", **options) -> None:
-        super().__init__(vocabulary, name, **options)
+    NAME = "WER"
 
     @staticmethod
     def _tokens(labels: np.ndarray, vocabulary: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is known of a run when training has ended."""
+"""The end of a run: the test, the results, the export, and what to do next."""
 
 from __future__ import annotations
 

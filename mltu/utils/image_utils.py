@@ -56,15 +56,15 @@ def read_image(path: str | Path, color: str = "BGR") -> np.ndarray:
     return to_gray(pixels) if color == "GRAY" else to_bgr(pixels)
 
 
-def checked_file(path: str | Path) -> Path:
-    """The path of an ordinary file with content.
+def checked_file(path: str | Path, folder: str | Path = "") -> Path:
+    """The path of an ordinary file with content, from a folder if it is relative.
 
     Raises:
-        InputError: it is something else, missing or empty. The message starts with the path.
+        InputError: it is something else, missing or empty. The message starts with the path as it was given.
     """
-    path = Path(path)
+    path, place = Path(path), Path(folder, path)
     try:
-        status = path.stat()
+        status = place.stat()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
@@ -75,7 +75,7 @@ def checked_file(path: str | Path) -> Path:
         raise InputError(f"{path}: is not an ordinary file; save the image to one")
     if status.st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); copy or export it again")
-    return path
+    return place
 
 
 def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray]:
@@ -298,6 +298,13 @@ def _check_shape(image: np.ndarray) -> None:
         )
 
 
+def _opaque(image: np.ndarray) -> np.ndarray:
+    """An image of any number type and channels as uint8, without its transparency."""
+    _check_shape(image)
+    image = to_uint8(image)
+    return _on_white(image) if image.ndim == 3 and image.shape[2] in (2, 4) else image
+
+
 def check_pixels(image: np.ndarray) -> None:
     """Check that an array can be an image, for one that does not come from a file.
 
@@ -326,21 +333,13 @@ def to_bgr(image: np.ndarray) -> np.ndarray:
     Raises:
         InputError: it has another shape, or does not hold numbers.
     """
-    _check_shape(image)
-    image = to_uint8(image)
-    if image.ndim == 3 and image.shape[2] in (2, 4):
-        image = _on_white(image)
-    if image.ndim == 2 or image.shape[2] == 1:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    return image
+    image = _opaque(image)
+    return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 or image.shape[2] == 1 else image
 
 
 def to_gray(image: np.ndarray) -> np.ndarray:
     """Convert any image to uint8 grey on white: as :func:`to_bgr`, but the result has shape (H, W)."""
-    _check_shape(image)
-    image = to_uint8(image)
-    if image.ndim == 3 and image.shape[2] in (2, 4):
-        image = _on_white(image)
+    image = _opaque(image)
     if image.ndim == 2:
         return image
     return image[..., 0] if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)

@@ -4,9 +4,22 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.pages import SHEETS, Page, compose, generated_pages, photographed, real_pages, sheet, summarize
+from benchmarks.pages import (
+    FINDERS,
+    SHEETS,
+    Page,
+    compose,
+    generated_pages,
+    measure_page,
+    measure_rooms,
+    photographed,
+    real_pages,
+    sheet,
+    summarize,
+)
 from helpers import ROOT
 from mltu.datasets import read_table
+from mltu.pages import TextLine
 from mltu.utils.image_utils import write_png
 
 
@@ -69,13 +82,35 @@ def test_summaries_are_sums_over_lines():
         {"layout": "b", "found": 1, "true": 2, "matched": 0, "recalled": 0.5, "precise": 0.5, "cpu": 3.0},
     ]
     texts = {"text": "abcd", "read": "abcx", "read_lines": "abcd"}
-    rows = summarize([{**page, **texts} for page in pages])
+    places = {"errors_in_place": 1, "characters": 4, "elsewhere": 2}
+    rows = summarize([{**page, **texts, **places} for page in pages])
     assert [row["layout"] for row in rows] == ["a", "b", "all"]
     assert [row["recall"] for row in rows] == [100, 0, 50]
     assert [row["precision"] for row in rows] == pytest.approx([200 / 3, 0, 50])
     assert [row["baseline_recall"] for row in rows] == [75, 25, 50]
     assert [row["baseline_precision"] for row in rows] == [50, 50, 50]
     assert (rows[-1]["cpu"], rows[-1]["max_cpu"], rows[-1]["cer"], rows[-1]["cer_of_lines"]) == (2, 3, 25, 0)
+    assert (rows[-1]["cer_in_place"], rows[-1]["elsewhere"]) == (25, 50)
+
+
+def test_measure_page_compares_lines_in_place_whatever_their_order(monkeypatch):
+    # each line is a row of boxes, which is read as one letter for each 20 pixels of its width
+    image = np.full((300, 500), 230, np.uint8)
+    first, second, head = box(50, 100, 450, 130), box(50, 160, 450, 190), box(50, 20, 250, 50)
+    page = Page(image, [first, second], [first[3:1:-1], second[3:1:-1]], ["a" * 20, "a" * 20], "letter")
+    parts = [second, box(250, 100, 450, 130), box(50, 100, 250, 130), head]
+    found = [TextLine(part.astype(int), part[3:1:-1].astype(int), 0) for part in parts]
+    monkeypatch.setitem(FINDERS, "fake", lambda image: found)
+
+    class Model:
+        def predict_batch(self, cuts):
+            return ["a" * round(cut.shape[1] / 20) for cut in cuts]
+
+    counts = measure_page(Model(), page, "fake")
+    assert counts["errors_in_place"] == 1  # the space between the parts of the first line
+    assert (counts["characters"], counts["elsewhere"]) == (40, 10)
+    assert counts["read"].split() == ["a" * 20, "a" * 10, "a" * 10, "a" * 10]
+    assert counts["read_lines"] == counts["text"] == f"{'a' * 20} {'a' * 20}"
 
 
 @pytest.mark.parametrize("kind", SHEETS)
@@ -84,3 +119,25 @@ def test_sheets_are_blank_or_have_a_line(kind):
     assert blank.shape == written.shape
     assert np.array_equal(blank, sheet(kind, 20, 1, 0))
     assert not np.array_equal(blank, sheet(kind, 20, 2, 0))
+
+
+def test_measure_rooms_reads_the_same_lines_with_each_room(monkeypatch):
+    page = next(generated_pages(1))
+    monkeypatch.setitem(
+        FINDERS,
+        "mltu",
+        lambda image: [
+            TextLine(polygon, baseline, 0) for polygon, baseline in zip(page.polygons, page.baselines, strict=True)
+        ],
+    )
+    heights = []
+
+    class Model:
+        def predict_batch(self, cuts):
+            heights.append([cut.shape[0] for cut in cuts])
+            return page.texts if len(heights) == 1 else [text[1:] for text in page.texts]
+
+    rows = measure_rooms(Model(), [page], [1.2, 1.8])
+    assert [row["lines"] for row in rows] == [10, 10]
+    assert rows[0]["cer"] == 0 < rows[1]["cer"]
+    assert np.divide(*heights[::-1]) == pytest.approx(np.full(10, 1.5), abs=0.15)

@@ -34,6 +34,7 @@ class Limited(BaseModelConfigs):
     size: int = setting(96, "marked", at_least=16)
     count: int = setting(4, at_least=0, below=8)
     share: float = setting(0.5, "marked", "twice", above=0, below=1)
+    most: float = setting(1, at_least=0, at_most=1)
     free: float = setting(0.0)
 
 
@@ -109,6 +110,7 @@ def test_add_arguments_shows_comments_defaults_choices_and_groups():
         ({"count": 8}, "count: must be at least 0 and below 8, not 8"),
         ({"share": 0}, "share: must lie between 0 and 1, not 0.0"),
         ({"share": 1}, "share: must lie between 0 and 1, not 1.0"),
+        ({"most": 1.5}, "most: must be at least 0 and at most 1, not 1.5"),
         ({"share": float("nan")}, "share: must be a number, not nan"),
     ],
 )

@@ -13,6 +13,7 @@ from mltu.ctc import (
     character_boundaries,
     collapse_path,
     greedy_decode,
+    join_windows,
     peak_steps,
     steps_needed,
     text_log_prob,
@@ -61,6 +62,32 @@ def test_align_is_on_the_most_probable_path(seed):
         # The path gives the text, and no path of the text is more probable.
         assert tuple(collapse_path(path, 2)[0].tolist()) == text
         assert log_probs[np.arange(5), path].sum() == pytest.approx(max(paths)[0])
+
+
+def test_align_and_text_log_prob_are_the_same_in_blocks(monkeypatch):
+    log_probs = random_log_probs(3, steps=40, classes=4)
+    labels = [0, 1, 1, 2, 0, 2, 2, 1]
+    whole = align(log_probs, labels), text_log_prob(log_probs, labels)
+    monkeypatch.setattr("mltu.ctc.MAX_CELLS", 100)  # blocks of six steps
+    np.testing.assert_array_equal(align(log_probs, labels), whole[0])
+    assert text_log_prob(log_probs, labels) == pytest.approx(whole[1])
+
+
+@pytest.mark.parametrize("shared", [0, 1, 5, 8])
+def test_join_windows_brings_the_whole_back(shared):
+    whole = random_log_probs(5, steps=33, classes=3)
+    windows = [whole[start : start + 12] for start in range(0, 33 - shared, 12 - shared)]
+    np.testing.assert_array_equal(join_windows(windows, shared), whole)
+
+
+def test_join_windows_joins_at_a_blank_away_from_the_ends():
+    probs = np.full((2, 8, 2), [0.9, 0.1])
+    probs[0, 5], probs[1, 3] = [0.2, 0.8], [0.1, 0.9]  # the sixth step, if six are shared
+    probs[0, 7] = probs[1, 5] = [0, 1]  # surer, but at the end of the first window
+    joined = join_windows(np.log(probs + 1e-9), 6)
+    assert len(joined) == 10
+    np.testing.assert_array_equal(joined[:5], np.log(probs[0, :5] + 1e-9))
+    np.testing.assert_array_equal(joined[5:], np.log(probs[1, 3:] + 1e-9))
 
 
 @given(st.integers(0, 1000))

@@ -282,7 +282,7 @@ def test_formats_of_xml_hold_any_text(tmp_path_factory, text, glyphs):
     root = parse(to_page(read, CREATED))
     # an element without text holds the empty one
     assert (root.find(".//TextLine/TextEquiv/Unicode").text or "") == in_xml(text)
-    assert [one.text for one in root.findall(".//Word/TextEquiv/Unicode")] == [in_xml(one) for one in text.split()]
+    assert [found.text for found in root.findall(".//Word/TextEquiv/Unicode")] == [*map(in_xml, text.split())]
     assert root[1].get("imageFilename") == in_xml(re.split(r"[/\\]", read.source)[-1])
 
 
@@ -290,13 +290,13 @@ def test_formats_of_xml_hold_any_text(tmp_path_factory, text, glyphs):
 def test_formats_write_every_page(name):
     form = FORMATS[name]
     read = [page(line(f"page {n}"), number=n) for n in (1, 2)]
-    written = [form.write([one], 0.5, CREATED) for one in read]
+    written = [form.write([found], 0.5, CREATED) for found in read]
     assert form.ending.startswith(".")
-    for n, one in enumerate(written, start=1):
-        assert f"page {n}" in one or f'CONTENT="{n}"' in one or f">{n}</span>" in one
-        assert one.endswith("\n")
+    for n, text in enumerate(written, start=1):
+        assert f"page {n}" in text or f'CONTENT="{n}"' in text or f">{n}</span>" in text
+        assert text.endswith("\n")
     if form.holds == "page":
-        assert [parse(one).tag for one in written] == [{"alto": "alto", "page": "PcGts"}[name]] * 2
+        assert [parse(text).tag for text in written] == [{"alto": "alto", "page": "PcGts"}[name]] * 2
     elif form.holds == "rows":
         assert form.write(read, 0.5, CREATED) == "".join(written)
         lines = (form.header + "".join(written)).splitlines()
@@ -315,7 +315,7 @@ def parse_title(element):
 
 def test_to_hocr_has_the_classes_and_properties_of_the_specification():
     lines = [line("two words", confidences=[0.9] * 3 + [1] + [0.8] * 5), line("<ą & 字>", 60, baseline=False, region=1)]
-    document = to_hocr([page(*lines), page(line("next"), source='odd" name.png', number=2)])
+    document = to_hocr([page(*lines), page(line("next"), source='odd"; 9% name.png', number=2)])
     root = ElementTree.fromstring(document.encode())
     assert document.startswith("<?xml")
     assert root.tag == "{http://www.w3.org/1999/xhtml}html"
@@ -331,6 +331,7 @@ def test_to_hocr_has_the_classes_and_properties_of_the_specification():
     by_class = {name: [e for e in root.iter() if e.get("class") == name] for name in {*classes}}
     assert [parse_title(sheet)["ppageno"] for sheet in by_class["ocr_page"]] == ["0", "1"]
     assert parse_title(by_class["ocr_page"][0])["image"] == '"a.png"'
+    assert parse_title(by_class["ocr_page"][1])["image"] == '"odd%22%3B 9%25 name.png"'
     assert parse_title(by_class["ocr_page"][0])["bbox"] == "0 0 400 300"
     places = [parse_title(place) for place in by_class["ocr_line"]]
     left, top, right, bottom = lines[0].box

@@ -54,6 +54,16 @@ def greys(pages):
     return [int(to_gray(page)[page.shape[0] // 2, page.shape[1] // 2]) for page in pages]
 
 
+def refusal(path):
+    """The line that refuses a file, which it names."""
+    with pytest.raises(InputError) as error:
+        list(read_pages(str(path)))
+    message = str(error.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
 # --- names ----------------------------------------------------------------------------------
 
 
@@ -244,12 +254,8 @@ def test_read_pages_names_unusable_files(tmp_path, png):
         path = tmp_path / name
         if bytes_ is not None:
             path.write_bytes(bytes_)
-        with pytest.raises(InputError) as error:
-            list(read_pages(str(path)))
-        assert str(error.value).startswith(f"{path}: ")
-        assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match="is a folder"):
-        list(read_pages(str(tmp_path)))
+        refusal(path)
+    assert "is a folder" in refusal(tmp_path)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions are not checked for this user")
@@ -305,53 +311,35 @@ def test_read_pages_draws_huge_pdf_pages_smaller(tmp_path, size, most, monkeypat
     assert page.shape[1] / page.shape[0] == pytest.approx(size[0] / size[1], rel=0.05)
 
 
-def test_read_pages_names_damaged_pdf_files(tmp_path):
-    content = content_of(shades(40, 200), "PDF")
-    path = tmp_path / "x.pdf"
-    for damaged in (content[:40], b"%PDF-1.7\n" + bytes(range(256))):
-        path.write_bytes(damaged)
-        with pytest.raises(InputError) as error:
-            list(read_pages(str(path)))
-        assert str(error.value).startswith(f"{path}: not a PDF")
-        assert "\n" not in str(error.value)
-
-
-def test_read_pages_names_pdf_files_without_pages(tmp_path):
-    path = tmp_path / "x.pdf"
-    path.write_bytes(
-        b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
-        b"2 0 obj\n<</Type/Pages/Kids[]/Count 0>>\nendobj\ntrailer\n<</Root 1 0 R/Size 3>>\n%%EOF\n"
-    )
-    with pytest.raises(InputError) as error:
-        list(read_pages(str(path)))
-    assert str(error.value).startswith(f"{path}: ")
-
-
-def test_read_pages_names_locked_pdf_files(tmp_path):
-    # the dictionary of a password that is not known: the content could not be read with any other
-    path = tmp_path / "x.pdf"
-    key = b"<" + b"42" * 32 + b">"
-    path.write_bytes(
-        b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
-        b"2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1>>\nendobj\n"
-        b"3 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>\nendobj\n"
-        b"4 0 obj\n<</Filter/Standard/V 2/R 3/Length 128/P -1/O " + key + b"/U " + key + b">>\nendobj\n"
-        b"trailer\n<</Root 1 0 R/Size 5/Encrypt 4 0 R/ID[<00><00>]>>\n%%EOF\n"
-    )
-    with pytest.raises(InputError) as error:
-        list(read_pages(str(path)))
-    assert str(error.value).startswith(f"{path}: ")
-    assert "assword" in str(error.value)
-
-
-def pdf_of(*objects):
+def pdf_of(*objects, trailer=b""):
     """A PDF file of numbered objects; the first is the catalogue, the second the list of pages."""
     body = b"".join(b"%d 0 obj\n%b\nendobj\n" % numbered for numbered in enumerate(objects, start=1))
-    return b"%PDF-1.5\n" + body + b"trailer\n<</Root 1 0 R/Size 9>>\n%%EOF\n"
+    return b"%PDF-1.5\n" + body + b"trailer\n<</Root 1 0 R/Size 9%b>>\n%%%%EOF\n" % trailer
 
 
 def stream(content, entries=b""):
     return b"<<%b/Length %d>>stream\n%b\nendstream" % (entries, len(content), content)
+
+
+CATALOGUE, BLANK = b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>"
+# the dictionary of a password that is not known: the content could not be read with any other
+LOCK = b"<</Filter/Standard/V 2/R 3/Length 128/P -1/O <%b>/U <%b>>>" % (b"42" * 32, b"42" * 32)
+LOCKED = b"/Encrypt 4 0 R/ID[<00><00>]"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (content_of(shades(40, 200), "PDF")[:40], "not a PDF"),
+        (b"%PDF-1.7\n" + bytes(range(256)), "not a PDF"),
+        (pdf_of(CATALOGUE, b"<</Type/Pages/Kids[]/Count 0>>"), ""),
+        (pdf_of(CATALOGUE, b"<</Type/Pages/Kids[3 0 R]/Count 1>>", BLANK, LOCK, trailer=LOCKED), "assword"),
+    ],
+    ids=["cut", "damaged", "without pages", "locked"],
+)
+def test_read_pages_names_unusable_pdf_files(tmp_path, content, message):
+    (tmp_path / "x.pdf").write_bytes(content)
+    assert message in refusal(tmp_path / "x.pdf")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit the memory of a process")
@@ -362,9 +350,9 @@ def test_read_pages_names_pdf_pages_that_take_too_much_memory(tmp_path, megabyte
     packed = b"\x78\xda" + megabyte * megabytes + b"\x03\x00"
     (tmp_path / "x.pdf").write_bytes(
         pdf_of(
-            b"<</Type/Catalog/Pages 2 0 R>>",
+            CATALOGUE,
             b"<</Type/Pages/Kids[3 0 R 4 0 R]/Count 2>>",
-            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>",
+            BLANK,
             b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 5 0 R>>",
             stream(packed, b"/Filter/FlateDecode"),
         )

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from helpers import sentences, to_labels
-from mltu.language import FOLDER, MODEL, WEIGHTS, WORDS, Weights, fit_weights, known_languages, language_decoder
+from mltu.language import (
+    FOLDER,
+    MODEL,
+    WEIGHTS,
+    WORDS,
+    Weights,
+    fit_weights,
+    known_languages,
+    language_decoder,
+    language_digests,
+)
 from mltu.language_model import CharacterModel
 from mltu.lexicon import Lexicon
 from mltu.utils.errors import InputError
@@ -51,6 +61,18 @@ def test_language_decoder_lists_the_languages_there_are(folder, name):
     with pytest.raises(InputError, match="not a known language; known: made, other") as refused:
         language_decoder(name, VOCAB, folder=folder)
     assert "\n" not in str(refused.value)
+
+
+def test_language_digests_tell_another_version(folder, tmp_path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    name = known_languages(folder)[0]
+    digests = language_digests(name, folder)
+    assert {f"{name}/{MODEL}", f"{name}/{WEIGHTS}"} <= set(digests)
+    assert language_digests(name, tmp_path) == digests
+    with open(tmp_path / name / WEIGHTS, "a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    changed = language_digests(name, tmp_path)
+    assert {file for file in digests if digests[file] != changed[file]} == {f"{name}/{WEIGHTS}"}
 
 
 def test_language_decoder_of_english_corrects_english():

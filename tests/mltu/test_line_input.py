@@ -24,7 +24,33 @@ def test_from_configs_follows_the_architecture():
 def test_widths_are_those_that_come_out(line_input, widths):
     assert list(line_input.widths) == widths
     images = [np.full((48, length), 255, np.uint8) for length in range(1, 1200, 37)]
-    assert {line_input(image).shape[1] for image in images} == set(widths)
+    assert {line_input.resizer(image, None)[0].shape[1] for image in images} == set(widths)
+
+
+@pytest.mark.parametrize(
+    ("line_input", "width", "starts", "end"),
+    [
+        (GRAY_LINES, 512, [0], 512),
+        (GRAY_LINES, 640, [0, 256], 640),
+        (GRAY_LINES, 1024, [0, 256, 512], 1024),
+        (LineInput(48, 1152, 128, "GRAY"), 2304, [0, 896, 1792], 2304),
+        (LineInput(48, 128, 128, "GRAY"), 384, [0, 128, 256], 384),
+        (COLOR_LINES, 400, [0], 400),
+    ],
+)
+def test_windows_overlap_and_cover_the_line(line_input, width, starts, end):
+    windows = line_input.windows(width)
+    assert [window.start for window in windows] == starts
+    assert windows[-1].stop == end
+    assert all(window.stop - window.start == line_input.width for window in windows[:-1])
+
+
+def test_call_keeps_the_proportions_of_long_lines(monkeypatch):
+    image = np.full((96, 9600), 255, np.uint8)
+    assert GRAY_LINES(image).shape == (48, 4864, 1)  # the next multiple of 128
+    assert COLOR_LINES(image).shape == (96, 400, 3)
+    monkeypatch.setattr("mltu.line_input.MAX_LINE_PIXELS", 48 * 2000)
+    assert GRAY_LINES(image).shape == (48, 1920, 1)
 
 
 @pytest.mark.parametrize("line_input", [GRAY_LINES, COLOR_LINES])

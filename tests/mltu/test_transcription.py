@@ -42,6 +42,13 @@ def test_transcribe_prints_path_tab_text_and_goes_on_after_bad_files(pretrained,
         assert [row["image"] for row in csv.DictReader(file)] == LINES[:2]
 
 
+def test_transcribe_tells_what_folders_have_besides_images_without_calling_it_an_error(pretrained, tmp_path, capsys):
+    shutil.copy(LINES[0], tmp_path)
+    (tmp_path / "notes.odt").write_bytes(b"text")
+    assert transcribe(pretrained, [str(tmp_path)]) == 0
+    assert capsys.readouterr().err.startswith(f"{tmp_path}: 1 files that are not images are left out")
+
+
 def test_transcribe_refuses_to_replace_inputs(pretrained, tmp_path):
     image = tmp_path / "line.png"
     PillowImage.open(LINES[0]).save(image)
@@ -178,12 +185,12 @@ def test_transcribe_writes_pages_of_files_as_one_searchable_pdf(pretrained, tmp_
 
 
 def test_transcribe_file_gives_the_pages_before_an_error(pretrained, monkeypatch):
-    def read_pages(name):
+    def read_pages(name, folder):
         yield read_image(LINES[0])
         raise InputError(f"{name}: page 2 is broken")
 
     monkeypatch.setattr("mltu.transcription.read_pages", read_pages)
-    pages, error = transcribe_file(pretrained, "two.tif", "line", None, 0.0)
+    pages, error = transcribe_file(pretrained, "two.tif", layout="line")
     assert [(page.source, page.page, page.text) for page in pages] == [
         ("two.tif", 1, pretrained.read(read_image(LINES[0])).text)
     ]

@@ -55,19 +55,27 @@ def test_read_table_forms_of_the_same_table(tmp_path, name, content):
     assert skipped == []
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("quotes round every text.tsv", 'image\ttext\nx.png\t"one"\ny.png\t"two"\n', ["one", "two"]),
+        ("quotes.tsv", 'x.png\t"Go!" she said\ny.png\t"Go!"\nz.png\t5" wide\n', ['"Go!" she said', '"Go!"', '5" wide']),
+        (
+            "quotes.csv",
+            'x.png,"Go!" she said\ny.png,5" wide\nz.png,say "so"\n',
+            ['"Go!" she said', '5" wide', 'say "so"'],
+        ),
+        ("nothing to others.csv", "image,text\na.png,NA\nb.png,null\nc.png,1e5\n", ["NA", "null", "1e5"]),
+    ],
+)
+def test_read_table_tells_quotes_and_words_that_are_text(tmp_path, name, content, expected):
+    (tmp_path / name).write_text(content)
+    assert [sample.text for sample in read_table(tmp_path / name)[0]] == expected
+
+
 def test_read_table_takes_what_excel_calls_unicode_text(tmp_path):
     (tmp_path / "a.txt").write_bytes("image\ttext\nx.png\tété\n".encode("utf-16"))
     assert read_table(tmp_path / "a.txt")[0] == [Sample(str(tmp_path / "x.png"), "été")]
-
-
-def test_read_table_quotes_round_every_text_in_tsv_are_not_text(tmp_path):
-    (tmp_path / "a.tsv").write_text('image\ttext\nx.png\t"one"\ny.png\t"two"\n')
-    assert [sample.text for sample in read_table(tmp_path / "a.tsv")[0]] == ["one", "two"]
-
-
-def test_read_table_quotes_inside_a_field_are_text(tmp_path):
-    (tmp_path / "a.csv").write_text('x.png,"Go!" she said\ny.png,5" wide\nz.png,say "so"\n')
-    assert [sample.text for sample in read_table(tmp_path / "a.csv")[0]] == ['"Go!" she said', '5" wide', 'say "so"']
 
 
 @pytest.mark.parametrize("image", ["img\\line.png", "img\\\u200bline.png", "./img/line.png", ".\\img\\line.png"])
@@ -91,16 +99,6 @@ def test_read_table_tells_what_nobody_can_see(tmp_path):
         (f"{path}:6", True),
     ]
     assert skipped[0].reason.endswith(": U+00AD, U+200B, U+FEFF")
-
-
-def test_read_table_quotes_in_tsv_are_text(tmp_path):
-    (tmp_path / "a.tsv").write_text('x.png\t"Go!" she said\ny.png\t"Go!"\nz.png\t5" wide\n')
-    assert [sample.text for sample in read_table(tmp_path / "a.tsv")[0]] == ['"Go!" she said', '"Go!"', '5" wide']
-
-
-def test_read_table_words_that_other_readers_take_for_nothing_are_text(tmp_path):
-    (tmp_path / "a.csv").write_text("image,text\na.png,NA\nb.png,null\nc.png,1e5\n")
-    assert [sample.text for sample in read_table(tmp_path / "a.csv")[0]] == ["NA", "null", "1e5"]
 
 
 def test_read_table_paths_are_found_beside_the_table_and_from_here(tmp_path, png, monkeypatch):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mltu.datasets.synthetic import draw_line
-from mltu.pages import cut_line, slope_of
+from mltu.pages import cut_line, encode_line, slope_of
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import to_gray
 
@@ -184,3 +184,12 @@ def test_cut_line_refuses_places_outside_the_page(sheet, polygon, baseline):
 )
 def test_slope_of_is_degrees_downwards(baseline, slope):
     assert slope_of(np.array(baseline)) == pytest.approx(slope, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((200, 1000), (640, 128)), ((60, 900), (900, 60)), ((40, 20_000), (16_383, 33))]
+)
+def test_encode_line_shrinks_high_and_long_lines(shape, size):
+    content, kept = encode_line(np.full(shape, 200, np.uint8), 80)
+    assert kept == size
+    assert cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE).shape == size[::-1]

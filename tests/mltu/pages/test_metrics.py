@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from mltu.pages.metrics import baseline_distances, match_polygons, overlap, score_baselines
+from mltu.pages.metrics import assign_baselines, baseline_distances, match_polygons, overlap, score_baselines
 
 
 def box(left, top, right, bottom):
@@ -113,3 +113,12 @@ def test_score_baselines_takes_a_tolerance_of_a_quarter_of_the_distance():
         assert (scores.recall[0], scores.precision[0]) == pytest.approx((wanted, wanted), abs=0.01)
     assert len(score_baselines([], true, 40).precision) == 0
     assert score_baselines([level(0, 9, 9)], [], 40).precision.tolist() == [0]
+
+
+def test_assign_baselines_puts_parts_in_the_order_of_their_line():
+    true = [level(0, 300, 0), level(0, 300, 40), level(300, 0, 80)]
+    found = [level(160, 300, 42), level(0, 300, 150), level(0, 150, 38), level(0, 100, 81), level(200, 300, 79)]
+    assert assign_baselines(found, true, 40) == [[], [2, 0], [4, 3]]
+    # a line across two belongs to neither that has less than half of it
+    assert assign_baselines([level(-500, 300, 0)], true, 40) == [[], [], []]
+    assert assign_baselines(found, [], 40) == []

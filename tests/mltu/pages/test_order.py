@@ -71,6 +71,17 @@ def test_reading_order_takes_notes_in_the_margin_for_themselves():
     assert_read([*text, *[level(1000, 1150, 300 + 40 * i) for i in range(4)]], [18, 4])
 
 
+@pytest.mark.parametrize("degrees", [0, 4])
+def test_reading_order_joins_lines_that_broke_at_one_place(degrees):
+    broken = [part for y in (260, 300, 340, 380) for part in (level(80, 500 + y % 7, y), level(520, 920, y + 3))]
+    lines = [*column(80, 920, 100, 4), *broken, *column(80, 920, 420, 4)]
+    assert_read(turned(lines, degrees), [16])
+    # but not columns that are as near to each other and have lines of their own
+    assert_read([*column(80, 500, 100, 6), *column(520, 920, 118, 6)], [6, 6])
+    # nor facing pages on which the lines stand at the same heights
+    assert_read([*column(80, 500, 100, 12), *column(520, 920, 100, 12)], [12, 12])
+
+
 @pytest.mark.parametrize("degrees", [90, -90])
 def test_reading_order_takes_sideways_notes_after_the_text_beside(degrees):
     note = turned(column(-100, 250, 400, 2), degrees, center=(75, 420))
@@ -106,6 +117,14 @@ def test_reading_order_reads_tables_row_by_row(degrees):
     rows = [row(100, 3), row(220, 2), row(300, 1), row(350, 4), row(500, 2)]
     table = [line for lines in rows for line in lines]
     assert_read(turned([level(50, 900, 30), *table], degrees), [1, 5, 4, 3, 6, 4])
+
+
+def test_reading_order_reads_what_stands_above_a_table_line_by_line():
+    # a title whose lines broke above a rule of the table
+    title = [level(120, 285, 20), level(310, 880, 21), level(130, 285, 60), level(310, 860, 61)]
+    rows = [row(150 + 80 * index, 2) for index in range(6)]
+    table = [line for lines in rows for line in lines]
+    assert_read([*title, *table], [4, *[4] * 6])
 
 
 def test_reading_order_of_a_table_stands_an_entry_that_reaches_into_the_next_column():

@@ -20,7 +20,7 @@ def test_backend(backend):
     if not importlib.util.find_spec(backend):
         pytest.skip(f"{backend} is not installed")
     process = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *map(str, FILES)],
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", *map(str, FILES)],
         env={**os.environ, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,

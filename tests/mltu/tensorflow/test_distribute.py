@@ -35,12 +35,15 @@ def epochs(folder):
 
 
 @pytest.fixture(scope="module")
-def mirrored(tmp_path_factory):
+def mirrored(once):
     """A run on two CPU devices: (folder, flags of the same run elsewhere)."""
-    folder = tmp_path_factory.mktemp("mirrored")
-    flags = [*RUN, "--data_path", str(folder / "data")]
-    run_script(TRAIN, *flags, "--distribute", "mirrored", "--model_path", folder / "run", code=0)
-    return folder / "run", flags
+
+    def train(folder):
+        flags = [*RUN, "--data_path", str(folder / "data")]
+        run_script(TRAIN, *flags, "--distribute", "mirrored", "--model_path", folder / "run", code=0)
+        return folder / "run", flags
+
+    return once("mirrored", train)
 
 
 def test_mirrored_devices_learn_what_one_does(mirrored, tmp_path):
