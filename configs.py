@@ -238,6 +238,7 @@ class LineFinderConfigs(RunConfigs):
     data_path: str = ""  # folder of ALTO or PAGE files and images of pages to train on
     val_path: str = ""  # the same for validation
     partial_truth: tuple[str, ...] = ()  # patterns of XML files whose truth omits lines, e.g. wills-*
+    init_from: str = ""  # folder of a run whose weights to start from
 
     # the scenes
     side: int = setting(512, at_least=64)  # of a scene, pixels; a multiple of 32

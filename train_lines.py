@@ -152,6 +152,7 @@ def build(configs: LineFinderConfigs) -> keras.Model:
     import keras
 
     from mltu.tensorflow import line_maps
+    from mltu.tensorflow.fine_tuning import load_all_weights
     from mltu.tensorflow.model_utils import set_statistics_momentum
     from mltu.tensorflow.optimizers import make_optimizer
     from model import line_finder_model
@@ -160,6 +161,8 @@ def build(configs: LineFinderConfigs) -> keras.Model:
     if configs.deterministic:
         enable_determinism()
     model = line_finder_model()
+    if configs.init_from:
+        load_all_weights(model, configs.init_from)
     if configs.ema:  # averaged weights go with the statistics of as many batches
         set_statistics_momentum(model, configs.ema)
     model.compile(

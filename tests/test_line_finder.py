@@ -60,7 +60,7 @@ def test_find_lines_finds_none_on_plain_paper_of_any_tone_and_noise(tone, noise)
     assert find_lines(cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE)) == []
 
 
-HARD_SHEETS = {"squares", "seyes"}  # whose rules the network still takes for parts of a line, or a line for rules
+HARD_SHEETS = {"seyes"}  # whose rules the network still takes for a line
 
 
 @pytest.mark.parametrize(

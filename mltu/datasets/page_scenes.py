@@ -37,6 +37,9 @@ PAGE_SIDE = 1024  # pixels of a page's long side, as it is read
 MAX_SIDE = 1600  # pixels of a page's long side in memory
 SHRUNK = 4  # pixels of a page for each of its map of unknown writing, and for finding the paper
 RULE = 40  # pixels; straight level or upright strokes of this length are rules
+MAX_DARKEST = 0.9  # of the paper's grey value, of what can be ink
+SHARES = (0.62, 0.14, 0.06, 0.08, 0.1)  # of scenes: parts of pages, blank, facing pages, tables, few lines
+TURNED = 0.1  # share of scenes that lie on a side or upside down
 INK = 0.86  # of the paper's grey value; darker pixels count as ink
 
 Rng = np.random.Generator
@@ -159,7 +162,13 @@ class RandomScenes(Augmentor):
     def __call__(self, page: np.ndarray, truth: PageTruth, rng: Rng | None = None) -> tuple[np.ndarray, PageTruth]:
         """Return (uint8 image, truth) of a scene; `rng` as in :class:`Augmentor`."""
         rng = self._rng if rng is None else rng
-        kinds = {self._part: 0.62, self._facing_pages: 0.06, self._table: 0.08, self._few_lines: 0.1, self._blank: 0.14}
+        kinds = {
+            self._part: 0.54,
+            self._facing_pages: 0.08,
+            self._table: 0.12,
+            self._few_lines: 0.14,
+            self._blank: 0.12,
+        }
         if not truth.lines:
             kinds = {self._part: 0.5, self._blank: 0.5}
         make = list(kinds)[rng.choice(len(kinds), p=list(kinds.values()))]
@@ -170,7 +179,7 @@ class RandomScenes(Augmentor):
             scene = scene._replace(image=scene.image * draw_scribbles(scene.image.shape, rng))
         # grain may be coarse and strong where it can hide no writing
         image = _photographed(scene.image, rng, grain=0.6 if scene.lines else 1.0)
-        turns = int(rng.integers(1, 4)) if rng.random() < 0.1 else 0
+        turns = int(rng.integers(1, 4)) if rng.random() < TURNED else 0
         return _turned(image, scene.lines, scene.unknown, turns)
 
     def _part(self, page: np.ndarray, truth: PageTruth, rng: Rng) -> Scene:
@@ -222,11 +231,11 @@ class RandomScenes(Augmentor):
         count = int(rng.choice((1, 2, 4, 8), p=(0.5, 0.2, 0.2, 0.1)))
         along, down = (np.array(_rotation(degrees))[:, axis] for axis in (0, 1))
         start = rng.uniform(-0.1, 0.6, 2) * self.side
-        ink, lines, darkness = _ink(page), [], rng.uniform(0.15, 0.6)
+        pen, lines = _Pen(page, image, rng), []
         for row in range(count):
             line = truth.lines[rng.integers(len(truth.lines))]
             matrix = _placing(line, height, degrees, start + row * pitch * down + rng.uniform(0, 10) * along, page)
-            lines += _paste(image, ink, line, matrix, lines, darkness)
+            lines += pen.write(line, matrix)
         return Scene(image, lines)
 
     def _table(self, page: np.ndarray, truth: PageTruth, rng: Rng) -> Scene:
@@ -245,8 +254,8 @@ class RandomScenes(Augmentor):
                 cv2.polylines(
                     image, [np.rint(points * 16).astype(np.int32)], False, darkness, thickness, cv2.LINE_AA, 4
                 )
-        ink, lines = _ink(page), []
-        filled, darkness = rng.uniform(0.5, 1), rng.uniform(0.15, 0.6)
+        pen, lines = _Pen(page, image, rng), []
+        filled = rng.uniform(0.5, 1)
         for y in rows:
             for left, right in pairwise(edges):
                 line = truth.lines[rng.integers(len(truth.lines))]
@@ -259,7 +268,7 @@ class RandomScenes(Augmentor):
                 part = line.part(begin, begin + length)
                 spot = np.array([left + rng.uniform(2, 4) + rng.random() * (room - length) * scale, y])
                 matrix = _placing(part, height, degrees + rng.normal(0, 1), rotation @ spot, page)
-                lines += _paste(image, ink, part, matrix, lines, darkness)
+                lines += pen.write(part, matrix)
         return Scene(image, lines)
 
     def _blank(self, page: np.ndarray, truth: PageTruth, rng: Rng) -> Scene:
@@ -356,47 +365,61 @@ def _fixed(polygon: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(polygon * 16, -(1 << 20), 1 << 20)).astype(np.int32)
 
 
-def _paste(
-    image: np.ndarray, ink: np.ndarray, line: Line, matrix: np.ndarray, others: Sequence[Line], darkness: float
-) -> list[Line]:
-    """Write a line of a page on an image, in place; nothing where there is no room.
+class _Pen:
+    """Writes lines of a page on an image, none over another.
 
     Args:
-        image: float32, to write on.
-        ink: of the page.
-        line: of the page.
-        matrix: from the page to the image, shape (2, 3).
-        others: lines on the image.
-        darkness: share of the paper's light that the darkest ink is to leave; it is not made lighter.
+        page: uint8, that the lines are on.
+        image: float32, to write on, in place.
+        rng: random numbers.
 
-    Returns:
-        The line on the image, if it was written.
+    Attributes:
+        taken: uint8 mask of the image, 255 where nothing more can be written.
     """
-    moved = line.moved(matrix)
-    band = moved.band(1.1 * moved.above, 1.2 * moved.below)
-    low = np.clip(np.floor(band.min(axis=0)), 0, image.shape[1]).astype(int)
-    high = np.clip(np.ceil(band.max(axis=0)) + 1, 0, image.shape[1]).astype(int)
-    if (high - low).min() < 4 or any(_meet(moved, other) for other in others):
-        return []
-    shifted = matrix - np.array([[0, 0, low[0]], [0, 0, low[1]]])
-    size = tuple(int(side) for side in high - low)
-    if np.sqrt(abs(np.linalg.det(matrix[:, :2]))) < 0.6:
-        ink = cv2.blur(ink, (2, 2))
-    piece = cv2.warpAffine(ink, shifted, size, flags=cv2.INTER_LINEAR, borderValue=255).astype(np.float32) / 255
-    mask = np.zeros(piece.shape, np.uint8)
-    cv2.fillPoly(mask, [_fixed(band - low)], 255, cv2.LINE_AA, 4)
-    darkest = float(np.clip(np.quantile(piece[mask > 0], 0.02), 0.02, 0.95)) if mask.any() else 0.0
-    if darkest > darkness:  # what is too faint to see would be wrong truth
-        piece = piece ** np.float32(np.log(darkness) / np.log(darkest))
-    image[low[1] : high[1], low[0] : high[0]] *= 1 - mask.astype(np.float32) / 255 * (1 - piece)
-    return [moved]
 
+    def __init__(self, page: np.ndarray, image: np.ndarray, rng: Rng) -> None:
+        self.ink = _ink(page)
+        self.soft_ink = cv2.blur(self.ink, (2, 2))  # for small writing, whose thin strokes would be lost
+        self.image = image
+        self.taken = np.zeros(image.shape, np.uint8)
+        self.darkness = rng.uniform(0.15, 0.6)  # share of the paper's light that the darkest ink is to leave
 
-def _meet(line: Line, other: Line) -> bool:
-    """Whether two lines would be written over each other; boxes around small letters are compared."""
-    boxes = [one.band(0.45 * one.above, 0) for one in (line, other)]
-    (low, high), (other_low, other_high) = ((box.min(axis=0), box.max(axis=0)) for box in boxes)
-    return bool((low < other_high).all() and (other_low < high).all())
+    def has_room(self, polygon: np.ndarray) -> bool:
+        """Whether a polygon is at least partly on the image, and free."""
+        mask = cv2.fillPoly(np.zeros_like(self.taken), [_fixed(polygon)], 255, cv2.LINE_8, 4)
+        return bool(mask.any()) and not cv2.bitwise_and(mask, self.taken).any()
+
+    def take(self, polygon: np.ndarray) -> None:
+        """Let nothing more be written on a polygon."""
+        cv2.fillPoly(self.taken, [_fixed(polygon)], 255, cv2.LINE_8, 4)
+
+    def write(self, line: Line, matrix: np.ndarray) -> list[Line]:
+        """Write a line where an affine map of the page, shape (2, 3), brings it.
+
+        Returns:
+            The line on the image; nothing if it has no room there, or no ink.
+        """
+        moved = line.moved(matrix)
+        band = moved.band(1.1 * moved.above, 1.2 * moved.below)
+        low = np.clip(np.floor(band.min(axis=0)), 0, self.image.shape[1]).astype(int)
+        high = np.clip(np.ceil(band.max(axis=0)) + 1, 0, self.image.shape[1]).astype(int)
+        small_letters = moved.band(0.45 * moved.above, 0)  # ascenders and descenders may be written over
+        if (high - low).min() < 4 or not self.has_room(small_letters):
+            return []
+        shifted = matrix - np.array([[0, 0, low[0]], [0, 0, low[1]]])
+        ink = self.soft_ink if np.sqrt(abs(np.linalg.det(matrix[:, :2]))) < 0.6 else self.ink
+        size = tuple(int(side) for side in high - low)
+        piece = cv2.warpAffine(ink, shifted, size, flags=cv2.INTER_LINEAR, borderValue=255).astype(np.float32) / 255
+        mask = np.zeros(piece.shape, np.uint8)
+        cv2.fillPoly(mask, [_fixed(band - low)], 255, cv2.LINE_AA, 4)
+        darkest = float(np.clip(np.quantile(piece[mask > 0], 0.02), 0.02, 1)) if mask.any() else 1.0
+        if darkest > MAX_DARKEST:  # the space between two words, say
+            return []
+        if darkest > self.darkness:  # what is too faint to see would be wrong truth
+            piece = piece ** np.float32(np.log(self.darkness) / np.log(darkest))
+        self.image[low[1] : high[1], low[0] : high[0]] *= 1 - mask.astype(np.float32) / 255 * (1 - piece)
+        self.take(small_letters)
+        return [moved]
 
 
 def _painted_out(scene: Scene, kept: int, rng: Rng) -> Scene:
@@ -423,22 +446,20 @@ def _painted_out(scene: Scene, kept: int, rng: Rng) -> Scene:
 
 def _with_margin_notes(scene: Scene, page: np.ndarray, truth: PageTruth, rng: Rng) -> Scene:
     """The scene with a line or a few of the page written sideways where there is room."""
-    taken = np.zeros(scene.image.shape, np.uint8)
+    image, lines = scene.image.copy(), list(scene.lines)
+    pen = _Pen(page, image, rng)
     for line in scene.lines:
-        cv2.fillPoly(taken, [_fixed(line.band(line.above, line.below))], 255, cv2.LINE_8, 4)
+        cv2.fillPoly(pen.taken, [_fixed(line.band(line.above, line.below))], 255, cv2.LINE_8, 4)
     if scene.unknown is not None:
-        taken |= scene.unknown
-    image, lines, ink, darkness = scene.image.copy(), list(scene.lines), _ink(page), rng.uniform(0.15, 0.6)
+        pen.taken |= scene.unknown
     degrees, height = rng.choice((-90, 90)) + rng.normal(0, 4), log_uniform(rng, 14, 45)
     for _ in range(12):
         source = truth.lines[rng.integers(len(truth.lines))]
         part = source.part(0, min(source.length, rng.uniform(3, 12) * source.above))
         moved = part.moved(matrix := _placing(part, height, degrees, rng.uniform(0, 1, 2) * image.shape[0], page))
-        here = np.zeros_like(taken)
-        cv2.fillPoly(here, [_fixed(moved.band(1.3 * moved.above, 1.5 * moved.below))], 255, cv2.LINE_8, 4)
-        if here.any() and not (here & taken).any():
-            lines += _paste(image, ink, part, matrix, lines, darkness)
-            taken |= here
+        if pen.has_room(around := moved.band(1.3 * moved.above, 1.5 * moved.below)):
+            lines += pen.write(part, matrix)
+            pen.take(around)
     return scene._replace(image=image, lines=lines)
 
 

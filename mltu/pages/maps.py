@@ -6,6 +6,7 @@ Line Layout Analysis System" (ICFHR 2020), with heights and directions besides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -77,10 +78,10 @@ class Line(NamedTuple):
         Point `i` of the baseline has the corners `i` and `-1 - i`.
         """
         along = np.diff(self.baseline, axis=0)
-        along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
+        along /= np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)[:, None]
         mean = np.concatenate([along[:1], along[1:] + along[:-1], along[-1:]])
-        mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-6)
-        normals = np.stack([mean[:, 1], -mean[:, 0]], axis=1)
+        mean /= np.maximum(np.hypot(mean[:, 0], mean[:, 1]), 1e-6)[:, None]
+        normals = mean[:, ::-1] * (1, -1)
         return np.concatenate([self.baseline + up * normals, (self.baseline - down * normals)[::-1]])
 
 
@@ -101,7 +102,9 @@ def draw_maps(lines: Iterable[Line], shape: tuple[int, int]) -> np.ndarray:
     """
     height, width = shape[0] // STRIDE, shape[1] // STRIDE
     labels = np.zeros((height, width), np.int32)
-    core, ends, *values = (np.zeros((height, width), np.float32) for _ in MAPS)
+    ends = np.zeros((height, width), np.float32)
+    # the pieces of all lines, whose numbers are drawn in place of their values
+    numbers, values = np.zeros((height, width), np.int32), [(0.0, 0.0, 0.0, 0.0)]
     for label, line in enumerate(lines, start=1):
         low, high = line.baseline.min(axis=0), line.baseline.max(axis=0)
         reach = line.above + line.below
@@ -116,17 +119,16 @@ def draw_maps(lines: Iterable[Line], shape: tuple[int, int]) -> np.ndarray:
             cv2.fillPoly(ends, [_fixed(end.band(up, down))], 1.0, shift=SUBPIXEL_BITS)
         cut = min(SHORTENED * above, LONGEST_CUT * length)
         inner = line.part(cut, length - cut)
-        band = inner.band(up, down)
-        cv2.fillPoly(labels, [_fixed(band)], label, shift=SUBPIXEL_BITS)
-        for number, along in enumerate(np.diff(inner.baseline, axis=0)):
-            quad = _fixed(band[[number, number + 1, -2 - number, -1 - number]])
-            cos, sin = along / max(np.linalg.norm(along), 1e-6)
-            for target, value in zip(values, (above, below, cos, sin), strict=True):
-                cv2.fillPoly(target, [quad], float(value), shift=SUBPIXEL_BITS)
-    core[:] = (labels > 0) & ~_seams(labels)
-    for target in values:
-        target *= labels > 0
-    return np.dstack([core, ends, *values])
+        band = _fixed(inner.band(up, down))
+        cv2.fillPoly(labels, [band], label, shift=SUBPIXEL_BITS)
+        for piece, (x, y) in enumerate(np.diff(inner.baseline, axis=0).tolist()):
+            quad = band[[piece, piece + 1, -2 - piece, -1 - piece]]
+            cv2.fillPoly(numbers, [quad], len(values), shift=SUBPIXEL_BITS)
+            size = max(math.hypot(x, y), 1e-6)
+            values.append((above, below, x / size, y / size))
+    numbers[labels == 0] = 0
+    core = (labels > 0) & ~_seams(labels)
+    return np.dstack([core, ends, np.array(values)[numbers]]).astype(np.float32)
 
 
 def _heights(points: np.ndarray, polygon: np.ndarray) -> tuple[float, float]:

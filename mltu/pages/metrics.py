@@ -117,29 +117,29 @@ def assign_baselines(
 
 
 def baseline_distances(baselines: Sequence[np.ndarray], usual: float) -> np.ndarray:
-    """Distance of each baseline from the nearest above or below it; where there is none, the mean of the others.
+    """Least distance of each baseline from those above or below it, at most the mean; where there is none, the mean.
 
     Args:
         baselines: each of shape (points, 2), pixels.
         usual: the distance where no baseline is beside another.
     """
-    result = np.full(len(baselines), np.nan)
+    result = np.full(len(baselines), np.inf)
     points = [_resampled(track, POINT_DISTANCE) for track in baselines]
-    for j, track in enumerate(baselines):
-        chord = track[-1] - track[0]
-        length = max(float(np.linalg.norm(chord)), 1e-6)
-        along = chord / length
-        nearest = np.inf
+    for j, track in enumerate(points):
+        along = (track[-1] - track[0]) / max(float(np.linalg.norm(track[-1] - track[0])), 1e-6)
+        across = np.array([-along[1], along[0]])
+        order = np.argsort(track @ along)
+        own = (track @ along)[order], (track @ across)[order]
         for i, others in enumerate(points):
-            run = (others - track[0]) @ along
-            beside = others[(run >= 0) & (run <= length)]
+            run = others @ along
+            beside = others[(run >= own[0][0]) & (run <= own[0][-1])]
             if i != j and len(beside):
+                away = np.abs(beside @ across - np.interp(beside @ along, *own))
                 # lines on the same height, such as those of columns that overlap, are not below each other
-                away = np.abs((beside - track[0]) @ np.array([-along[1], along[0]]))
-                nearest = min(nearest, float(np.median(away))) if np.median(away) > 1 else nearest
-        result[j] = nearest
-    known = np.isfinite(result)
-    return np.where(known, result, result[known].mean() if known.any() else usual)
+                result[j] = min(result[j], away.min() if np.median(away) > 1 else np.inf)
+    known = np.isfinite(result) & (result > 0)  # lines that meet tell no distance
+    mean = result[known].mean() if known.any() else usual
+    return np.where(known, np.minimum(result, mean), mean)
 
 
 def _coverage(distances: np.ndarray, tolerance: float) -> float:

@@ -60,6 +60,20 @@ def load_initial_weights(
         raise InputError(f"init_from: {path} cannot be used ({reason})") from None
 
 
+def load_all_weights(model: keras.Model, init_from: str | Path) -> None:
+    """Give a model the best weights of another run of the same network, whose folder is `init_from`.
+
+    Raises:
+        InputError: there are no weights, or they are those of another network.
+    """
+    path = RunFolder(init_from).weights
+    try:
+        model.set_weights(keras.models.load_model(path, compile=False).get_weights())
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"init_from: {path} cannot be used ({reason})") from None
+
+
 def _inner_shapes(layer: keras.layers.Layer) -> list[tuple[int, ...]]:
     """Shapes of a layer's weights, of output layers without the classes, which may be others."""
     shapes = [tuple(weights.shape) for weights in layer.weights]

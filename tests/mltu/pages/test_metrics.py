@@ -52,8 +52,14 @@ def test_match_polygons_finds_as_many_pairs_as_there_are():
 
 def test_baseline_distances_are_those_of_the_nearest_beside():
     lines = [level(0, 100, 0), level(0, 100, 30), level(20, 90, 80), level(500, 600, 20)]
-    assert baseline_distances(lines, 99) == pytest.approx([30, 30, 50, (30 + 30 + 50) / 3])
+    mean = (30 + 30 + 50) / 3
+    assert baseline_distances(lines, 99) == pytest.approx([30, 30, mean, mean])  # at most the mean
     assert baseline_distances([level(0, 100, 0)], 99) == pytest.approx([99])
+
+
+def test_baseline_distances_are_the_least_of_lines_that_are_not_parallel():
+    lines = [np.array([[0, 20], [100, 60]], np.float64), level(0, 100, 0), level(0, 100, 100)]
+    assert baseline_distances(lines, 99)[1:] == pytest.approx([20, (21.5 + 20 + 40) / 3], abs=1)
 
 
 def slow_scores(found, true, tolerances):

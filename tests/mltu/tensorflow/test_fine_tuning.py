@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from mltu.tensorflow.fine_tuning import interpolate_steps, load_initial_weights
+from mltu.tensorflow.fine_tuning import interpolate_steps, load_all_weights, load_initial_weights
 from mltu.utils.errors import InputError
 from model import train_model
 
@@ -88,3 +88,13 @@ def test_load_initial_weights_takes_the_cnn_of_another_line_network(earlier_run,
         assert all(np.array_equal(now, then) for now, then in zip(layer.get_weights(), expected, strict=True))
     with pytest.raises(InputError, match="cannot be used"):
         load_initial_weights(model, OLD_VOCAB, folder, OLD_VOCAB)
+
+
+def test_load_all_weights_gives_the_same_network_and_refuses_others(earlier_run):
+    folder, earlier = earlier_run
+    model = network(OLD_VOCAB, 1)
+    load_all_weights(model, folder)
+    assert (log_probabilities(model) == log_probabilities(earlier)).all()
+    for unfit in (lambda: load_all_weights(network("ab", 1), folder), lambda: load_all_weights(model, folder / "no")):
+        with pytest.raises(InputError, match=r"init_from: .*model\.keras cannot be used"):
+            unfit()
