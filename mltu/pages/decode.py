@@ -30,6 +30,9 @@ MIN_COLUMN = 6  # pieces on each side of a gutter, which no line crosses
 PROBES = 16  # places between two pieces where the maps are asked
 MIN_CORE, MIN_SHORT_CORE = 0.65, 0.78  # mean probability of the core along a line, and along the shortest
 SHORT = 3.0  # usual line heights; shorter lines need more evidence
+LONGEST_CELL = 4.0  # usual line heights, of what may be numbers in a column of a table
+MIN_CELL_CORE = 0.6  # mean probability of the core along a cell that has others above or below it
+MIN_STACKED = 3  # of the cells above and below it
 MIN_LENGTH = 0.5  # usual line heights
 ROOM_ABOVE, ROOM_BELOW = 1.2, 1.2  # of the heights, that outlines take in
 POINTS_PER_HEIGHT, MAX_POINTS = 1.0, 33  # of a baseline
@@ -74,17 +77,32 @@ def decode(maps: np.ndarray, barrier: np.ndarray | None = None) -> list[FoundLin
     pieces = _find_pieces(maps, barrier)
     if not pieces.points:
         return []
-    return _evident([_line(pieces, chain) for chain in _chains(pieces, maps, barrier)])
+    return _evident([_line(pieces, chain) for chain in _chains(pieces, maps, barrier)], barrier)
 
 
-def _evident(lines: list[FoundLine]) -> list[FoundLine]:
-    """Without what is too faint or too short for a line."""
+def _evident(lines: list[FoundLine], barrier: np.ndarray | None) -> list[FoundLine]:
+    """Without what is too faint or too short for a line; cells of a table make those above and below them likely."""
     lengths = np.array([found.line.length for found in lines])
     heights = np.array([found.line.above + found.line.below for found in lines])
-    length = lengths / weighted_median(heights, lengths)
+    usual = weighted_median(heights, lengths)
+    length = lengths / usual
     needed = MIN_CORE + (MIN_SHORT_CORE - MIN_CORE) * np.clip(1 - length / SHORT, 0, 1)
     probability = np.array([found.probability for found in lines])
-    return [lines[index] for index in np.flatnonzero((probability >= needed) & (length >= MIN_LENGTH))]
+    evident = (probability >= needed) & (length >= MIN_LENGTH)
+    if barrier is not None:
+        cells = (length < LONGEST_CELL) & (length >= MIN_LENGTH) & (probability >= MIN_CELL_CORE)
+        middles = np.array([found.line.baseline.mean(axis=0) for found in lines])
+        cells[cells] = [_between_rules(middle, usual, barrier) for middle in middles[cells]]
+        stacked = np.abs(middles[cells, None, 0] - middles[evident & (length < LONGEST_CELL), 0]) < usual
+        evident[cells] |= stacked.sum(axis=1) >= MIN_STACKED
+    return [lines[index] for index in np.flatnonzero(evident)]
+
+
+def _between_rules(point: np.ndarray, height: float, barrier: np.ndarray) -> bool:
+    """Whether a table's rules stand on both sides of a point, pixels of the input, within a line's height."""
+    (x, y), reach = (point / STRIDE).astype(int), max(1, int(height / STRIDE))
+    beside = barrier[max(0, y - reach) : y + reach].any(axis=0)
+    return bool(beside[: max(0, x)].any() and beside[x + 1 :].any())
 
 
 # --- pieces ---------------------------------------------------------------------------------

@@ -117,6 +117,20 @@ def test_decode_leaves_out_what_is_faint_or_short():
     assert decode(speck) == []
 
 
+def test_decode_takes_faint_cells_only_in_a_column_of_surer_ones_between_rules():
+    column = [line(300, 60 + 80 * row, 360) for row in range(5)]
+    maps = draw_maps(column, SHAPE)
+    maps[170:200, :, 0] *= 0.65  # the cell in the last row
+    rules = np.zeros(maps.shape[:2], bool)
+    rules[:, [130, 200]] = True
+    assert len(decode(maps)) == 4
+    assert_same([found for found in decode(maps, rules) if found.probability > 0.8], column[:4])
+    assert len(decode(maps, rules)) == 5
+    assert len(decode(maps, np.roll(rules, 90, axis=1))) == 4  # beside the rules
+    maps[:80, :, 0] = 0
+    assert len(decode(maps, rules)) == 2  # with two others alone
+
+
 @pytest.mark.parametrize("kind", ["zeros", "ones", "noise", "fine", "nan", "huge"])
 def test_decode_stands_any_maps(kind):
     rng = np.random.default_rng(0)
