@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
 from .utils.errors import InputError
-from .utils.files import write_atomic
+from .utils.files import naming, write_atomic
 
 REMEDY = "choose another --output, or replace it with --overwrite"
 
@@ -104,9 +104,10 @@ class Journal:
         if (present.st_ino, present.st_size) != (ours.st_ino, self._size):
             raise InputError(f"{self.output}: another run is writing to it; start this one again with another --output")
         row = _entry_row(entry)
-        self._file.write(row)
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with naming(self.path):
+            self._file.write(row)
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self._size += len(row)
 
     def name(self, path: str | Path) -> str:

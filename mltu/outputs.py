@@ -17,7 +17,7 @@ from .inputs import STDIN
 from .journal import REMEDY, Entry, Journal, source_state
 from .readings import PageReading
 from .utils.errors import InputError, escape_control_chars
-from .utils.files import as_utf8, atomic_path, refuse_inputs, write_atomic
+from .utils.files import as_utf8, atomic_path, naming, refuse_inputs, write_atomic
 
 
 def format_for(output: str | None, name: str | None) -> str:
@@ -163,8 +163,9 @@ class Results:
         elif self._file:
             content = as_utf8(self._written(pages))
             self._journal.append(Entry(self._journal.name(source), self._states[source], rows=_check_sums(content)))
-            self._file.write(content)  # in one piece, so that little can be cut in two
-            self._file.flush()
+            with naming(self._file.name):
+                self._file.write(content)  # in one piece, so that little can be cut in two
+                self._file.flush()
         else:
             self.show(self.format.header * (not self._begun) + self._written(pages))
             self._begun = True

@@ -139,7 +139,8 @@ def print_note(message: str) -> None:
 
 
 def print_utf8() -> None:
-    """Let standard output and error take any text, whatever the system's encoding is."""
+    """Let standard output and error take any text, whatever the system's encoding is, also where they are closed."""
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -22,6 +22,16 @@ MIN_FREE = 65_536  # bytes; a disk with less free space counts as full
 
 
 @contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Let an error of writing to an open file, which names none, name this one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+@contextmanager
 def atomic_path(path: str | Path, durable: bool = False, ending: str = "") -> Iterator[Path]:
     """A path beside `path` to write to, which takes the place of `path` at the end of the block.
 
@@ -34,10 +44,11 @@ def atomic_path(path: str | Path, durable: bool = False, ending: str = "") -> It
     path = Path(path)
     unfinished = path.with_name(f"{path.name}.part{ending}")
     try:
-        yield unfinished
-        if durable:
-            _flush(unfinished)
-        os.replace(unfinished, path)
+        with naming(path):
+            yield unfinished
+            if durable:
+                _flush(unfinished)
+            os.replace(unfinished, path)
     except BaseException as error:
         full = path.parent.is_dir() and shutil.disk_usage(path.parent).free < MIN_FREE
         unfinished.unlink(missing_ok=True)

@@ -86,7 +86,7 @@ def decode_pages(file: Path | BinaryIO, name: str | Path) -> Iterator[np.ndarray
         name: of the file in messages.
 
     Yields:
-        uint8, uint16 or float arrays of shape (height, width), (height, width, 3) or (height, width, 4).
+        uint8 or uint16 arrays of shape (height, width), (height, width, 3) or (height, width, 4).
 
     Raises:
         InputError: as :func:`read_image`; the pages before a damaged one come first.
@@ -188,9 +188,10 @@ def _pixels(picture: PillowImage.Image) -> np.ndarray:
     """A Pillow image as grey, or in OpenCV's channel order."""
     width, height = picture.size
     # cropping keeps palette and transparency
-    return _by_bands(
+    pixels = _by_bands(
         height, width, lambda rows: _band_pixels(picture.crop((0, rows.start, width, min(rows.stop, height))))
     )
+    return pixels if pixels.dtype == np.uint16 else to_uint8(pixels)  # of other numbers, only the whole tells the range
 
 
 def _check_scans(name: str | Path, file: BinaryIO) -> None:

@@ -204,6 +204,17 @@ def test_command_reports_a_full_disk_behind_its_output(script, unbuffered):
     assert process.returncode == 2
 
 
+@pytest.mark.skipif(os.name != "posix", reason="closes descriptors")
+@pytest.mark.parametrize("descriptor", [1, 2])
+def test_command_works_without_anywhere_to_print(script, descriptor):
+    process = script(body="    print('text'); print('a note', file=sys.stderr)")(
+        preexec_fn=lambda: os.close(descriptor)
+    )
+    printed = [written.strip() for written in process.communicate(timeout=60)]
+    assert printed == [b"" if descriptor == 1 else b"text", b"" if descriptor == 2 else b"a note"]
+    assert process.returncode == 0
+
+
 def test_command_prints_utf8_on_any_locale(script):
     body = "    print('Zo\\u00eb \\udcff'); print('\\u017d', file=sys.stderr)"
     process = script(body=body)(env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})

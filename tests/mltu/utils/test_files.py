@@ -45,6 +45,21 @@ def test_atomic_path_names_a_full_disk_whatever_the_error(tmp_path, monkeypatch)
         raise KeyboardInterrupt
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit of the size of files")
+def test_atomic_path_names_the_file_that_could_not_be_written(tmp_path):
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            write_atomic(tmp_path / "x", bytes(2000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(tmp_path / "x")
+    assert not any(tmp_path.iterdir())
+
+
 def test_write_atomic_writes_bytes_or_raises(tmp_path):
     write_atomic(tmp_path / "a.bin", b"content")
     assert (tmp_path / "a.bin").read_bytes() == b"content"

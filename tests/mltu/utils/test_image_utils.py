@@ -243,6 +243,15 @@ def test_decode_pages_keeps_all_values(tmp_path):
         assert np.array_equal(next(decode_pages(file, "x")), values)
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-3.5, 2.0), (100.0, 70_000.0)])
+def test_decode_pages_scales_floats_of_any_range(tmp_path, low, high):
+    values = np.linspace(low, high, 300, dtype=np.float32).reshape(12, 25)
+    PillowImage.fromarray(np.where(values == low, np.nan, values)).save(tmp_path / "x.tif")
+    pixels = next(decode_pages(tmp_path / "x.tif", "x"))
+    assert pixels.dtype == np.uint8
+    assert np.abs(pixels.ravel() - np.linspace(0, 255, 300)).max() <= 2
+
+
 def test_decode_pages_measures_every_page(tmp_path):
     pages = [PillowImage.new("L", size, 255) for size in ((9, 9), (1, 9))]
     pages[0].save(tmp_path / "x.tif", save_all=True, append_images=pages[1:])
