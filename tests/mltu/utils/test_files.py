@@ -52,7 +52,7 @@ def test_atomic_path_names_the_file_that_could_not_be_written(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(OSError) as caught:
+        with pytest.raises(OSError, match="File too large") as caught:
             write_atomic(tmp_path / "x", bytes(2000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
