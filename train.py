@@ -72,7 +72,11 @@ def run(configs: ModelConfigs, action: str = "", overwrite: bool = False) -> int
     """
     cv2.setNumThreads(1)  # the workers that load images share the cores
     folder, resume = RunFolder(configs.model_path), action == "resume"
-    devices = Devices.start("none" if action in ACTIONS else configs.distribute, configs.replicas)
+    devices = Devices()
+    if configs.distribute != "none" and action not in ACTIONS:
+        from mltu.tensorflow import distribute
+
+        devices = distribute.start(configs.distribute, configs.replicas)
     writes = devices.is_chief and action != "overfit_batch"
     with (
         folder.opened(resume, overwrite, writes) as saved,  # the state of a run that is resumed, else empty

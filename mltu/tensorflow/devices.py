@@ -63,22 +63,6 @@ class Devices:
     saves_within_epochs = True  # whether a run can be resumed in the middle of an epoch
     has_other_workers = False
 
-    @staticmethod
-    def start(mode: str, replicas: int = 0) -> Devices:
-        """Set up the devices; must come before TensorFlow has used any.
-
-        Mode "none" is one device, "mirrored" those of this machine (without a GPU the CPU plays so many `replicas`, or
-        two), "multi_worker" those that the environment variable TF_CONFIG names; each worker then takes one part.
-
-        Raises:
-            InputError: TensorFlow is not the backend, or TF_CONFIG or its addresses cannot be used.
-        """
-        if mode == "none":
-            return Devices()
-        from .distribute import start
-
-        return start(mode, replicas)
-
     def scope(self) -> AbstractContextManager:
         """Where the network is to be built and compiled."""
         return nullcontext()

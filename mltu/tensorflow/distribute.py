@@ -79,7 +79,16 @@ class Replicas(Devices):
 
 
 def start(mode: str, replicas: int) -> Replicas:
-    """Set up several devices; arguments and errors as :meth:`mltu.tensorflow.devices.Devices.start`."""
+    """Set up several devices; must come before TensorFlow has used any.
+
+    Args:
+        mode: "mirrored" is those of this machine, "multi_worker" those that the environment variable TF_CONFIG names;
+            each worker then takes one part.
+        replicas: without a GPU the CPU plays so many, or two if it is 0.
+
+    Raises:
+        InputError: TensorFlow is not the backend, or TF_CONFIG or its addresses cannot be used.
+    """
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"distribute: {mode} needs KERAS_BACKEND=tensorflow")
     return _join_workers() if mode == "multi_worker" else _mirror(replicas)

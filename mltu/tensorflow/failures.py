@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from ..datasets import write_table
 from ..run_folder import RunFolder
 from ..utils.errors import CommandError
-from .devices import Devices
 
 if TYPE_CHECKING:
     from .dataProvider import DataProvider
+    from .devices import Devices
 
 # what TensorFlow, PyTorch and JAX say
 OUT_OF_MEMORY = re.compile("RESOURCE_EXHAUSTED|OOM when allocating|out of memory", re.IGNORECASE)
