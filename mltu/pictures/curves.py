@@ -15,7 +15,7 @@ class Panel(NamedTuple):
     """One of the diagrams of a run's curves."""
 
     title: str
-    names: tuple[str, ...]  # of values; their validation values begin with `val_`
+    names: tuple[str, ...]  # names of the training values; validation values have the prefix `val_`
     percent: bool = False
 
 

@@ -37,8 +37,8 @@ class RunState(keras.callbacks.Callback):
         self.watchers: list[keras.callbacks.Callback] = []
         self.writes = False
         self.save_seconds = 0.0
-        self.epochs: list[dict[str, float]] = []  # values of each
-        self.batches = 0  # of the present epoch that are over
+        self.epochs: list[dict[str, float]] = []  # the logged values of each epoch
+        self.batches = 0  # finished batches of the current epoch
         self._resumed: Mapping[str, Any] = {}
         self._saved_at = time.monotonic()
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...utils.errors import InputError
 from ..base import normalize_text
 
-LATEST = datetime(2024, 1, 1)  # of made-up dates; by default it would be now, and no two runs alike
+LATEST = datetime(2024, 1, 1)  # latest made-up date; the default, now, would make every run different
 PLAIN_QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"'})
 
 
