@@ -24,7 +24,7 @@ from .inputs.base import SECRET, Input, Target
 from .inputs.images import image_file
 
 ROOT = Path(__file__).resolve().parent.parent
-MAX_SECONDS = 20.0  # CPU time per input; more counts as a hang
+MAX_SECONDS = 20.0  # CPU seconds per input; more counts as a hang
 FORBIDDEN = re.compile(
     r"subprocess|os\.(system|exec|posix_spawn|fork)|pty|socket\.|urllib|pickle\.find_class|ctypes\.dl"
 )
