@@ -50,7 +50,7 @@ class RunConfigs(BaseModelConfigs):
         Args:
             flags: name -> value.
             config_file: settings to start from; the run gets a folder of its own.
-            resumed_folder: of the run that goes on with its settings.
+            resumed_folder: folder of the run to resume, with its settings.
 
         Raises:
             InputError: a name or value is wrong, or a setting cannot change when a run is resumed.

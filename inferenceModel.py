@@ -2,7 +2,7 @@
 
     python inferenceModel.py line.png                        prints the text
     python inferenceModel.py page.jpg --format json          boxes, confidences, alternatives
-    python inferenceModel.py scans/ --output read.csv        a folder; stopped, it goes on where it was
+    python inferenceModel.py scans/ --output read.csv        a folder; after a stop, continues where it was
     python inferenceModel.py scans/ --output book.pdf        searchable
     python inferenceModel.py "scans/*.pdf" --format alto --output xml/ --annotate seen/
     python inferenceModel.py page.jpg --language en          likely English rather than unlikely letters
@@ -100,7 +100,7 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     add("--format", choices=list(FORMATS), help="[by the ending of --output, else text]")
     add("--page", action="store_true", help="take every image for a page")
     add("--line", action="store_true", help="take every image for a single line [decide for each]")
-    add("--annotate", metavar="DIR", help="draw what was found and read on each page, as PNG")
+    add("--annotate", metavar="DIR", help="draw the lines and readings of each page, as PNG")
     add("--min_confidence", metavar="P", type=float, default=0.0, help="mark less certain words with [?] [0]")
     add("--language", metavar="NAME", help=f"read texts in a language, one of: {', '.join(known_languages())}")
     add("--decoder", choices=("greedy", "beam"), help="[beam with --language, --lm or --lexicon, else greedy]")

@@ -10,7 +10,7 @@
     python train.py --show_samples                         a picture of what the network gets, then stop
     python train.py --find_lr                              try learning rates, suggest one, then stop
     python train.py --overfit_batch                        overfit one batch, to prove the set-up
-    python train.py --resume Models/...                    go on with a run that was stopped
+    python train.py --resume Models/...                    resume a run that was stopped
     python train.py --distribute mirrored                  on all GPUs; multi_worker: on the machines of TF_CONFIG
     python train.py --export_only Models/...               write and check model.onnx again
     python train.py --int8 Models/...                      write model.int8.onnx, smaller and quicker to run
@@ -283,7 +283,7 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
     add("--find_lr", action="store_true", help="try learning rates, suggest one, then stop")
     add("--overfit_batch", action="store_true", help="overfit one batch; nothing is saved")
     add("--export_only", metavar="DIR", help="export the best weights of a finished run again")
-    add("--resume", metavar="DIR", help="go on with a run that was stopped, with its settings")
+    add("--resume", metavar="DIR", help="resume a run that was stopped, with its settings")
     add("--overwrite", action="store_true", help="replace an earlier run in the same folder")
     add("--int8", metavar="DIR", help="write model.int8.onnx beside the model.onnx of a run")
     ModelConfigs.add_arguments(parser)
@@ -296,7 +296,7 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, ModelC
         parser.error(f"--{chosen[0]} trains nothing, so it does not go with --overwrite; choose another --model_path")
     given.action = "resume" if given.resume else "".join(chosen)
     if given.resume and (given.config or given.overwrite or chosen):
-        parser.error("--resume goes on with a run; it does not go with --config, --overwrite or a check")
+        parser.error("--resume continues a run; it does not go with --config, --overwrite or a check")
     return given, ModelConfigs.from_flags(settings, given.config, given.resume)
 
 

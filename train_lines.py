@@ -4,7 +4,7 @@
     python train_lines.py --config recipes/lines_of_pages.yaml             the settings of the weights that are shipped
     python train_lines.py ... --max_minutes 50         the learning rate falls to 0 in this time
     python train_lines.py ... --check_only             read and check the pages, draw what the network gets, then stop
-    python train_lines.py --resume Models/lines/...    go on with a run that was stopped
+    python train_lines.py --resume Models/lines/...    resume a run that was stopped
     python train_lines.py --export_only Models/...     write and check model.onnx again
 
 Every setting of LineFinderConfigs in configs.py is a flag. A run leaves in its folder: configs.yaml, run.json,
@@ -57,7 +57,7 @@ def run(configs: LineFinderConfigs, action: str = "", overwrite: bool = False) -
 
     Args:
         configs: of the run.
-        action: "check_only"; "resume" to go on with the run in the folder; else a whole new run.
+        action: "check_only"; "resume" to continue the run in the folder; else a whole new run.
         overwrite: replace an earlier run in the folder.
 
     Raises:
@@ -218,14 +218,14 @@ def parse(args: Sequence[str] | None = None) -> tuple[argparse.Namespace, LineFi
         group.add_argument("--config", metavar="FILE", help="settings to start from; the run gets a folder of its own"),
         group.add_argument("--check_only", action="store_true", help="read and check the pages, then stop"),
         group.add_argument("--export_only", metavar="DIR", help="export the best weights of a finished run again"),
-        group.add_argument("--resume", metavar="DIR", help="go on with a run that was stopped, with its settings"),
+        group.add_argument("--resume", metavar="DIR", help="resume a run that was stopped, with its settings"),
         group.add_argument("--overwrite", action="store_true", help="replace an earlier run in the same folder"),
     ]
     LineFinderConfigs.add_arguments(parser)
     given = parser.parse_args(args)
     settings = {name: value for name, value in vars(given).items() if name not in {flag.dest for flag in flags}}
     if given.resume and (given.config or given.overwrite or given.check_only):
-        parser.error("--resume goes on with a run; it does not go with --config, --overwrite or --check_only")
+        parser.error("--resume continues a run; it does not go with --config, --overwrite or --check_only")
     if given.export_only:
         return given, None
     return given, LineFinderConfigs.from_flags(settings, given.config, given.resume)

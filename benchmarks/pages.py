@@ -262,7 +262,7 @@ def measure_page(model: ImageToWordModel, page: Page, finder: str) -> dict:
 
 
 def usual_distance(page: Page) -> float:
-    """Of the baselines of a page, pixels, by the heights of its lines."""
+    """Usual distance between the baselines of a page, pixels, by the heights of its lines."""
     measured = [Line.measured(*line) for line in zip(page.baselines, page.polygons, strict=True)]
     return LINE_DISTANCE * float(np.median([line.above + line.below for line in measured] or [1.0]))
 

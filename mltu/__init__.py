@@ -6,7 +6,7 @@ what needs Keras stands in :mod:`mltu.tensorflow`.
 
 import os
 
-# ONNX Runtime would tell its makers about its use. It looks at this when it is imported, which is after this package.
+# ONNX Runtime sends telemetry unless this is set before it is imported, which happens after this package.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["CVImage", "Image"]

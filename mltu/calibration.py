@@ -99,7 +99,7 @@ def score_characters(lines: Iterable[Evaluated]) -> tuple[list[float], list[bool
 
 
 def score_words(lines: Iterable[Evaluated]) -> tuple[list[float], list[bool]]:
-    """As :func:`score_characters`, for words."""
+    """Like :func:`score_characters`, for words."""
     confidences, correct = [], []
     for line in lines:
         words = line.reading.words
@@ -109,7 +109,7 @@ def score_words(lines: Iterable[Evaluated]) -> tuple[list[float], list[bool]]:
 
 
 def score_lines(lines: Iterable[Evaluated]) -> tuple[list[float], list[bool]]:
-    """As :func:`score_characters`, for whole lines of which anything was read."""
+    """Like :func:`score_characters`, for whole lines whose reading is not empty."""
     lines = [line for line in lines if line.reading.text]
     return [line.reading.confidence for line in lines], [line.reading.text == line.text for line in lines]
 

@@ -159,7 +159,7 @@ class Cluster:
         except (CancelledError, OSError) as error:
             if getattr(error, "errno", None):  # a picture could not be written
                 raise
-            raise InputError(f"{self.address}: the Dask scheduler is lost ({error}); start again to go on") from None
+            raise InputError(f"{self.address}: the Dask scheduler is lost ({error}); start again to continue") from None
 
 
 def _protocol(versions: Mapping[str, Any]) -> dict[str, str]:

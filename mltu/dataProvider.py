@@ -118,7 +118,7 @@ class DataProvider:
 
     @property
     def first_batch(self) -> int:
-        """Index of the first batch that iterating this epoch gives, for a run that goes on in the middle of one.
+        """Index of the first batch that iterating this epoch gives, for a run that resumes in the middle of one.
 
         `len` stays that of the whole epoch, and indexing gives this batch in place of those before it. It is 0
         again when :attr:`epoch` changes.
@@ -169,7 +169,7 @@ class DataProvider:
         return self._load_ahead(self._batches_to_load(), self._epoch)
 
     def parts(self, own: Sequence[int], count: int) -> Iterator[tuple[Any, Any, int]]:
-        """As :meth:`__iter__`, but only the `own` of `count` parts of each batch, for training on several devices.
+        """Like :meth:`__iter__`, but only the `own` of `count` parts of each batch, for training on several devices.
 
         Sample i belongs to part i modulo `count`.
 

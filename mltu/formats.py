@@ -97,7 +97,7 @@ def to_json(page: PageReading, min_confidence: float = 0.0) -> str:
     ]
     found = {"source": page.source, "page": page.page, "width": page.width, "height": page.height, "lines": lines}
     content = json.dumps(found, ensure_ascii=False)
-    # what stands for a byte of a file name that is no UTF-8 becomes \udc.., which JSON reads back as it was
+    # what stands for a byte of a file name that is not UTF-8 becomes \udc.., which JSON reads back as it was
     return as_utf8(content).decode() + "\n"
 
 
@@ -120,7 +120,7 @@ def to_alto(page: PageReading, glyphs: bool = True) -> str:
     """A page as an ALTO 4.3 document, a TextBlock for each region in the order of their first lines.
 
     Args:
-        page: what was read; places outside it are moved to its edge.
+        page: the reading of the page; positions outside it are moved to its edge.
         glyphs: with the confidence of each character and the alternatives to it.
     """
     root = _root("alto", ALTO, f"{ALTO} http://www.loc.gov/standards/alto/v4/alto-4-3.xsd")
@@ -173,7 +173,7 @@ def to_page(page: PageReading, created: datetime) -> str:
     """A page as a PAGE XML document of 2019-07-15, a TextRegion for each region in the order of their first lines.
 
     Args:
-        page: what was read; places outside it are moved to its edge.
+        page: the reading of the page; positions outside it are moved to its edge.
         created: when; without a time zone it counts as UTC.
     """
     root = _root("PcGts", PAGE, f"{PAGE} {PAGE}/pagecontent.xsd")

@@ -1,4 +1,4 @@
-"""The record of what an output holds and what it was made from, so that a later run goes on with nothing else.
+"""The record of what an output holds and what it was made from, so that a later run continues with nothing else.
 
 It is a hidden file beside the output, or in it where that is a folder: a JSON object on each line, first the settings
 that the readings depend on, then an entry for each source. An entry is on disk before what it is about is written, so

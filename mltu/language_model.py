@@ -102,7 +102,7 @@ class CharacterModel:
         return cls("".join(map(chr, known)), smooth(count_ngrams(text, symbols, order, progress), symbols, min_count))
 
     def tail(self, context: str) -> str:
-        """The part of a context that the model looks at; a line begins with a line break."""
+        """The part of a context that the model uses; a line begins with a line break."""
         return context[max(0, len(context) - self.order + 1) :]
 
     def log_probs(self, context: str) -> np.ndarray:

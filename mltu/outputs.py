@@ -318,11 +318,11 @@ class Results:
         for path in reversed(contents):  # so that a source whose first page is there is whole
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, contents[path])
-        for file in {*(earlier.files if earlier else ())} - {*files}:  # pages that are no more
+        for file in {*(earlier.files if earlier else ())} - {*files}:  # pages that no longer exist
             if self._source_of(self._journal.folder / file) == source:
                 (self._journal.folder / file).unlink()
 
 
 def _check_sums(content: bytes) -> list[int]:
-    """Of each row, with its line feed."""
+    """Check sum of each row, with its line feed."""
     return [crc32(row) for row in io.BytesIO(content)]

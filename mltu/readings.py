@@ -132,7 +132,7 @@ class LineReading:
 
 @dataclass(frozen=True)
 class PageReading:
-    """What was read on one image: a page, or a single line, whose polygon is then the whole image.
+    """The reading of one image: a page, or a single line, whose polygon is then the whole image.
 
     Attributes:
         source: the file as it was named, or "-" for standard input.

@@ -122,11 +122,11 @@ class RunFolder:
         ended = self.results.exists() or not self.train.exists()
         if self.weights.exists() and ended and not self.state_table.exists():
             raise InputError(
-                f"{self.path}: has no state to go on from; start another run from its weights with --init_from"
+                f"{self.path}: has no state to resume from; start another run from its weights with --init_from"
             )
 
     def check_lines(self, saved: Mapping[str, Any], samples: Sequence[Sample]) -> None:
-        """Raise InputError if a resumed run would not go on with the training lines that it began with."""
+        """Raise InputError if a resumed run would have other training lines than it began with."""
         if saved["data"] != lines_digest(samples):
             raise InputError(
                 f"{self.state}: the training lines are no longer those that the run began with; bring them back, or "

@@ -40,7 +40,7 @@ def transcribe(
     overwrite: bool = False,
     cluster: Cluster | None = None,
 ) -> int:
-    """Read files and write what they say. What cannot be read is said on standard error, and the rest goes on.
+    """Read files and write what they say; those that cannot be read are reported on standard error and skipped.
 
     Args:
         model: that reads.

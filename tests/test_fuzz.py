@@ -1,4 +1,4 @@
-"""The fuzzer: that it finds nothing in the readers, and that it finds what was put there to be found."""
+"""The fuzzer: it finds no fault in the readers, and finds planted faults."""
 
 import sys
 

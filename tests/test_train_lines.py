@@ -137,7 +137,7 @@ def test_main_check_only_draws_scenes_and_lists_unusable_pages(pages, tmp_path, 
         (["--data_path", "gone", "--val_path", "gone", "--model_path", "new"], "gone: no such folder"),
         (["--data_path", "a", "--val_path", "a", "--side", "100"], "side: must be a multiple of 32, not 100"),
         (["--data_path", "a", "--val_path", "a", "--max_scale", "0.3"], "min_scale: must be at most max_scale"),
-        (["--resume", "Models/x", "--overwrite"], "--resume goes on with a run"),
+        (["--resume", "Models/x", "--overwrite"], "--resume continues a run"),
     ],
 )
 def test_main_names_wrong_input_in_one_line(flags, message, tmp_path, monkeypatch, capsys):

@@ -46,7 +46,7 @@ Rng = np.random.Generator
 
 
 class PageTruth(NamedTuple):
-    """What is known of an image of a page."""
+    """The truth about an image of a page."""
 
     lines: list[Line]  # in pixels of the image
     unknown: np.ndarray | None = (

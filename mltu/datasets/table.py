@@ -73,7 +73,7 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
             skipped.append(Skipped(source, "more fields than the first row; put quotes round the text"))
             continue
         if _is_cut(fields, columns[1]):
-            skipped.append(Skipped(source, "the text goes on after a separator; put quotes round the text"))
+            skipped.append(Skipped(source, "the text continues after a separator; put quotes round the text"))
             continue
         image, text, writer, form = (
             fields[i].text.strip() if i is not None and i < len(fields) else "" for i in columns
@@ -94,7 +94,7 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
 
 
 def _is_cut(fields: Sequence[Field], column: int) -> bool:
-    """Whether a text without quotes seems to go on in the next field: only there a blank follows the separator."""
+    """Whether a text without quotes seems to continue in the next field: only there a blank follows the separator."""
     text, *after = fields[column : column + 2] or [Field("", False)]
     blanks = [field.text[:1].isspace() and not field.quoted for field in (text, *after)]
     return bool(after) and not text.quoted and column > 0 and blanks == [False, True] and bool(after[0].text.strip())

@@ -40,11 +40,11 @@ class MemoryFile:
         self.buf = mmap.mmap(descriptor, 0)
 
     def unlink(self) -> None:
-        """Let go of the file, so that no other process finds it any more."""
+        """Close the file, so that no other process can find it."""
         os.close(self.descriptor)
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Release the memory."""
         self.buf.close()
 
 
@@ -112,7 +112,7 @@ def _new_segment(size: int) -> str | None:
 
 
 def _new_memory_file(size: int) -> str:
-    """As :func:`_new_segment` on Linux: an unnamed file, which is gone with its last process, however that ends.
+    """Like :func:`_new_segment`, for Linux: an unnamed file, gone with its last process, however that ends.
 
     Other processes find it among the open files of this one.
     """
@@ -148,7 +148,7 @@ def _attach(name: str) -> SharedMemory | MemoryFile:
 
 @contextmanager
 def _untracked(what: str) -> Iterator[None]:
-    """Keep Python's resource tracker out: it is told nothing of what is registered, or unregistered, meanwhile."""
+    """Keep Python's resource tracker out: it does not hear of anything registered or unregistered meanwhile."""
     function = getattr(resource_tracker, what)
     setattr(resource_tracker, what, lambda *names: None)
     try:

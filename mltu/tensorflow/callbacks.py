@@ -56,7 +56,7 @@ class Clock(keras.callbacks.Callback):
 
     @property
     def progress(self) -> float:
-        """Share of the time that is over; 0 without a limit."""
+        """Share of the time used; 0 without a limit."""
         return self.seconds / self.max_seconds if self.max_seconds else 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

@@ -265,7 +265,7 @@ class Distributed:
         return function
 
     def _own_signals(self) -> tuple[float, float]:
-        """This worker's signals: the chief's share of the time that is over, and whether it was asked to stop."""
+        """This worker's signals: the chief's share of the time used, and whether it was asked to stop."""
         chief = self.clock is not None and self.replicas.is_chief
         return (self.clock.own if chief else 0.0, float(self.interrupt is not None and self.interrupt.asked))
 

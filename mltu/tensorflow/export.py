@@ -1,4 +1,4 @@
-"""ONNX export, and the proof that what was exported reads as Keras does."""
+"""ONNX export, and the proof that the exported model reads as Keras does."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Model2onnx(keras.callbacks.Callback):
             raise InputError(NO_TENSORFLOW)
         model = float32_copy(model)
         sides = [side or 128 for side in model.input_shape[1:]]
-        model.predict_on_batch(np.zeros((1, *sides), np.float32))  # Keras exports only what was called
+        model.predict_on_batch(np.zeros((1, *sides), np.float32))  # Keras exports only models that were called
         with atomic_path(Path(onnx_model_path)) as unfinished:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # Keras uses deprecated names of NumPy

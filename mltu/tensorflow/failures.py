@@ -28,7 +28,7 @@ class TrainingError(CommandError):
 class WorkerLost(TrainingError):
     """Another worker of the same training no longer answers."""
 
-    at_once = True  # the usual end would wait for the other worker, and complain
+    at_once = True  # the usual end would wait for the other worker and print errors
 
 
 class BadLoss(Exception):

@@ -1,4 +1,4 @@
-"""What shows and logs training: log files, readings to look at, where the time goes."""
+"""How training is shown and logged: log files, sample readings, where the time goes."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def spread(samples: Sequence, count: int) -> Sequence:
 
 
 def verbosity() -> int:
-    """Of Keras: a progress bar on a terminal, else a line per epoch."""
+    """Keras's `verbose`: a progress bar on a terminal, else a line per epoch."""
     return 1 if sys.stdout.isatty() else 2
 
 
 class _LogFile(logging.FileHandler):
-    """Log file that lets errors through, such as a full disk, where logging prints a traceback and goes on."""
+    """Log file that lets errors through, such as a full disk, where logging prints a traceback and continues."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         raise
@@ -171,7 +171,7 @@ class StageTimes(keras.callbacks.Callback):
         unit: what the samples are called.
     """
 
-    RECENT = 5  # epochs whose time the estimate is made of
+    RECENT = 5  # epochs whose times make the estimate
     MIN_BATCHES = 20  # batches before the bottleneck is judged, as workers have just started
 
     def __init__(

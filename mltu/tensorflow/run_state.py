@@ -61,13 +61,13 @@ class RunState(keras.callbacks.Callback):
 
         Raises:
             InputError: the weights are gone, damaged, or those of another network, or the run was stopped in the
-                middle of an epoch and cannot go on there.
+                middle of an epoch and cannot resume there.
         """
         if not saved:
             return 0
         if saved["batches"] and not within_epochs:
             raise InputError(
-                f"{self.folder.path}: stopped within an epoch, where only one device can go on; --distribute none"
+                f"{self.folder.path}: stopped within an epoch, where only one device can resume; --distribute none"
             )
         model.optimizer.build(model.trainable_variables)
         path = self.folder.state / saved["weights"]

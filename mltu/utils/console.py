@@ -13,7 +13,7 @@ A script guards its slow imports and decorates its `main`:
     @command("train.py", stopped="stopped; where a model.keras was saved, --export_only DIR exports it")
     def main(args: Sequence[str] | None = None) -> int:
         ...
-        print_error("scan.png: not an image")  # prints `train.py: scan.png: not an image`, and goes on
+        print_error("scan.png: not an image")  # prints `train.py: scan.png: not an image`, and continues
         return 0
 
     if __name__ == "__main__":

@@ -68,7 +68,7 @@ def files_below(folder: str | Path) -> Iterator[str]:
     for parent, folders, files in os.walk(folder, followlinks=True):
         place = os.path.realpath(parent)
         if place in seen:
-            folders.clear()  # in place, which is how os.walk is told where to go
+            folders.clear()  # in place, which is how os.walk takes directions
             continue
         seen.add(place)
         folders[:] = sorted(name for name in folders if not is_of_macos(name))

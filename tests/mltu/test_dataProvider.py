@@ -146,7 +146,7 @@ def test_DataProvider_parts_divide_each_batch_and_stand_in_for_empty_ones(sample
 
 
 class Clock:
-    """Stands in for the system's clock, and goes on when told to."""
+    """Stands in for the system's clock, and advances when told to."""
 
     def __init__(self):
         self.now = 0.0

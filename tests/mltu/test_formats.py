@@ -77,7 +77,7 @@ def in_xml(text):
 def test_marked_text_marks_doubtful_words():
     read = line("a big house", confidences=[0.9, 1, *[0.9] * 3, 1, 1, 1, 0.4, 1, 1])
     assert marked_text(read, 0.5) == "a big house[?]"
-    assert marked_text(read, 0.85) == "a big[?] house[?]"  # a word is no better than its characters together
+    assert marked_text(read, 0.85) == "a big[?] house[?]"  # a word is at most as sure as its characters
     assert marked_text(read) == "a big house"
     assert marked_text(line("as sure", confidences=[1, 1, 1, 0.5, 1, 1, 1]), 0.5) == "as sure"  # not below it
     assert to_text(page(read, line("", top=50), line("end", top=90)), 0.5) == "a big house[?]\n\nend\n"
@@ -122,7 +122,7 @@ def test_to_json_has_all_values():
     assert "doubtful" not in word  # nothing was asked about doubt
 
 
-@example("\udcff \u2028")  # a byte of a file name that is no UTF-8
+@example("\udcff \u2028")  # a byte of a file name that is not UTF-8
 @settings(max_examples=50)
 @given(st.text(st.characters(exclude_categories=()), max_size=20))
 def test_to_json_is_one_line_that_can_be_written(text):

@@ -84,7 +84,7 @@ def test_list_files_finds_patterns_in_folders_below_too(tree):
     (pattern,) = tree("**/*.p*")
     assert list_files([pattern])[0] == sorted(tree("b/10.png", "a/deep/x.pdf", "a/y.png.part"))
     assert list_files(tree("[ab]/*.png"))[0] == tree("b/10.png")
-    assert list_files(tree("b*"))[1], "a folder is no file, so the pattern stands for none"
+    assert list_files(tree("b*"))[1], "a folder is not a file, so the pattern stands for none"
 
 
 def test_list_files_takes_files_named_like_a_pattern(tmp_path):

@@ -9,7 +9,7 @@ LINES = np.array([2, 0, 1, 0, 1, 2, 0, 2])  # the lines "abab" and "a" of the al
 def test_count_ngrams_counts_within_lines():
     single, pairs, triples = count_ngrams(LINES, symbols=3, order=3)
     assert (single.keys.tolist(), single.ngrams.tolist(), single.seen.tolist()) == ([0], [0, 1, 2], [3, 2, 2])
-    # contexts are a, b and the line break; no n-gram goes on into the next line
+    # contexts are a, b and the line break; no n-gram continues into the next line
     assert pairs.keys.tolist() == [0, 1, 2]
     found = {(ngram // 3, ngram % 3): count for ngram, count in zip(pairs.ngrams, pairs.seen, strict=True)}
     assert found == {(0, 1): 2, (0, 2): 1, (1, 0): 1, (1, 2): 1, (2, 0): 2}

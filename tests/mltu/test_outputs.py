@@ -18,7 +18,7 @@ SOURCES = ["scans/a.png", 'b, "two".tif', "ü.pdf"]
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """The folder of the test, with the sources; the present one."""
+    """The folder of the test, with the sources; it is the working directory."""
     monkeypatch.chdir(tmp_path)
     for name in (*SOURCES, "new.png", "newer.png", "in/a.tif", "in/a.png", "in/b.tif", "in/deep/a.pdf"):
         touch(name)
@@ -203,7 +203,7 @@ def test_Results_a_file_cut_anywhere_is_continued_to_the_same_end(tmp_path, form
         assert path.read_bytes() == whole, end
         assert todo == SOURCES[len(SOURCES) - len(todo) :]
         kept.add(len(SOURCES) - len(todo))
-    assert kept == {0, 1, 2, 3}  # what was finished was not read again
+    assert kept == {0, 1, 2, 3}  # finished files were not read again
 
 
 @pytest.mark.parametrize("format_name", FORMATS_OF_FILES)
@@ -471,7 +471,7 @@ def test_Results_in_a_folder_are_replaced_where_the_source_has_changed(tmp_path)
     write_all("out", "alto", sources)
     touch("in/a.tif")
     assert write_all("out", "alto", sources, lambda source: pages(source, 1)) == ["in/a.tif"]
-    assert listed("out") == ["a.xml", "b.xml", "b_2.xml"]  # without the page that is no more
+    assert listed("out") == ["a.xml", "b.xml", "b_2.xml"]  # without the page that no longer exists
     with pytest.raises(InputError, match=r"other settings \(model\)"):
         write_all("out", "alto", sources, settings={"model": "b"})
     assert write_all("out", "alto", ["in/b.tif"], settings={"model": "b"}, overwrite=True) == ["in/b.tif"]

@@ -98,7 +98,7 @@ def test_resuming_weights_without_a_state_is_refused(folder, listed):
     if listed:  # a run that ended, whose state somebody removed
         folder.train.write_text("image,text\n")
         folder.results.write_text("{}")
-    assert_refused(folder, "no state to go on from; .* --init_from", resume=True)
+    assert_refused(folder, "no state to resume from; .* --init_from", resume=True)
     assert folder.weights.read_bytes() == b"trained for days"
     assert {path.name for path in folder.path.iterdir()} <= {"model.keras", "train.csv", "results.json"}  # no lock
 

@@ -41,7 +41,7 @@ def generate_lines(
 
     The pictures go to a folder named after the settings, beside a `lines.csv` that
     :func:`mltu.datasets.read_table` reads. Line k is the same whatever the count. An interrupted
-    run goes on where it was. Shows a progress bar. Texts longer than `max_chars` are cut between words.
+    run continues where it was. Shows a progress bar. Texts longer than `max_chars` are cut between words.
 
     Args:
         text_file: UTF-8 file, one sentence per line, used in random order and again if too few;

@@ -42,7 +42,7 @@ def test_cut_line_ends_at_the_edge_of_the_page(sheet):
 
 
 def turned(image, points, angle):
-    """A sheet turned by degrees clockwise on paper that goes on, and points of it."""
+    """A sheet turned by degrees clockwise on endless paper, and points of it."""
     matrix = cv2.getRotationMatrix2D((300, 200), -angle, 1)  # OpenCV counts anticlockwise
     matrix[:, 2] += 100
     image = cv2.warpAffine(image, matrix, (800, 600), borderValue=220)

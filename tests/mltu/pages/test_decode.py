@@ -20,7 +20,7 @@ def turn(degrees, center=(384, 256)):
 
 
 def distances(points, track):
-    """Of points from a track, both of shape (points, 2)."""
+    """Distances of points from a track, both of shape (points, 2)."""
     starts, along = track[:-1], np.diff(track, axis=0)
     share = ((points[:, None] - starts) * along).sum(axis=2) / (along**2).sum(axis=1)
     nearest = starts + np.clip(share, 0, 1)[..., None] * along

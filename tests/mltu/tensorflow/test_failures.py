@@ -8,7 +8,7 @@ from mltu.utils.errors import InputError
 
 
 class Provider:
-    """In its first epoch, with batches of one line."""
+    """Training in its first epoch, with batches of one line."""
 
     failure = None
     epoch = 1

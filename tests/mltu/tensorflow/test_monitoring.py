@@ -48,7 +48,7 @@ def test_duration_is_for_people(seconds, text):
 
 
 class Record:
-    """In place of a provider: timings of a network that waits for its data."""
+    """Stands in for a provider, with the timings of a network that waits for its data."""
 
     timings: ClassVar = {"idle": 0.0, "waited": 3.0, "lines": 40}
 

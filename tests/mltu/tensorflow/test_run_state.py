@@ -72,7 +72,7 @@ def test_load_goes_on_within_an_epoch_only_where_that_can_be_done(run):
     assert saved["batches"] == 1
     epochs, _, lines = load(folder, saved)
     assert (epochs, lines.first_batch) == (0, 1)
-    with pytest.raises(InputError, match="only one device can go on; --distribute none"):
+    with pytest.raises(InputError, match="only one device can resume; --distribute none"):
         load(folder, saved, within_epochs=False)
 
 

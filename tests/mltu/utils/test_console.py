@@ -108,8 +108,8 @@ def test_command_reports_an_error_in_one_line(capsys, error, code, line):
 
 
 def test_command_answers_an_interruption_with_its_own_words(capsys):
-    assert raising(KeyboardInterrupt(), stopped="stopped; go on with --resume")() == 130
-    assert capsys.readouterr().err == "tool.py: stopped; go on with --resume\n"
+    assert raising(KeyboardInterrupt(), stopped="stopped; continue with --resume")() == 130
+    assert capsys.readouterr().err == "tool.py: stopped; continue with --resume\n"
 
 
 def raising(error, **options):

@@ -69,7 +69,7 @@ def broken_files(folder, good):
     files = {
         "missing.png": None,
         "zero.png": b"",
-        "text.png": b"this is no picture",
+        "text.png": b"this is not a picture",
         "truncated.png": content[: len(content) // 2],
         "head.png": content[:20],
         "noise.png": content[:40] + bytes(range(256)),
