@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -100,13 +101,24 @@ def sentences(count, seed):
     return found
 
 
+def box(left, top, right, bottom):
+    """Corners of a level rectangle, clockwise from the upper left."""
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+
+
+def line_reading(text, polygon, confidence=0.9, confidences=None, frame=None, alternatives=(), **more):
+    """A reading whose characters are equally wide and, by default, as sure as the line; four corners are its frame."""
+    ends = np.linspace(0, 1, len(text) + 1).tolist()
+    sure = confidences or [confidence] * len(text)
+    characters = tuple(map(Character, text, sure, ends, ends[1:], [alternatives] * len(text)))
+    frame = polygon[[[0, 1], [3, 2]]] if frame is None else frame
+    return LineReading(text, confidence, characters, polygon, frame, **more)
+
+
 def evaluated_line(true, read, writer="", image="missing.png", confidences=None):
     """A line with its true text and a reading of it; by default every character has a confidence of one half."""
-    confidences = confidences or [0.5] * len(read)
-    ends = np.linspace(0, 1, len(read) + 1).tolist()
-    characters = tuple(map(Character, read, confidences, ends, ends[1:]))
-    polygon = np.array([[0, 0], [99, 0], [99, 9], [0, 9]])
-    reading = LineReading(read, line_confidence(read, characters, 1.0), characters, polygon, polygon[[[0, 1], [3, 2]]])
+    reading = line_reading(read, box(0, 0, 99, 9), 0.5, confidences)
+    reading = replace(reading, confidence=line_confidence(read, reading.characters, 1.0))
     return Evaluated(str(image), true, reading, writer)
 
 
@@ -145,10 +157,9 @@ def write_page(folder, name, seed=0, lines=5):
     image, boxes = draw_page(sentences(lines, seed), seed=seed, writer=seed)
     found = []
     for left, top, right, bottom in boxes:
-        polygon = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
         foot = bottom - 0.25 * (bottom - top)
         baseline = np.array([[left, foot], [right, foot]])
-        found.append(LineReading("", 1.0, (), polygon, polygon[[[0, 1], [3, 2]]], baseline))
+        found.append(line_reading("", box(left, top, right, bottom), 1.0, baseline=baseline))
     page = PageReading(f"{name}.png", 1, image.shape[1], image.shape[0], tuple(found))
     folder.mkdir(parents=True, exist_ok=True)
     picture, xml = folder / f"{name}.png", folder / f"{name}.xml"

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from helpers import box, line_reading
 from mltu.correction import to_html
 from mltu.datasets import read_table
 from mltu.datasets.archive import unpack_table
 from mltu.datasets.synthetic import draw_page
-from mltu.readings import Character, LineReading, PageReading
+from mltu.readings import LineReading, PageReading
 from mltu.utils.image_utils import encode_jpeg, read_image
 
 TEXTS = ["the first line", 'a "second" <one>', "third & last"]
@@ -20,14 +21,10 @@ def page():
     """A page that was read, with its picture; the second word of each line is doubtful."""
     image, boxes = draw_page(TEXTS, seed=3)
     lines = []
-    for text, (left, top, right, bottom) in zip(TEXTS, boxes, strict=True):
-        polygon = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    for text, sides in zip(TEXTS, boxes, strict=True):
         doubtful = range(text.index(" ") + 1, text.index(" ", text.index(" ") + 1))
-        characters = tuple(
-            Character(character, 0.3 if place in doubtful else 0.99, place / len(text), (place + 1) / len(text))
-            for place, character in enumerate(text)
-        )
-        lines.append(LineReading(text, 0.9, characters, polygon, polygon[[[0, 1], [3, 2]]]))
+        confidences = [0.3 if place in doubtful else 0.99 for place in range(len(text))]
+        lines.append(line_reading(text, box(*sides), confidences=confidences))
     height, width = image.shape[:2]
     return PageReading("scans/my page.png", 2, width, height, tuple(lines), encode_jpeg(image))
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from helpers import line_reading
 from mltu.datasets.base import normalize_text
 from mltu.datasets.page_xml import read_xml
 from mltu.formats import (
@@ -34,14 +35,13 @@ CREATED = datetime(2026, 3, 4, 5, 6, 7, 890)
 
 def line(text="two words", top=10, confidences=None, baseline=True, region=0, alternatives=()):
     """A line from (20, top) to (20 + 10 a character, top + 30), slanted at its right end."""
-    confidences = confidences or [0.9] * len(text)
-    ends = np.linspace(0, 1, len(text) + 1).tolist()
-    characters = tuple(map(Character, text, confidences, ends, ends[1:], [alternatives] * len(text)))
+    confidence = float(np.mean(confidences or ([0.9] * len(text) or 0)))
     right = 20 + 10 * max(1, len(text))
     polygon = np.array([[20, top], [right, top], [right + 5, top + 30], [20, top + 30]])
     frame = np.array([[[20, top], [right, top]], [[20, top + 30], [right, top + 30]]])
     points = np.array([[20, top + 22.4], [right, top + 22.6]]) if baseline else None
-    return LineReading(text, float(np.mean(confidences or 0)), characters, polygon, frame, points, region)
+    places = {"frame": frame, "baseline": points, "region": region}
+    return line_reading(text, polygon, confidence, confidences, alternatives=alternatives, **places)
 
 
 def page(*lines, source="scans/a.png", number=1):

@@ -3,13 +3,13 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from helpers import box, line_reading
 from mltu.formats import CSV_HEADER, FORMATS
 from mltu.inputs import STDIN
 from mltu.outputs import Results, format_for, page_path, page_targets
-from mltu.readings import Character, LineReading, PageReading
+from mltu.readings import PageReading
 from mltu.utils.errors import InputError
 
 FORMATS_OF_FILES = ("csv", "json", "text")
@@ -40,11 +40,8 @@ def listed(folder):
 
 def line(text, top=0):
     """A line whose words have confidences of their own: the first character of a word says how sure it is."""
-    characters = tuple(
-        Character(letter, 0.2 if letter == "?" else 1.0, i / 20, (i + 1) / 20) for i, letter in enumerate(text)
-    )
-    polygon = np.array([[0, top], [200, top], [200, top + 20], [0, top + 20]])
-    return LineReading(text, 0.75, characters, polygon, polygon[[[0, 1], [3, 2]]].astype(float))
+    confidences = [0.2 if letter == "?" else 1.0 for letter in text]
+    return line_reading(text, box(0, top, 200, top + 20), 0.75, confidences)
 
 
 def pages(source, count=2):

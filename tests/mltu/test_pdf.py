@@ -15,8 +15,9 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from pypdfium2 import raw
 
+from helpers import line_reading
 from mltu.pdf import DESCENT, FONT, RESOLUTION, to_pdf
-from mltu.readings import Character, LineReading, PageReading
+from mltu.readings import PageReading
 from mltu.utils.image_utils import encode_jpeg
 
 TEXTS = ("Zażółć gęślą œuvre", "Ελληνικά русский 字", "math 𝔘 and «quotes» (x)")
@@ -30,9 +31,7 @@ def line(text, top, angle=0.0, left=60, width=480, height=40):
     upper = np.array([corner, corner + width * along])
     frame = np.array([upper, upper + height * down])
     polygon = np.array([*frame[0], *frame[1][::-1]])
-    count = len(text)
-    characters = tuple(Character(one, 0.9, i / count, (i + 1) / count) for i, one in enumerate(text))
-    return LineReading(text, 0.9, characters, polygon, frame)
+    return line_reading(text, polygon, frame=frame)
 
 
 def page(number=1, texts=TEXTS, angle=0.0, size=(800, 600)):

@@ -3,17 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mltu.readings import Character, LineReading, PageReading, Word, line_confidence
+from helpers import line_reading
+from mltu.readings import Character, PageReading, Word, line_confidence
 
 
 def line(text="", confidences=None, frame=(((100, 50), (200, 50)), ((100, 90), (200, 90))), polygon=None, **more):
     """A line whose characters are equally wide, in a frame 100 wide and 40 high."""
     frame = np.array(frame, float)
-    ends = np.linspace(0, 1, len(text) + 1).tolist()
-    characters = tuple(map(Character, text, confidences or [0.5] * len(text), ends, ends[1:]))
-    if polygon is None:
-        polygon = [*frame[0], *frame[1, ::-1]]
-    return LineReading(text, 0.5, characters, np.array(polygon), frame, **more)
+    polygon = np.array([*frame[0], *frame[1, ::-1]] if polygon is None else polygon)
+    return line_reading(text, polygon, 0.5, confidences, frame, **more)
 
 
 def test_words_stand_between_spaces():

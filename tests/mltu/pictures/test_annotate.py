@@ -3,20 +3,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from helpers import box, line_reading
 from mltu.pictures.annotate import BASELINE, MAX_SIDE, MIN_TEXT_WIDTH, OUTLINES, annotate
-from mltu.readings import Character, LineReading, PageReading
+from mltu.readings import PageReading
 from mltu.utils.errors import InputError
 
 BACKGROUND = 120  # The pages here are grey; the column of text is white.
 
 
 def line(text, left=20, top=40, width=300, height=30, confidence=0.9, baseline=True, region=0):
-    ends = np.linspace(0, 1, len(text) + 1).tolist()
-    characters = tuple(map(Character, text, [confidence] * len(text), ends, ends[1:]))
     right, bottom = left + width, top + height
-    polygon = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
     points = np.array([[left, bottom - 8], [right, bottom - 8]]) if baseline else None
-    return LineReading(text, confidence, characters, polygon, polygon[[[0, 1], [3, 2]]], points, region)
+    return line_reading(text, box(left, top, right, bottom), confidence, baseline=points, region=region)
 
 
 def draw(*lines, size=(400, 600), min_confidence=0.0):
