@@ -106,6 +106,13 @@ def box(left, top, right, bottom):
     return np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
 
 
+def turn(degrees, center):
+    """The affine transform, shape (2, 3), that turns points by degrees clockwise on an image around a center."""
+    angle = np.radians(degrees)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return np.column_stack([rotation, center - rotation @ center])
+
+
 def line_reading(text, polygon, confidence=0.9, confidences=None, frame=None, alternatives=(), **more):
     """A reading whose characters are equally wide and, by default, as sure as the line; four corners are its frame."""
     ends = np.linspace(0, 1, len(text) + 1).tolist()

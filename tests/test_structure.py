@@ -1,4 +1,4 @@
-"""Which modules of the package import which, also within functions, but for those that are imported for types alone."""
+"""Which modules and scripts import which, also within functions, but for those that are imported for types alone."""
 
 import ast
 import graphlib
@@ -9,7 +9,7 @@ from helpers import ROOT
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in (ROOT / "mltu").rglob("*.py")
+    for path in (*ROOT.glob("*.py"), *(ROOT / "mltu").rglob("*.py"))
 }
 BACKENDS = ("tensorflow", "keras", "torch", "jax")
 
@@ -45,11 +45,18 @@ LEANS_ON = {
 def test_modules_are_read_with_their_imports():
     assert "mltu.tensorflow.callbacks" in LEANS_ON["mltu.tensorflow.distribute"]
     assert "mltu.ctc" in LEANS_ON["mltu.beam_search"]
+    assert {"model", "mltu.run_folder"} <= LEANS_ON["train"]
     assert "mltu.pages.finder" in LEANS_ON["mltu.pages"]
 
 
 def test_no_modules_import_each_other():
     list(graphlib.TopologicalSorter(LEANS_ON).static_order())  # an error names the circle
+
+
+def test_package_imports_no_script():
+    for module in MODULES:
+        if module.startswith("mltu"):
+            assert all(name.startswith("mltu") for name in LEANS_ON[module]), module
 
 
 @pytest.mark.parametrize("room", ["mltu.utils", "mltu.annotations", "mltu.pages", "mltu.pictures", "mltu.loading"])

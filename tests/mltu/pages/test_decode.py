@@ -1,22 +1,17 @@
 import numpy as np
 import pytest
 
+from helpers import turn
 from mltu.pages.decode import decode
 from mltu.pages.maps import MAPS, Line, draw_maps
 
 SHAPE = (512, 768)
+CENTER = (384, 256)
 
 
 def line(left, foot, right, above=24.0, below=10.0):
     x = np.linspace(left, right, 12)
     return Line(np.stack([x, np.full(12, float(foot))], axis=1), above, below)
-
-
-def turn(degrees, center=(384, 256)):
-    angle = np.radians(degrees)
-    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    center = np.array(center)
-    return np.hstack([rotation, (center - rotation @ center)[:, None]])
 
 
 def distances(points, track):
@@ -42,7 +37,7 @@ def assert_same(found, true, tolerance=3.0):
 
 @pytest.mark.parametrize("degrees", [0, 3, -17, 45, 90, 135, 180, -90])
 def test_decode_finds_lines_of_any_direction(degrees):
-    true = [line(200, 200, 560).moved(turn(degrees)), line(240, 260, 480).moved(turn(degrees))]
+    true = [line(200, 200, 560).moved(turn(degrees, CENTER)), line(240, 260, 480).moved(turn(degrees, CENTER))]
     assert_same(decode(draw_maps(true, SHAPE)), true)
 
 

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from helpers import turn
 from mltu.pages.maps import MAPS, STRIDE, Line, draw_maps, estimate_baseline
 
 SHAPE = (128, 256)
+CENTER = (128, 64)
 
 
 def rectangle(left, top, right, bottom):
@@ -12,13 +14,6 @@ def rectangle(left, top, right, bottom):
 
 def level_line(left=40, right=200, foot=60, above=24, below=10):
     return Line.measured(np.array([[left, foot], [right, foot]]), rectangle(left, foot - above, right, foot + below))
-
-
-def turn(degrees, center=(128, 64)):
-    angle = np.radians(degrees)
-    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    center = np.array(center)
-    return np.hstack([rotation, (center - rotation @ center)[:, None]])
 
 
 def channel(maps, name):
@@ -49,7 +44,7 @@ def test_draw_maps_gives_heights_and_direction_inside_cores_alone():
 
 @pytest.mark.parametrize(("degrees", "direction"), [(90, (0, 1)), (180, (-1, 0)), (-90, (0, -1)), (20, (0.94, 0.34))])
 def test_draw_maps_gives_the_direction_of_turned_writing_with_the_core_at_its_top(degrees, direction):
-    line = level_line(90, 170).moved(turn(degrees))
+    line = level_line(90, 170).moved(turn(degrees, CENTER))
     maps = draw_maps([line], SHAPE)
     core = channel(maps, "core") > 0
     np.testing.assert_allclose(maps[core][:, 4:], np.broadcast_to(direction, (core.sum(), 2)), atol=0.01)
@@ -112,7 +107,7 @@ def test_line_moved_measures_heights_across_the_new_baseline():
 
 @pytest.mark.parametrize(("degrees", "along"), [(0, (1, 0)), (12, (0.98, 0.21)), (90, (0, 1)), (-30, (0.87, -0.5))])
 def test_estimate_baseline_runs_along_the_outline_near_its_foot(degrees, along):
-    matrix = turn(degrees)
+    matrix = turn(degrees, CENTER)
     polygon = rectangle(40, 40, 200, 80) @ matrix[:, :2].T + matrix[:, 2]
     baseline = estimate_baseline(polygon)
     moved = baseline[1] - baseline[0]
