@@ -83,7 +83,7 @@ class ModelConfigs(RunConfigs):
     # the data
     dataset: Literal["iam", "table", "alto", "page", "synthetic"] = setting("iam", TEXTS)  # alto, page: of pages
     data_path: str = setting("", TEXTS)  # folder, or table file; empty: Datasets/IAM_Sentences or Datasets/Synthetic
-    unit: Literal["sentences", "lines", "words"] = setting("sentences", TEXTS)  # what an IAM image shows
+    unit: Literal["sentences", "lines", "words"] = setting("sentences", TEXTS)  # of IAM: sentences, lines or words
     keep_err: Literal["auto", "yes", "no"] = "auto"  # use IAM rows marked err; auto: for published splits only
     limit: int = setting(0, at_least=0)  # use only so many samples, drawn at random; 0: all
 
@@ -99,7 +99,7 @@ class ModelConfigs(RunConfigs):
     # lines cut out of pages
     lines_path: str = "Datasets/Alto_Lines"  # alto, page: folder for the cut lines; table: for those in a ZIP file
     drop_text: str = setting("", TEXTS)  # datasets alto and page: regular expression of the lines to leave out
-    writer_pattern: str = ""  # alto and page: regular expression that finds the writer in a page's name
+    writer_pattern: str = ""  # of alto, page: regular expression that finds the writer in a page's name
 
     # generated handwriting
     samples: int = setting(2000, TEXTS, at_least=2)  # how many lines to generate
@@ -119,7 +119,7 @@ class ModelConfigs(RunConfigs):
     height: int = setting(96, at_least=16)  # image height, pixels
     width: int = setting(1408, TEXTS, at_least=16)  # image width, pixels; shorter lines are padded, longer ones shrunk
     width_step: int = setting(128, at_least=16)  # line, fine: widths are multiples of this, pixels
-    steps_per_column: int = setting(2, TEXTS, at_least=1)  # line networks: time steps per column; 3 for dense writing
+    steps_per_column: int = setting(2, TEXTS, at_least=1)  # of line: time steps per 8 pixels; 3 for dense writing
     activation: str = "leaky_relu"  # leaky_relu (slope 0.1) or the name of a Keras activation
     dropout: float = setting(0.2, at_least=0, below=1)  # share of units dropped in training
     vocab: str = ""  # the characters to learn; empty: all that the data has
@@ -131,8 +131,8 @@ class ModelConfigs(RunConfigs):
     max_minutes: float = setting(0.0, RESUMABLE, at_least=0)  # most minutes, before --resume included; 0: no limit
     save_minutes: float = setting(10.0, RESUMABLE, at_least=0)  # between saves within an epoch; 0: only after epochs
     init_from: str = ""  # run folder whose weights to start from: of the same network, or another line network
-    learning_rate: float = setting(0.0005, above=0, below=10)  # the optimiser's highest
-    schedule: Literal["plateau", "cosine"] = "plateau"  # learning rate falls when nothing improves, or by a cosine
+    learning_rate: float = setting(0.0005, above=0, below=10)  # of the optimiser, at its highest
+    schedule: Literal["plateau", "cosine"] = "plateau"  # of the learning rate: fall when nothing improves, or cosine
     warmup_steps: int = setting(0, at_least=0)  # schedule cosine: steps in which the learning rate rises from 0
     weight_decay: float = setting(0.0, at_least=0)  # above 0: AdamW with this decay; else Adam
     clip_norm: float = setting(0.0, at_least=0)  # largest norm of all gradients together; 0: no limit
@@ -141,7 +141,7 @@ class ModelConfigs(RunConfigs):
     patience: int = setting(20, at_least=1)  # epochs without a better val_score before training stops
     lr_patience: int = setting(5, at_least=1)  # epochs without a better val_score before the learning rate falls
     lr_factor: float = setting(0.9, above=0, below=1)  # by which it falls
-    augmentors: tuple[str, ...] = DEFAULT_AUGMENTORS  # classes of mltu.augmentors, in this order; none: no augmentation
+    augmentors: tuple[str, ...] = DEFAULT_AUGMENTORS  # of mltu.augmentors, in this order; none: no augmentation
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16", "auto"] = "float32"  # auto: the quickest here
 
     # the machine
@@ -241,8 +241,8 @@ class LineFinderConfigs(RunConfigs):
     init_from: str = ""  # folder of a run whose weights to start from
 
     # the scenes
-    side: int = setting(512, at_least=64)  # side of a scene in pixels; a multiple of 32
-    min_scale: float = setting(0.5, above=0.05, below=20)  # scale of scenes; 1: a page whose long side has 1,024 pixels
+    side: int = setting(512, at_least=64)  # of a scene, pixels; a multiple of 32
+    min_scale: float = setting(0.5, above=0.05, below=20)  # of scenes, times a page with a long side of 1,024 pixels
     max_scale: float = setting(2.0, above=0.05, below=20)  # likewise
     epoch_scenes: int = setting(1200, at_least=1)  # scenes per epoch
     val_scenes: int = setting(160, at_least=1)  # scenes of the validation pages, the same in each epoch

@@ -44,8 +44,8 @@ class Architecture(NamedTuple):
 
     stem: tuple[int, int, int] | None  # (filters, kernel size, stride) of a convolution before the blocks
     blocks: tuple  # residual blocks, first to last
-    lstm_units: tuple[int, ...]  # units of each bidirectional LSTM
-    channels: int  # image channels: 1 for grey, 3 for BGR
+    lstm_units: tuple[int, ...]  # of each bidirectional LSTM
+    channels: int  # of the images: 1 for grey, 3 for BGR
     by_column: bool  # steps are columns, their maximum over the height, of images of any width; else rows in turn
     dropout_in_blocks: bool = True  # besides that around the LSTMs
 

@@ -168,7 +168,7 @@ def make_providers(
         LabelStepCheck(steps_by_width),
         LabelPadding(max_word_length=configs.max_text_length, padding_value=len(configs.vocab)),
     ]
-    common = DataProvider(  # each part gets a copy with its own samples
+    common = DataProvider(  # of which each part gets a copy with its own samples
         parts["train"],
         data_preprocessors=preprocessors,
         transformers=transformers,

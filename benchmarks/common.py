@@ -23,7 +23,7 @@ from mltu.utils.errors import CommandError
 ROOT = Path(__file__).resolve().parent.parent
 OWN_HAND = ROOT / "recipes" / "own_hand.yaml"
 RESULTS = ROOT / "benchmarks" / "results"
-VOCAB = "".join(map(chr, range(32, 110)))  # for networks with random weights; their speed hardly depends on it
+VOCAB = "".join(map(chr, range(32, 110)))  # of networks with random weights; their speed hardly depends on it
 
 
 def parse(parser: argparse.ArgumentParser, one: Callable[[dict], dict[str, float]]) -> argparse.Namespace:

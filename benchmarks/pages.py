@@ -77,9 +77,9 @@ class Page(NamedTuple):
     """A page with what is true of it."""
 
     image: np.ndarray  # uint8
-    polygons: list[np.ndarray]  # outlines of the lines in reading order, each of shape (points, 2), pixels
+    polygons: list[np.ndarray]  # of the lines in reading order, each of shape (points, 2), pixels
     baselines: list[np.ndarray]  # likewise, in writing direction
-    texts: list[str]  # texts of the lines; empty where they are not known
+    texts: list[str]  # of the lines; empty where it is not known
     layout: str
 
 

@@ -31,7 +31,7 @@ from benchmarks.common import VOCAB, measure, parse, report, rounds, seconds_of
 from mltu.utils.console import command
 
 SIZES = {"reference": (96, 1408, 3), "line": (64, 960, 1)}
-CHARACTERS = 46  # length of the median line
+CHARACTERS = 46  # of the median line
 
 
 def one(options: dict) -> dict[str, float]:

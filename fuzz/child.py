@@ -24,12 +24,12 @@ from .inputs.base import SECRET, Input, Target
 from .inputs.images import image_file
 
 ROOT = Path(__file__).resolve().parent.parent
-MAX_SECONDS = 20.0  # computing time for one input; more counts as a hang
+MAX_SECONDS = 20.0  # of computing for an input; more counts as a hang
 FORBIDDEN = re.compile(
     r"subprocess|os\.(system|exec|posix_spawn|fork)|pty|socket\.|urllib|pickle\.find_class|ctypes\.dl"
 )
 READABLE = tuple(map(os.path.realpath, (sys.prefix, sys.base_prefix, ROOT, "/proc", "/dev/null")))
-IN_OPEN = 0x20  # an inotify flag
+IN_OPEN = 0x20  # of inotify
 SECRET_ENDINGS = (".png", ".bin", ".csv", ".txt", ".xml", ".yaml")
 
 

@@ -32,7 +32,7 @@ class Augmentor:
 
     random_chance: float = setting(0.5, at_least=0, at_most=1)  # probability that an image is changed
     _: KW_ONLY
-    seed: int = 0  # seed of the augmentor's own random numbers, which a call without `rng` uses
+    seed: int = 0  # of the augmentor's own random numbers, which a call without `rng` uses
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -177,8 +177,8 @@ class RandomElasticTransform(Augmentor):
     Ranges are shares of the image height.
     """
 
-    alpha_range: tuple[float, float] = (0.01, 0.03)  # standard deviation of the displacement
-    sigma_range: tuple[float, float] = (0.2, 0.5)  # distance of the grid's points: smoothness
+    alpha_range: tuple[float, float] = (0.01, 0.03)  # of the standard deviation of the displacement
+    sigma_range: tuple[float, float] = (0.2, 0.5)  # of the distance of the grid's points: smoothness
 
     @staticmethod
     def elastic_transform(image: np.ndarray, alpha: float, sigma: float, rng: np.random.Generator) -> np.ndarray:

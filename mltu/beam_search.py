@@ -25,7 +25,7 @@ CHARACTER_BONUS = 1.25  # nats; makes up for what the language model takes from 
 # French and on German names, -2.8 keeps the gain for the former and most of what the latter would lose
 LIKELY = -2.8
 MAX_SCORE = 600.0  # nats for a character; its exponential is a float
-MAX_MOVES = 2**18  # remembered moves of scorers; some 60 MB
+MAX_MOVES = 2**18  # of scorers that are remembered; some 60 MB
 
 
 class Scorer(Protocol):
@@ -164,7 +164,7 @@ class BeamSearch:
         tried[:, blank] = False
         steps, labels = tried.nonzero()
         probs = np.exp(log_probs[steps, labels] - peaks[steps])  # relative to the best class of each step
-        rows: dict[int, dict[int, float]] = {}  # steps where a character is tried -> label -> probability
+        rows: dict[int, dict[int, float]] = {}  # of the steps where a character is tried: label -> probability
         for step, label, prob in zip(steps.tolist(), labels.tolist(), probs.tolist(), strict=True):
             rows.setdefault(step, {})[label] = prob
         blanks = np.exp(log_probs[:, blank] - peaks).tolist()
@@ -201,7 +201,7 @@ class _Futures:
         self.scorers = scorers
         self._advances = [scorer.advance for scorer in scorers]
         self.classes = classes
-        self.states = [[scorer.start for scorer in scorers]]  # the scorers' states, for each future
+        self.states = [[scorer.start for scorer in scorers]]  # of the scorers, for each future
         self.numbers: dict[tuple, int] = {}  # (last label, states) -> future
         self.moves: dict[int, tuple[float, int]] = {}  # future * classes + label -> what `move` returns
         self._lock = Lock()
@@ -241,12 +241,12 @@ class _Beam:
         self.known = futures
         self.log_prob = log_prob  # what the logarithms of all probabilities lack
         self.edges: dict[int, int] = {}  # shorter prefix * classes + last label -> prefix
-        self.shorter = [-1]  # for each prefix of the tree, the prefix without its last character
+        self.shorter = [-1]  # of each prefix of the tree: the prefix without its last character
         self.labels = [-1]  # its last label
         self.futures = [0]
-        # probabilities of the beam's prefixes, with what scorers added
+        # of each prefix of the beam, with what scorers added
         self.with_blank = {0: 1.0}  # probability of the paths that end in a blank
-        self.without = {0: 0.0}  # paths that end in the last label
+        self.without = {0: 0.0}  # of those that end in the last label
         self.total = {0: 1.0}
 
     def pause(self) -> None:

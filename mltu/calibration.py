@@ -31,7 +31,7 @@ TEMPERATURES = np.geomspace(0.25, 8, 141)
 EXPONENTS = np.geomspace(0.25, 4, 113)
 MIN_LINES, MAX_LINES = 50, 500  # to fit two numbers to
 FOLDS = 5
-LANGUAGE_EXPONENTS = 0.86, 0.71  # exponents for words and for lines
+LANGUAGE_EXPONENTS = 0.86, 0.71  # of words and lines
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .language_model_estimation import Level
 
-SHARE = 0.15  # weight of a uniform distribution mixed in, so that names and numbers cost less than the model says
+SHARE = 0.15  # of equal probabilities, with which names and numbers cost less than the model says
 
 
 class Automaton:

@@ -82,7 +82,7 @@ class Cluster:
                             memory_limit=0,  # as without a cluster
                             security=True,  # or any user of the machine could give them work
                             dashboard_address=None,
-                            silence_logs=logging.CRITICAL,  # silences the workers' logs
+                            silence_logs=logging.CRITICAL,  # of the workers
                             preload=IGNORE_CTRL_C,
                         )
                     )
@@ -157,7 +157,7 @@ class Cluster:
         except ImportError as error:
             raise InputError(f"{self.address}: a worker lacks what reads ({error}); install the same there") from None
         except (CancelledError, OSError) as error:
-            if getattr(error, "errno", None):  # a picture cannot be written
+            if getattr(error, "errno", None):  # of a picture that cannot be written
                 raise
             raise InputError(f"{self.address}: the Dask scheduler is lost ({error}); start again to go on") from None
 

@@ -21,8 +21,8 @@ from .utils.errors import InputError
 from .utils.files import write_atomic
 
 YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
-MAX_FILE_BYTES = 1 << 17  # largest YAML file, ten times the longest known; parsing takes some 30 s per megabyte
-MAX_DEPTH = 16  # deepest nesting of lists and mappings in a YAML file
+MAX_FILE_BYTES = 1 << 17  # of a YAML file, ten times the longest; reading takes some 30 s per megabyte
+MAX_DEPTH = 16  # of lists and mappings within each other in a YAML file
 MAX_SHOWN = 60  # characters of a wrong value in a message
 RARE_BREAKS = re.compile("[\x85\u2028\u2029]")
 COMPARISONS = {"at least": operator.ge, "above": operator.gt, "at most": operator.le, "below": operator.lt}

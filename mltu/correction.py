@@ -16,7 +16,7 @@ from .readings import PageReading
 from .utils.errors import InputError
 from .utils.templates import EmbeddedImage, render
 
-QUALITY = 85  # WebP quality
+QUALITY = 85  # of WebP
 DOUBTFUL = 0.5  # confidence below which a word is marked, unless the user says otherwise
 
 

@@ -90,7 +90,7 @@ class DataProvider:
         self._numpy = numpy
         self._seed = seed
         self._same_shape = same_shape
-        self._shapes: list[tuple[int, ...]] | None = None  # shape of each sample's data, where shapes matter
+        self._shapes: list[tuple[int, ...]] | None = None  # of each sample's data, where they matter
         self._mixture: Mixture | None = None
         self._plan: tuple[int, list[np.ndarray]] | None = None  # epoch, and the indices of its batches
         self._threads = max(1, workers)

@@ -22,8 +22,8 @@ from .utils.image_utils import read_image
 from .utils.progress import ProgressBar
 from .utils.text_utils import error_rate, get_cer, get_wer
 
-MAX_LINES = 128  # lines held in memory at once
-COLUMNS = ("image", "text", "reading", "cer", "wer", "confidence")  # columns of the results file
+MAX_LINES = 128  # of a table that are in memory at once
+COLUMNS = ("image", "text", "reading", "cer", "wer", "confidence")  # of the results file
 
 
 @dataclass(frozen=True)

@@ -262,7 +262,7 @@ class Format(NamedTuple):
     where a file holds "rows". Text is UTF-8 and files are opened with `newline=""`.
     """
 
-    ending: str  # ending of the file's name
+    ending: str  # of the file's name
     write: Callable[[Sequence[PageReading], float, datetime], str | bytes]
     header: str = ""
     holds: str = "rows"  # a file; or one "page", or a "document" of pages, of which the first are not written alone

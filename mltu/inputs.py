@@ -32,7 +32,7 @@ from .utils.image_utils import (
 )
 
 STDIN = "-"
-FILE_ENDINGS = (  # endings of the files taken from folders
+FILE_ENDINGS = (  # of what is taken from folders
     *IMAGE_ENDINGS,
     *(".jpe", ".jfif", ".mpo", ".apng", ".avif", ".avifs", ".heic", ".heif", ".heics", ".heifs", ".hif"),
     *(".bmp", ".dib", ".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".pdf"),

@@ -35,7 +35,7 @@ from .utils.progress import ProgressBar
 ORDER = 6  # characters of the longest n-grams
 MIN_COUNT = 2  # rarer n-grams of PRUNED_FROM characters or more are dropped
 LINE_LENGTH = 45  # characters, as lines of handwriting have
-MAX_CHARACTERS = 50_000_000  # longest text; building takes some 120 bytes of memory for each character
+MAX_CHARACTERS = 50_000_000  # of a text; building takes some 120 bytes of memory for each
 HELD_OUT = 50  # one line in this many is held out to measure bits per character
 MAX_HELD_OUT_LINES = 2000  # that are measured
 

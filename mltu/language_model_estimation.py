@@ -80,7 +80,7 @@ def count_ngrams(text: np.ndarray, symbols: int, order: int, progress: bool = Fa
     """
     places = np.arange(len(text))
     line_starts = np.maximum.accumulate(np.where(text == symbols - 1, places, 0))
-    next_places = places[1:]  # places of the predicted symbols: all but the first line break
+    next_places = places[1:]  # of the predicted symbols: all but the first line break
     room = next_places - line_starts[:-1]  # symbols before each of them in its line, with the line break
     context = np.zeros(len(next_places), np.int64)
     keys = np.zeros(1, np.int64)

@@ -19,9 +19,9 @@ import numpy as np
 from .language_model_estimation import BREAK, MAX_ENTRIES, MIN_DISCOUNT, Level
 from .utils.errors import InputError
 
-VERSION = 1  # version of the file format
+VERSION = 1  # of the file format
 MAX_ORDER = 16  # characters of an n-gram
-MAX_BYTES = 2**26  # largest file
+MAX_BYTES = 2**26  # of a file
 # all arrays have one axis; they hold whole numbers from 0, except the discounts
 ARRAYS = ("version", "alphabet", "discounts", "extensions", "older", "totals", "followers", "symbols", "counts")
 ARRAY_HEADER = re.compile(

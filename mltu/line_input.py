@@ -17,7 +17,7 @@ from .utils.errors import InputError
 from .utils.image_utils import MAX_SIDE, dark_on_light, to_bgr, to_gray
 
 CHANNELS = {"BGR": 3, "GRAY": 1}
-MAX_LINE_PIXELS = 16_000_000  # largest image of a line
+MAX_LINE_PIXELS = 16_000_000  # of a line
 OVERLAP = 4  # heights that the windows of a longer line share, at least, if the width allows
 # what is done to a line besides its size and colour; a model that was trained otherwise is refused
 PREPROCESSING = {

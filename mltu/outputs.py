@@ -111,7 +111,7 @@ class Results:
         self._journal: Journal | None = None
         self._file: BinaryIO | None = None
         self._targets: dict[str, Path] = {}  # first file of each source, by the source's name in the journal
-        self._document: list[PageReading] | None = None  # pages of all sources, for one document
+        self._document: list[PageReading] | None = None  # of several sources
         self._begun = False
         if output is None:
             if self.format.with_pictures:
@@ -265,7 +265,7 @@ class Results:
                 raise
             entries = []
         self._latest = {entry.source: entry for entry in entries}
-        self._sources: dict[str, dict[int, str]] = defaultdict(dict)  # what was written: file -> check sum -> source
+        self._sources: dict[str, dict[int, str]] = defaultdict(dict)  # of what was written: file -> check sum -> source
         for entry in entries:
             for file, check_sum in entry.files.items():
                 self._sources[file][check_sum] = entry.source

@@ -44,7 +44,7 @@ CMapName currentdict /CMap defineresource pop
 end
 end
 """
-MAX_ENTRIES = 100  # entries of a block in that table
+MAX_ENTRIES = 100  # of a block in that table
 
 
 def to_pdf(pages: Sequence[PageReading]) -> bytes:

@@ -17,7 +17,7 @@ from .utils.image_utils import dark_on_light
 class ImageReader:
     """Read the image of a sample."""
 
-    image_class: type[Image] = Image  # class of the result, called with the path or array
+    image_class: type[Image] = Image  # of the result, called with the path or array
     method: int = cv2.IMREAD_COLOR  # or `cv2.IMREAD_GRAYSCALE`
 
     def __call__(self, image_path: str | Path | np.ndarray, label: Any) -> tuple[Image, Any]:

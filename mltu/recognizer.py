@@ -29,14 +29,14 @@ Readable = np.ndarray | str | os.PathLike | PillowImage.Image
 PRETRAINED = shipped("Models/pretrained")
 MIN_PROBABILITY = 1e-12  # stands for zero, which has no logarithm
 MAX_BATCH = 8  # lines of one width that the network takes at once
-MAX_ALTERNATIVES = 3  # alternatives kept for a character
+MAX_ALTERNATIVES = 3  # of a character
 MIN_ALTERNATIVE = 0.01  # probability of an alternative
 MIN_PAGE_HEIGHT = 160  # pixels; lower images are lines
 MIN_LINE_RATIO = 5  # images at least this many times as wide as high are lines
 # a page is tried in all four turns where fewer of its characters are expected to be right, and turned for so many more
 LEGIBLE, MORE_LEGIBLE = 0.77, 0.1
-TRIED_LINES, MIN_CHARACTERS = 6, 12  # lines, and characters in them, that show which way up a page is
-MIN_POWER, MAX_POWER = 0.01, 100.0  # bounds of temperature and word exponent
+TRIED_LINES, MIN_CHARACTERS = 6, 12  # of a page that are read to see which way up it is
+MIN_POWER, MAX_POWER = 0.01, 100.0  # of temperature and word exponent
 
 
 class Decoded(NamedTuple):

@@ -24,9 +24,9 @@ from .utils.text_utils import ErrorRate, count_errors, get_cer, get_wer
 
 MAX_CONFUSIONS, MAX_WRITERS = 20, 40  # rows of the tables on the page; the CSV files have all of them
 MAX_WORST_LINES = 40
-MAX_SHOWN_CHARACTERS = 500  # longest text on the page; lines.csv has all of it
+MAX_SHOWN_CHARACTERS = 500  # of a text on the page; lines.csv has all of it
 MAX_IMAGE_WIDTH, MAX_IMAGE_HEIGHT = 900, 300  # pixels of a line on the page
-MAX_IMAGE_BYTES = 45_000  # largest JPEG, so that 40 of them stay below 2.5 MB in base64
+MAX_IMAGE_BYTES = 45_000  # of its JPEG, so that 40 of them, in base64, stay below 2.5 MB
 CHART_SCALE = 0.65  # at which the letters of a chart are as large as the notes on the page
 
 

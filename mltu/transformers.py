@@ -84,7 +84,7 @@ class LineResizer(Transformer):
 
     height: int  # pixels, as the others
     max_width: int  # longer lines are shrunk to it
-    width_step: int  # widths are multiples of it; `max_width` should be one too
+    width_step: int  # of which widths are multiples; `max_width` should be one too
 
     def __call__(self, image: Image | np.ndarray, label: Any) -> tuple[np.ndarray, Any]:
         """Return (array of shape (height, multiple of width_step, channels), label)."""

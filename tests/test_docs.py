@@ -20,7 +20,7 @@ FILES = [
 PAGES = {file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8") for file in sorted(FILES)}
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 WITHOUT_PARSER = ("pytest", "venv")  # modules whose flags are not ours
-OTHER_FLAGS = {"--logdir", "--rm", "--tag", "--user", "--volume"}  # flags of TensorBoard and Docker
+OTHER_FLAGS = {"--logdir", "--rm", "--tag", "--user", "--volume"}  # of TensorBoard and Docker
 TOUR = runpy.run_path(str(ROOT / "docs" / "tour.py"))
 
 

@@ -202,7 +202,7 @@ def test_main_reads_better_with_a_language_model_and_words(tmp_path, capsys):
     for options in ([], ["--lm", str(tmp_path / "own.lm"), "--lexicon", str(tmp_path / "words.txt")]):
         assert main([*table, *options]) == 0
         rates.append(float(re.search(r"CER ([\d.]+)%", capsys.readouterr().out)[1]))
-    assert rates[1] < rates[0] / 2  # the model was built from this text
+    assert rates[1] < rates[0] / 2  # of a text that it was built from
     assert main([*table, "--lm", str(tmp_path / "text.txt")]) == 2
     assert "text.txt: " in capsys.readouterr().err
 

@@ -96,7 +96,7 @@ def test_options_that_need_more_say_so_before_they_read(args, package, monkeypat
 )
 def test_reading_works_from_any_folder(args, tmp_path, pretrained):
     (tmp_path / "line01.jpg").write_bytes((SAMPLES / "line01.jpg").read_bytes())
-    (tmp_path / "Models" / "pretrained").mkdir(parents=True)  # belongs to something else
+    (tmp_path / "Models" / "pretrained").mkdir(parents=True)  # of something else
     done = run_script("inferenceModel.py", *args, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{pretrained.read(SAMPLES / 'line01.jpg').text}\n" != "\n"

@@ -144,7 +144,7 @@ def test_main_names_wrong_input_in_one_line(flags, message, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     try:
         code = main(flags)
-    except SystemExit as ended:  # raised by the parser
+    except SystemExit as ended:  # of the parser
         code = ended.code
     error = capsys.readouterr().err
     assert code == 2

@@ -13,7 +13,7 @@ from mltu.utils.image_utils import MAX_PIXELS
 from .base import SECRET, Attacks, Input, Target
 from .images import many_scans, many_tiff_pages, packed_zeros, picture, saved, tiff_pages
 
-MAX_PAGES = 20  # pages of a file that are looked at
+MAX_PAGES = 20  # of a file that are looked at
 
 
 def pdf_of(*objects: bytes) -> bytes:

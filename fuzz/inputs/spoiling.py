@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from random import Random
 
-MAX_BYTES = 1 << 20  # size limit of a spoiled file
+MAX_BYTES = 1 << 20  # of a spoiled file
 
 TOKENS = (
     *(b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\r", b"\n", b"\xe2\x80\xa8", b"\xc2\x85", b"\x1b[31m"),

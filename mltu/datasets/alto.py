@@ -22,9 +22,9 @@ from .base import Sample, Skipped
 from .page_xml import PageFile, PageLine, XmlPage, complete_polygons, list_pages, read_xml
 
 VERSION = 3  # part of the names of the cut lines; raise it when the cutting changes
-QUALITY = 90  # WebP quality
+QUALITY = 90  # of WebP
 MAX_LINE_PIXELS = 16_000_000  # pixels of a line on the page, which takes 60 bytes of memory for each to cut
-MAX_STRETCH = 1.05  # how far a picture's proportions may differ from those of its page in the XML file
+MAX_STRETCH = 1.05  # of a picture's proportions against those of its page in the XML file
 UPRIGHT, UPRIGHT_CHARACTERS = 1.5, 4  # a line that is so much higher than wide with so many characters is not level
 STEM = 50  # characters of a page's name that its lines' names begin with, below what file systems allow
 

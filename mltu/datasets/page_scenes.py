@@ -37,10 +37,10 @@ PAGE_SIDE = 1024  # pixels of a page's long side, as it is read
 MAX_SIDE = 1600  # pixels of a page's long side in memory
 SHRUNK = 4  # pixels of a page for each of its map of unknown writing, and for finding the paper
 RULE = 40  # pixels; straight level or upright strokes of this length are rules
-MAX_DARKEST = 0.9  # share of the paper's grey value that ink does not exceed
-SHARES = (0.62, 0.14, 0.06, 0.08, 0.1)  # shares of the scenes: parts of pages, blank, facing pages, tables, few lines
+MAX_DARKEST = 0.9  # of the paper's grey value, of what can be ink
+SHARES = (0.62, 0.14, 0.06, 0.08, 0.1)  # of scenes: parts of pages, blank, facing pages, tables, few lines
 TURNED = 0.1  # share of scenes that lie on a side or upside down
-INK = 0.86  # share of the paper's grey value; darker pixels count as ink
+INK = 0.86  # of the paper's grey value; darker pixels count as ink
 
 Rng = np.random.Generator
 

@@ -28,15 +28,15 @@ from ..utils.image_utils import checked_file
 from .base import Skipped, normalize_text, tell_invisible
 
 MAX_FILE = 1 << 25  # bytes; a newspaper's page with places of letters has some 20 MB, which become 30 times as many
-MAX_POINTS = 10_000  # points of an outline; OpenCV takes minutes to fill more
-MAX_SIZE = 10_000_000  # side of a page in pixels, tenths of millimetres or 1200ths of inches
+MAX_POINTS = 10_000  # of an outline; more take OpenCV minutes to fill
+MAX_SIZE = 10_000_000  # of a page in pixels, tenths of millimetres or 1200ths of inches
 FARTHEST = 100  # widths or heights of the page
 FORMATS = {"alto": "ALTO", "PcGts": "PAGE"}  # by the name of a file's first element
 REGIONS = ("TextBlock", "TextRegion", "TableCell", "TableRegion")
-ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")  # ending of a picture's name, also one that is not read here
+ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")  # of a picture's name, also one that is not read here
 NEIGHBOURS = 50  # lines before and after a line in its file
-CHARACTER_WIDTHS = 3  # widths of typical characters that make up the height of a line
-MIN_CHARACTERS, TYPICAL_CHARACTERS, MAX_CHARACTERS = 3, 30, 400  # characters in a line
+CHARACTER_WIDTHS = 3  # of the typical handwriting are as much as the height of a line
+MIN_CHARACTERS, TYPICAL_CHARACTERS, MAX_CHARACTERS = 3, 30, 400  # of a line
 ABOVE, BELOW, MARGIN = 0.75, 0.35, 0.2  # what a line takes above and below its baseline and at its ends, in heights
 SOFT_HYPHEN = "\u00ad"
 
@@ -338,7 +338,7 @@ def _page_line(text: str, polygon: np.ndarray | None, baseline: np.ndarray | Non
     if baseline is not None and polygon is not None:
         low, high = polygon.min(axis=0), polygon.max(axis=0)
         if not (np.abs(np.median(baseline, axis=0) - (low + high) / 2) <= high - low).all():
-            baseline = None  # it belongs to another line
+            baseline = None  # of another line
     if baseline is not None and baseline[-1, 0] < baseline[0, 0]:
         directions = [unicodedata.bidirectional(character) for character in text]
         if sum(direction in ("R", "AL") for direction in directions) > directions.count("L"):

@@ -15,7 +15,7 @@ class Mixture(NamedTuple):
     """How much of each epoch comes from which samples."""
 
     groups: np.ndarray  # the group of each sample, 0 and up
-    weights: tuple[float, ...]  # weight of each group; an epoch holds them in these proportions
+    weights: tuple[float, ...]  # of the groups; an epoch holds them in these proportions
     epoch_samples: int  # samples in an epoch
 
     @classmethod

@@ -35,9 +35,9 @@ class Job(NamedTuple):
     """Everything needed to load one batch."""
 
     samples: list[tuple[Any, Any]]  # data (an image path) and annotation of each
-    entries: list[Entry | None]  # cache entries of the samples; None where there is none
+    entries: list[Entry | None]  # of the samples that the cache has
     room: int  # bytes of newly read samples that the cache still takes
-    seeds: list[list[int]]  # seeds of each sample's random numbers
+    seeds: list[list[int]]  # of each sample's random numbers
 
     @classmethod
     def of(cls, samples: Sequence[Sequence], seeds: list[list[int]], cache: Cache) -> Job:

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 SEGMENT = 32_000_000  # bytes of a piece of shared memory, unless less is left
 ALIGNMENT = 64  # bytes
-OPEN_FILES = "/proc/{}/fd/"  # where Linux lists what a process has open
+OPEN_FILES = "/proc/{}/fd/"  # of a process, on Linux
 
 
 class Span(NamedTuple):
@@ -60,8 +60,8 @@ class SharedArrays:
 
     def __init__(self, limit: int) -> None:
         self._left = limit
-        self._names: list[str] = []  # names of the segments; the last one is being filled
-        self._start, self._end = 0, 0  # bounds of its free part
+        self._names: list[str] = []  # of the segments, the last of which is being filled
+        self._start, self._end = 0, 0  # of the free part of it
         when_gone(self, _release, self._names)
 
     @property

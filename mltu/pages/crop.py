@@ -8,10 +8,10 @@ import numpy as np
 from ..utils.errors import InputError
 from ..utils.image_utils import paper_color
 
-LEVEL = 0.06  # share of the line's height; a baseline that strays less from a level one is not straightened
+LEVEL = 0.06  # of the line's height; a baseline that strays less from a level one is not straightened
 SMOOTHNESS = 0.7  # line heights over which a baseline is smoothed, because drawn ones have corners
 STEEPEST = 2.0  # slope of a baseline towards the line from its first to its last point
-MAX_FRAME_POINTS = 65  # points of each edge
+MAX_FRAME_POINTS = 65  # of each edge
 MAX_WEBP_SIDE = 16_383  # pixels
 MAX_KEPT_HEIGHT = 128  # pixels of lines that are kept, as networks read them smaller still
 

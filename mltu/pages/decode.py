@@ -14,28 +14,28 @@ import numpy as np
 from .maps import CORE_ABOVE, CORE_BELOW, END_RADIUS, LONGEST_CUT, MAX_HEIGHT, MIN_HEIGHT, SHORTENED, STRIDE, Line
 from .order import find_columns, weighted_median
 
-MAX_PIECES = 600  # the largest pieces of a page; no page has as many lines
-LEVELS = (0.45, 0.6, 0.75, 0.88)  # levels of the score; where lines touch, the next one is to part them
+MAX_PIECES = 600  # of a page, the largest; no page has as many lines
+LEVELS = (0.45, 0.6, 0.75, 0.88)  # of the score; where lines touch, the next level is to part them
 END_WEIGHT = 0.2  # how much line ends lower the score
 MIN_AREA = 4  # pixels of the maps
-FULL_COLUMN = 0.7  # share of the usual weight of a piece's columns, across its direction
+FULL_COLUMN = 0.7  # of the usual weight of a piece's columns, across its direction
 MAX_THICKNESS = 1.7  # times that of the core of one line
 MAX_TURN = 0.9  # least cosine between the directions of pieces that are joined
 MAX_GAP = 2.5  # line heights between pieces of a line
 CLOSE_GAP = 0.5  # line heights that pieces may overlap, and that are too near for an end to part them
 MAX_SHIFT = 0.5  # line heights across the line between pieces of a line
 SHIFT_OF_GAP, SHIFT_OF_CORE = 0.1, 0.1  # how much less a gap allows of it, and how much more cores between them
-MAX_END = (0.9, 0.97)  # highest probability of an end between pieces, and between pieces that are near
+MAX_END = (0.9, 0.97)  # of the probability of an end between pieces, and between such that are near
 MIN_COLUMN = 6  # pieces on each side of a gutter, which no line crosses
 PROBES = 16  # places between two pieces where the maps are asked
 MIN_CORE, MIN_SHORT_CORE = 0.65, 0.78  # mean probability of the core along a line, and along the shortest
 SHORT = 3.0  # usual line heights; shorter lines need more evidence
 LONGEST_CELL = 4.0  # usual line heights, of what may be numbers in a column of a table
 MIN_CELL_CORE = 0.6  # mean probability of the core along a cell that has others above or below it
-MIN_STACKED = 3  # fewest such cells
+MIN_STACKED = 3  # of the cells above and below it
 MIN_LENGTH = 0.5  # usual line heights
-ROOM_ABOVE, ROOM_BELOW = 1.2, 1.2  # how much of the heights outlines take in
-POINTS_PER_HEIGHT, MAX_POINTS = 1.0, 33  # points of a baseline
+ROOM_ABOVE, ROOM_BELOW = 1.2, 1.2  # of the heights, that outlines take in
+POINTS_PER_HEIGHT, MAX_POINTS = 1.0, 33  # of a baseline
 
 
 class FoundLine(NamedTuple):

@@ -24,14 +24,14 @@ from .order import reading_order, weighted_median
 from .rules import DrawnRules
 
 MODEL = shipped("Models/lines") / "model.onnx"
-THREADS = 0  # threads of the network in find_lines, fewer in processes that share the cores; 0: as many as cores
+THREADS = 0  # of the network in find_lines, which processes that share the cores lower; 0: as many as cores
 SIDE = 1024  # pixels of the network's input that the longer side of a page is brought to
 MIN_AREA, MAX_AREA = 720_000, 1_500_000  # pixels of the input: of long strips at first, and of any page
 MULTIPLE = 32  # sides of the input are multiples of it
 MAX_ENLARGEMENT = 4.0
 HEIGHTS, HEIGHT = (21, 60), 30  # pixels of lines that the network reads well, and reads best
 CORE = 0.5  # probability, where cores are
-MAX_RUNS = 3  # runs of the network on a whole page
+MAX_RUNS = 3  # of the network on a whole page
 CLOSE_LOOK = 512  # pixels of the side of the part that is turned to see which way the page is
 MIN_TURNED_AREA = 8.0  # squares of the line height that cores must have to see it; a line of words has some four
 LIKELY = 0.45  # probability of a core
@@ -39,7 +39,7 @@ DOUBTFUL, SURER = 0.835, 0.03  # mean probability of cores, of which upright wri
 UPSIDE_DOWN = 0.004  # by how much less a part turned upside down may be surer, seen alone, if it was upright
 MARGIN = 3.0  # line heights around the writing that a closer look takes in
 MIN_CONTRAST = 8.0  # grey levels between the ink of a line and its paper
-MIN_SHARE = 0.25  # share of the page's usual contrast; show-through has less
+MIN_SHARE = 0.25  # of the page's usual contrast; show-through has less
 MIN_SIGNAL = 4.5  # times the paper's grain; where there is no ink, it is twice as much
 
 
@@ -82,7 +82,7 @@ class _View(NamedTuple):
 
     quarters: int  # anticlockwise turns of the page
     corner: tuple[int, int]  # upper left of the part on the turned page, x and y
-    size: tuple[int, int]  # size of the part, width and height
+    size: tuple[int, int]  # of the part, width and height
     scale: float
 
     def of(self, gray: np.ndarray) -> np.ndarray:

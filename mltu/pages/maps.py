@@ -18,11 +18,11 @@ STRIDE = 2  # pixels of the network's input for each pixel of the maps
 MIN_HEIGHT, MAX_HEIGHT = 4.0, 200.0  # pixels of the network's input, above and below the baseline
 
 CORE_ABOVE, CORE_BELOW = 0.5, 0.1  # shares of the heights above and below the baseline that the core covers
-SHORTENED = 0.3  # how much shorter the core is at each end, as a share of the height above the baseline
-LONGEST_CUT = 0.2  # share of the line's length: the most that is cut at each end, and an end reaches no farther
-END_RADIUS = 0.25  # how far an end reaches along the baseline to both sides, as a share of the whole height
-BASELINE_AT = 0.28  # where the baseline is assumed if none is known: share of the line's height, from its bottom
-SUBPIXEL_BITS = 4  # fractional bits of the coordinates with which OpenCV fills polygons
+SHORTENED = 0.3  # of the height above the baseline: how much shorter the core is at each end
+LONGEST_CUT = 0.2  # of the line's length: at most so much is cut at each end, and an end reaches no farther
+END_RADIUS = 0.25  # of the whole height: how far an end reaches along the baseline, to both sides
+BASELINE_AT = 0.28  # of the height of a line without baseline, from its bottom
+SUBPIXEL_BITS = 4  # of coordinates that OpenCV fills polygons with
 
 
 class Line(NamedTuple):
@@ -139,7 +139,7 @@ def _heights(points: np.ndarray, polygon: np.ndarray) -> tuple[float, float]:
     starts, along = points[:-1], np.diff(points, axis=0)
     lengths = np.maximum(np.linalg.norm(along, axis=1), 1e-6)
     along = along / lengths[:, None]
-    offsets = edge[:, None] - starts  # from each piece of the baseline to each point of the outline
+    offsets = edge[:, None] - starts  # of each point of the outline from each piece of the baseline
     run = (offsets * along).sum(axis=2)
     clipped = np.clip(run, 0, lengths)
     nearest = np.argmin(np.square(offsets - clipped[..., None] * along).sum(axis=2), axis=1)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-TOLERANCE = 0.25  # share of the distance between baselines
+TOLERANCE = 0.25  # of the distance between baselines
 POINT_DISTANCE = 4.0  # pixels between the points of a baseline that are compared
 SAMPLES = 20  # points at least, of a short baseline
 
@@ -57,8 +57,8 @@ def _best_pairs(pairs: list[tuple[float, int, int]], least: float) -> dict[int, 
 class BaselineScores(NamedTuple):
     """Values between 0 and 1, whose means are recall and precision."""
 
-    recall: np.ndarray  # recall of each true baseline
-    precision: np.ndarray  # precision of each found baseline
+    recall: np.ndarray  # of each true baseline
+    precision: np.ndarray  # of each found baseline
 
 
 def score_baselines(

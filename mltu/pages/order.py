@@ -15,15 +15,15 @@ import numpy as np
 
 SHORTENED = 1.0  # line heights at each end that do not count; lines of neighbouring columns may overlap a little
 MIN_COLUMN = 2  # lines of a column
-SHARED = 0.5  # share of the lower column's height that stands beside the other
+SHARED = 0.5  # of the height of the lower column that stands beside the other
 SAME_ROW = 0.4  # line heights between lines of one row
 SPLIT_GAP, SPLIT_SHARE = 1.2, 0.6  # line heights between parts of one line; share of a column's lines that go on so
 MAX_SPLIT = 8  # lines; more do not break at one place by chance
-ADDITION_LENGTH, ADDITION_RISE = 0.6, 0.72  # an addition's, as shares of its line's length and of the line distance
-CROSSING = 0.08  # share of the lines of a table's fullest column that may reach into the next
+ADDITION_LENGTH, ADDITION_RISE = 0.6, 0.72  # of an addition: share of its line's length and of the distance of lines
+CROSSING = 0.08  # of the lines of the fullest column of a table may reach into the next
 CELL = 8  # line heights; cells of a table are shorter
-MIN_ROWS = 3  # fewest rows of a table
-SPANNED = 0.6  # share of a table's height that the column which tells its rows must span
+MIN_ROWS = 3  # of a table
+SPANNED = 0.6  # of the height of a table by the column that tells its rows
 ALIGNED = 0.7  # share of the rows of a table in which another column has a line at the same height
 
 
@@ -32,9 +32,9 @@ class _Places(NamedTuple):
 
     left: np.ndarray  # without what does not count
     right: np.ndarray
-    y: np.ndarray  # height of the baseline's middle
+    y: np.ndarray  # of the baseline's middle
     height: np.ndarray
-    start: np.ndarray  # where the whole line starts, x and y, shape (lines, 2)
+    start: np.ndarray  # of the whole line, x and y, shape (lines, 2)
     end: np.ndarray
 
     @classmethod

@@ -10,10 +10,10 @@ from .finder import TextLine
 
 MIN_RATIO = 12  # times as long as high that images are which may be tilted
 BLOCKS = 96  # parts of the line, whose ink tells how high the writing is there
-INK = 0.4  # share of the contrast above which a pixel is ink
+INK = 0.4  # of the contrast, above which a pixel is ink
 FAR = 2.5  # median distances from the line through all blocks, beyond which a block does not count
 OUTSIDE = 0.01  # share of the ink above and below the line, which may be dirt
-MIN_DRIFT = 0.25  # share of the height of the writing; less tilt does no harm
+MIN_DRIFT = 0.25  # of the height of the writing; less tilt does no harm
 
 
 def find_tilted_line(image: np.ndarray) -> TextLine | None:

@@ -18,7 +18,7 @@ MAX_SIDE = 2400  # pixels; larger pages are shrunk
 MIN_TEXT_WIDTH = 320  # pixels that the text may take beside or below a narrower image
 FONT_SIZES = (14, 40)  # pixels; between them, the text follows the height of the writing
 MIN_FONT_SIZE = 8  # pixels, where lines are too close or too long for larger text
-MAX_COLUMNS = 3  # most columns of text; more would be too narrow to read
+MAX_COLUMNS = 3  # of text; with more, they would be too narrow to read
 
 INK, DOUBTFUL, PAPER = (0, 0, 0), (215, 0, 0), (255, 255, 255)  # RGB
 OUTLINES = ((0, 100, 220), (0, 140, 60), (150, 70, 200))  # in turn, so that neighbours differ
@@ -29,8 +29,8 @@ class _Block(NamedTuple):
     """The text of a line, laid out in rows."""
 
     rows: list[list[tuple[float, str, bool]]]  # words: pixels from the left, text, whether it is doubtful
-    size: int  # font size, pixels
-    width: float  # width of the widest row, pixels
+    size: int  # of the font, pixels
+    width: float  # of the widest row, pixels
 
     @property
     def row_height(self) -> int:

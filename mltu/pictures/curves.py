@@ -15,7 +15,7 @@ class Panel(NamedTuple):
     """One of the diagrams of a run's curves."""
 
     title: str
-    names: tuple[str, ...]  # names of values; those of validation begin with `val_`
+    names: tuple[str, ...]  # of values; their validation values begin with `val_`
     percent: bool = False
 
 

@@ -80,7 +80,7 @@ class Model2onnx(keras.callbacks.Callback):
         model.predict_on_batch(np.zeros((1, *sides), np.float32))  # Keras exports only what was called
         with atomic_path(Path(onnx_model_path)) as unfinished:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # Keras uses numpy's older names
+                warnings.simplefilter("ignore", FutureWarning)  # of how Keras asks for numpy's older names
                 model.export(unfinished, format="onnx", verbose=False, opset_version=ONNX_OPSET)
             set_metadata(unfinished, **(metadata or {}))
 

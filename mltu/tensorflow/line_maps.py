@@ -12,10 +12,10 @@ from keras import ops
 
 from ..pages.maps import MAPS
 
-ENDS_WEIGHT = 4.0  # weight of pixels at ends of lines, which are few
+ENDS_WEIGHT = 4.0  # of pixels at ends of lines, which are few
 MIN_AREA = 100.0  # pixels added to both areas of Dice, so that scenes without lines have a gradient too
 TINY = 1e-6
-SHARES = {"core": 1.0, "dice": 1.0, "ends": 0.5, "heights": 0.5, "direction": 0.5}  # weights of the parts of the loss
+SHARES = {"core": 1.0, "dice": 1.0, "ends": 0.5, "heights": 0.5, "direction": 0.5}  # of the parts in the loss
 
 
 class _Channels(NamedTuple):

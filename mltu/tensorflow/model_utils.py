@@ -49,7 +49,7 @@ class LineMaps(layers.Layer):
     """
 
     TYPICAL_HEIGHT = 16.0  # pixels, at a score of 0
-    MAX_SCORE = 4.0  # largest score of a height, either way, so that no wild one overflows
+    MAX_SCORE = 4.0  # of heights, either way, so that no wild score overflows
 
     def call(self, x):
         probabilities = keras.ops.sigmoid(x[..., :2])

@@ -172,7 +172,7 @@ class StageTimes(keras.callbacks.Callback):
     """
 
     RECENT = 5  # epochs whose time the estimate is made of
-    MIN_BATCHES = 20  # needed to tell the bottleneck; earlier, workers have just started
+    MIN_BATCHES = 20  # of an epoch, to tell the bottleneck; before, workers have just started
 
     def __init__(
         self, provider: DataProvider, folder: RunFolder, epochs: int, clock: Clock, unit: str = "lines"

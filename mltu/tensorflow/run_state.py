@@ -38,7 +38,7 @@ class RunState(keras.callbacks.Callback):
         self.writes = False
         self.save_seconds = 0.0
         self.epochs: list[dict[str, float]] = []  # values of each
-        self.batches = 0  # batches of the present epoch that are done
+        self.batches = 0  # of the present epoch that are over
         self._resumed: Mapping[str, Any] = {}
         self._saved_at = time.monotonic()
 

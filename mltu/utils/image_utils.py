@@ -26,7 +26,7 @@ MAX_SCANS = 200  # each scan of a JPEG file goes over all pixels; progressive fi
 JPEG_QUALITY = 90
 BAND_PIXELS = 1_000_000  # pixels converted at once, which bounds the memory that a conversion takes
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # endings of images in datasets
+IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")  # of images in datasets
 MAX_INK = 0.5  # share of the rectangle around writing that its ink covers; paper covers more
 DARKEST = 0.005  # share of the visible pixels of light ink that noise may make dark
 QUANTILES = (0.02, 0.5, 0.98)  # darkest pixels, background and lightest pixels of an image
@@ -191,8 +191,7 @@ def _pixels(picture: PillowImage.Image) -> np.ndarray:
     pixels = _by_bands(
         height, width, lambda rows: _band_pixels(picture.crop((0, rows.start, width, min(rows.stop, height))))
     )
-    # the range of other numbers shows only in the whole image
-    return pixels if pixels.dtype == np.uint16 else to_uint8(pixels)
+    return pixels if pixels.dtype == np.uint16 else to_uint8(pixels)  # of other numbers, only the whole tells the range
 
 
 def _check_scans(name: str | Path, file: BinaryIO) -> None:

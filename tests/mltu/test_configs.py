@@ -20,12 +20,12 @@ class Configs(BaseModelConfigs):
 
     # the size
     height: int = 96  # pixels
-    rate: float = 0.5  # learning rate, 100%
+    rate: float = 0.5  # of learning, 100%
 
     # the rest
     fast: bool = False  # hurry
-    kind: Literal["iam", "table"] = "iam"  # kind of data
-    names: tuple[str, ...] = ("a", "b")  # names of things
+    kind: Literal["iam", "table"] = "iam"  # of data
+    names: tuple[str, ...] = ("a", "b")  # of things
     most: int | None = None  # if any
 
 
@@ -96,9 +96,9 @@ def test_add_arguments_shows_comments_defaults_choices_and_groups():
     Configs.add_arguments(parser)
     top, size, rest = re.split("\n\nthe (?:size|rest):\n", parser.format_help())
     assert "--model_path X where it goes [run]" in " ".join(top.split())
-    assert " ".join(size.split()) == "--height X pixels [96] --rate X learning rate, 100% [0.5]"
+    assert " ".join(size.split()) == "--height X pixels [96] --rate X of learning, 100% [0.5]"
     assert " ".join(rest.split()).startswith(
-        "--fast X hurry [False] --kind iam|table kind of data [iam] --names X names of things"
+        "--fast X hurry [False] --kind iam|table of data [iam] --names X of things"
     )
 
 

@@ -219,7 +219,7 @@ def test_DataProvider_plans_batches_by_the_shapes_of_the_data(png):
     checked, unchecked = make(samples, **options), make(samples, workers=2, **options)
     checked.validate()
     shapes = [images.shape for images, _ in checked]
-    assert sorted(count for count, *_ in shapes) == [1, 2, 2, 2, 2, 2]  # three widths of 4, 4 and 3 lines
+    assert sorted(count for count, *_ in shapes) == [1, 2, 2, 2, 2, 2]  # of 4, 4 and 3 lines
     assert [images.shape for images, _ in unchecked] == shapes
     in_order = checked.with_samples(samples[::-1])
     assert [images.shape[2] for images, _ in in_order] == [64, 64, 96, 96, 128, 128]

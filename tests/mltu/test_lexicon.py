@@ -38,7 +38,7 @@ def lexicon():
         ("o'clock o’clock", 0),
         ("o'clack", 1),
         ("well-known", 0),
-        ("Red-cat the-red", 0),  # made of listed parts
+        ("Red-cat the-red", 0),  # of listed parts
         ("red-xyz xyz-red", 2),
         ("l'eau l’Eau L'eau l'cat", 0),
         ("l eau", 1),  # only "l'" is listed

@@ -82,7 +82,7 @@ def test_to_pdf_words_of_a_sloping_line_are_turned():
     document = pypdfium2.PdfDocument(to_pdf([page(angle=10.0)]))
     text = document[0].get_textpage()
     origins = []
-    for index in (0, 5):  # first and last character of the first word
+    for index in (0, 5):  # of the first word
         x, y = ctypes.c_double(), ctypes.c_double()
         assert raw.FPDFText_GetCharOrigin(text.raw, index, x, y)
         origins.append((x.value, y.value))

@@ -17,9 +17,9 @@ class Hand:
     """A writer's letters, pen and ink. Lengths are in font units unless said otherwise."""
 
     small: str  # Hershey font of the small letters, or path of an SVG font
-    large: str  # font of capitals, figures and signs
+    large: str  # of capitals, figures and signs
     stretch: float  # vertical factor on the small letters
-    height: float  # height of a capital, pixels
+    height: float  # of a capital, pixels
     width: float  # horizontal factor
     slant: float  # horizontal shift per height, 0 is upright
     spacing: float  # extra advance between letters

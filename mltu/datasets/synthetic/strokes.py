@@ -15,7 +15,7 @@ from ...utils.errors import InputError
 from .hand import Hand
 
 SUPERSAMPLE = 2  # strokes are drawn so many times larger, then shrunk
-BASELINE, CAPITAL_HEIGHT, SMALL_HEIGHT = 9, 21, 12.5  # Hershey glyphs in font units; y points down
+BASELINE, CAPITAL_HEIGHT, SMALL_HEIGHT = 9, 21, 12.5  # of Hershey glyphs, in font units; y points down
 
 Glyph = tuple[list[np.ndarray], float]  # strokes as (points, 2) arrays from x = 0, y up from the baseline; advance
 
@@ -165,7 +165,7 @@ def draw_strokes(text: str, hand: Hand, seed: int, writer: int, rng: np.random.G
             strokes.append(points)
         pen_x += max(advance * size_x + hand.spacing + rng.normal(0, 0.35), 3.0)
     everything = np.concatenate(strokes) if strokes else np.zeros((1, 2))
-    drift = rng.normal(0, 0.012)  # slope of the baseline
+    drift = rng.normal(0, 0.012)  # of the baseline, height per width
     wave, phase = rng.normal(0, 0.5) * hand.bounce, rng.uniform(0, 2 * np.pi)
     length = max(float(everything[:, 0].max()), 1.0)
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...utils.errors import InputError
 from ..base import normalize_text
 
-LATEST = datetime(2024, 1, 1)  # latest made-up date; Faker's default is now, which would make no two runs alike
+LATEST = datetime(2024, 1, 1)  # of made-up dates; by default it would be now, and no two runs alike
 PLAIN_QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"'})
 
 

@@ -28,7 +28,7 @@ def test_cut_line_holds_what_the_polygon_does(sheet):
 def test_cut_line_puts_paper_around_the_polygon(sheet):
     image, _ = sheet
     image[:100] = 0
-    # belongs to another line, between the two peaks of the polygon
+    # of another line, between the two peaks of the polygon
     cut, _ = cut_line(image, np.array([[0, 60], [250, 240], [350, 240], [599, 60], [599, 300], [0, 300]]))
     assert (cut[:60, 250:350] == 220).all()
     assert (cut[20:35, 2:20] == 0).all()

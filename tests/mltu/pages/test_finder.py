@@ -26,7 +26,7 @@ class BarFinder(LineFinder):
 
     def __init__(self, tells_directions=True):
         self.tells_directions = tells_directions
-        self.sizes = []  # image sizes it saw, except close looks
+        self.sizes = []  # of what it saw, but for close looks
 
     def maps(self, image):
         if image.size != CLOSE_LOOK**2:

@@ -29,7 +29,7 @@ def test_draw_samples_shows_lines_unchanged_and_varied(tmp_path):
     lines = Lines(2)
     draw_samples(lines, RunFolder(tmp_path))
     sheet = cv2.imread(str(RunFolder(tmp_path).samples), cv2.IMREAD_GRAYSCALE)
-    assert (sheet == 0).sum() >= 2 * 3 * 48 * 100  # two lines with three variations each
+    assert (sheet == 0).sum() >= 2 * 3 * 48 * 100  # of two lines, three variations each
     assert len(set(lines.seeds)) == 6
 
 

@@ -30,7 +30,7 @@ def test_make_optimizer_limits_the_norm_of_all_gradients_together():
     for clip_norm in (0.0, 2.0):
         optimizer, _ = after_a_step(3.0, names=["one", "other"], clip_norm=clip_norm)
         momentums = [np.array(variable) for variable in optimizer.variables if "momentum" in variable.path]
-        norms[clip_norm] = np.linalg.norm(np.concatenate(momentums)) / (1 - 0.9)  # the gradients' norm, after one step
+        norms[clip_norm] = np.linalg.norm(np.concatenate(momentums)) / (1 - 0.9)  # of the gradients, after one step
     assert norms == pytest.approx({0.0: 3 * 8**0.5, 2.0: 2.0}, rel=1e-4)
 
 

@@ -123,7 +123,7 @@ def test_command_lets_mistakes_of_the_program_through():
     with pytest.raises(ZeroDivisionError):
         raising(ZeroDivisionError())()
     with pytest.raises(SystemExit) as ended:
-        raising(SystemExit(2))()  # as an argument parser raises it
+        raising(SystemExit(2))()  # of an argument parser
     assert ended.value.code == 2
 
 
