@@ -49,6 +49,7 @@ def test_read_rows_between_tabs_takes_quotes_for_text_unless_they_are_all_around
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_read_rows_takes_the_encodings_of_spreadsheets(rows, encoding):
     assert rows("é,ü\n".encode(encoding)) == [(1, ["é", "ü"])]
+    assert rows("é\tü\n".encode(encoding), "txt") == [(1, ["é", "ü"])]  # Excel's "Unicode Text"
 
 
 @pytest.mark.parametrize(
