@@ -107,6 +107,6 @@ def test_results_file_makes_its_folder_and_replaces_earlier_results_only(tmp_pat
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_results_file_is_named_where_the_disk_is_full():
-    with pytest.raises(OSError) as caught, results_file("/dev/full", ("a",), []):
+    with pytest.raises(OSError, match="No space") as caught, results_file("/dev/full", ("a",), []):
         pass
     assert caught.value.filename == "/dev/full"
