@@ -38,7 +38,7 @@ from mltu.line_input import LineInput
 from mltu.utils.console import command
 from mltu.utils.image_utils import read_image
 
-PRETRAINED = ["Models/pretrained", "Models/pretrained/model.int8.onnx"]
+PRETRAINED = ["Models/pretrained/model.onnx", "Models/pretrained/model.int8.onnx"]
 
 
 def reference_model() -> Path:

@@ -14,6 +14,7 @@ import onnxruntime as ort
 from .utils.errors import InputError
 from .utils.files import atomic_path, write_atomic
 
+INT8 = "model.int8.onnx"  # the 8-bit copy of a model, in its folder
 # how a model names a file with weights: a key of eight letters, behind the last byte of their number
 EXTERNAL_DATA = re.compile(rb"[\x00\x08]location")
 

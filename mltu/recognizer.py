@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 
 from .calibration import LANGUAGE_EXPONENTS, softmax, with_language
 from .ctc import align, character_boundaries, greedy_decode, join_windows, peak_steps
-from .inferenceModel import OnnxInferenceModel
+from .inferenceModel import INT8, OnnxInferenceModel
 from .inputs import as_images, as_pixels
 from .language import language_decoder
 from .line_input import LineInput, metadata_number
@@ -51,7 +51,8 @@ class LineRecognizer(OnnxInferenceModel):
     """Reads lines and pages, with confidences and places. Batches of lines are read in parallel on all cores.
 
     Args:
-        model_path: folder of a run, or an .onnx file; by default the pretrained weights.
+        model_path: folder of a run, whose 8-bit copy is taken if there is one, or an .onnx file; by default the
+            pretrained weights.
         char_list: the characters in the order of the classes; by default the model's own.
         decoder: maps log probabilities, shape (steps, classes), to class indices, such as a
             :class:`mltu.beam_search.BeamSearch`; by default the best path.
@@ -82,6 +83,8 @@ class LineRecognizer(OnnxInferenceModel):
     ) -> None:
         if decoder and language:
             raise ValueError("give a decoder or a language, not both")
+        if (Path(model_path) / INT8).is_file():  # it reads as well as the float32 model beside it, and faster
+            options.setdefault("default_model_name", INT8)
         # one thread for each batch: to work on several batches is faster than to share one among all cores
         super().__init__(model_path, threads=1, **options)
         self.char_list = self._vocab() if char_list is None else char_list

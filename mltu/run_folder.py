@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from .configs import BaseModelConfigs
 from .datasets.base import Sample, Skipped, write_skipped
+from .inferenceModel import INT8
 from .utils.errors import InputError
 from .utils.files import write_atomic
 from .utils.machine import processor_field
@@ -50,7 +51,7 @@ class RunFolder:
         self.weights = self.path / "model.keras"
         self.onnx = self.path / "model.onnx"
         self.failed_onnx = self.path / "model.failed.onnx"
-        self.int8 = self.path / "model.int8.onnx"
+        self.int8 = self.path / INT8
         self.products = [file for file in vars(self).values() if file != self.path]  # all so far
         # Output files of sanity checks, and what runs keep for themselves.
         self.samples = self.path / "samples.png"

@@ -23,7 +23,7 @@ from configs import ModelConfigs
 from helpers import LINE_RECIPE, ROOT, TINY_RUN, rows, run_script
 from mltu.annotations.images import Image
 from mltu.datasets import PUBLISHED_SPLITS, read_table
-from mltu.inferenceModel import OnnxInferenceModel
+from mltu.inferenceModel import INT8, OnnxInferenceModel
 from mltu.line_input import PREPROCESSING, LineInput
 from mltu.run_folder import RunFolder, reserved
 from mltu.tensorflow import export, model_utils, recurrent  # noqa: F401 - register the layers of saved models
@@ -118,9 +118,11 @@ def test_main_trains_and_exports_the_line_network(line_run):
 
 def test_main_exports_again(line_run):
     before = (line_run / "model.onnx").stat().st_mtime_ns
+    (line_run / INT8).write_bytes(b"an 8-bit copy of earlier weights")
     again = run_script("train.py", "--export_only", line_run, code=0)  # in a process that has built no network
     assert "same texts as Keras" in again.stdout
     assert (line_run / "model.onnx").stat().st_mtime_ns > before
+    assert not (line_run / INT8).exists()
 
 
 def test_main_puts_a_bad_export_aside_loudly(trained_run, tmp_path, monkeypatch, capsys):

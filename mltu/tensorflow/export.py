@@ -130,6 +130,7 @@ def export(folder: RunFolder, line_input: LineInput, vocab: str, samples: Sequen
         raise InputError(f"{folder.val}: no validation line can be read to compare with ({problem})")
     converter = Model2onnx(folder.weights, {"vocab": vocab, **line_input.metadata()})
     model = converter.convert()
+    folder.int8.unlink(missing_ok=True)  # a copy of earlier weights
     if model.input_shape[1:] != line_input.shape or model.output_shape[-1] != len(vocab) + 1:
         raise InputError(f"{folder.weights}: does not fit the image size and vocabulary of configs.yaml")
     onnx_model = OnnxInferenceModel(folder.onnx, force_cpu=True)

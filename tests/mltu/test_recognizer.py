@@ -1,3 +1,5 @@
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from onnx import TensorProto, helper
 from helpers import PRETRAINED, SAMPLES, write_onnx
 from mltu.beam_search import BeamSearch
 from mltu.datasets import read_table
+from mltu.inferenceModel import INT8
 from mltu.recognizer import LineRecognizer, may_be_page
 from mltu.utils.errors import InputError
 from mltu.utils.image_utils import paper_color, read_image
@@ -61,6 +64,15 @@ def test_read_names_networks_that_fail_or_give_no_probabilities(tmp_path, node, 
     write_onnx(tmp_path / "model.onnx", node, shapes, [shape, minus], vocab='"ab"')
     with pytest.raises(InputError, match=message):
         LineRecognizer(tmp_path).read(np.zeros((8, 16), np.uint8))
+
+
+def test_recognizer_takes_the_8_bit_copy_in_a_folder(tmp_path, pretrained):
+    shutil.copy(PRETRAINED / "model.onnx", tmp_path)
+    assert LineRecognizer(tmp_path).model_path == str(tmp_path / "model.onnx")
+    shutil.copy(PRETRAINED / INT8, tmp_path)
+    assert LineRecognizer(tmp_path).model_path == str(tmp_path / INT8)
+    assert LineRecognizer(tmp_path / "model.onnx").model_path == str(tmp_path / "model.onnx")
+    assert LineRecognizer(tmp_path, default_model_name="model.onnx").model_path == str(tmp_path / "model.onnx")
 
 
 def spelled(text, vocab):
