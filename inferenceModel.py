@@ -39,11 +39,12 @@ from mltu.language import known_languages, language_decoder, language_digests
 from mltu.language_model import CharacterModel
 from mltu.lexicon import LEXICON_COST, Lexicon
 from mltu.outputs import format_for
+from mltu.pages import level_line
 from mltu.recognizer import PRETRAINED, LineRecognizer, Readable
 from mltu.report import write_report
 from mltu.transcription import transcribe
 from mltu.utils.console import command, print_error
-from mltu.utils.files import file_digest
+from mltu.utils.files import file_digest, make_folder
 
 if TYPE_CHECKING:
     from mltu.cluster import Cluster
@@ -75,8 +76,10 @@ class ImageToWordModel(LineRecognizer):
         Raises:
             InputError: not an image.
         """
+        # long lines are levelled, because a small tilt would shrink their writing
+        level, _, _ = level_line(as_pixels(image))
         # dark on light, in the size that the network takes: float32, shape (height, width, channels)
-        line = self.line_input(as_pixels(image))
+        line = self.line_input(level)
         # how probable each character is at each time step, shape (steps, classes)
         log_probs = self.log_probabilities(line[None])[0]
         # the best class of each step, repeats merged, blanks dropped; or the text that the beam search finds
@@ -130,11 +133,15 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--cluster needs distributed, which reading does without: pip install distributed cryptography")
     if given.cluster and STDIN in given.image:
         parser.error("--cluster reads files, not standard input")
-    for name, low, high in (("min_confidence", 0, 1), ("threads", 0, 1024), ("beam_width", 1, 1024)):
-        if not low <= getattr(given, name) <= high:
+    ranges = {"min_confidence": (0, 1), "threads": (0, 1024), "beam_width": (1, 1024)}
+    ranges |= {"lm_weight": (0, 100), "lexicon_cost": (0, 100)}
+    for name, (low, high) in ranges.items():
+        if getattr(given, name) is not None and not low <= getattr(given, name) <= high:
             parser.error(f"--{name}: must be {low} to {high}, not {getattr(given, name)}")
     if given.language and given.lm:
         parser.error("--language and --lm exclude each other")
+    if given.lm_weight is not None and not (given.language or given.lm):
+        parser.error("--lm_weight needs --language or --lm")
     knows = bool(given.language or given.lm or given.lexicon)
     given.decoder = given.decoder or ("beam" if knows else "greedy")
     if given.decoder == "greedy" and knows:
@@ -146,7 +153,10 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
         *Path(given.model).resolve().parents,
     ):
         parser.error(f"--calibrate changes the model: name one of your own with --model, or a copy of {PRETRAINED}")
+    given.output = None if given.output == STDIN and not given.csv else given.output  # the screen
     given.format = format_for(given.output, given.format)
+    if given.csv and given.output and given.format not in ("csv", "text"):
+        parser.error(f"--output {given.output}: readings of a table are written as CSV; name a file that ends in .csv")
     return given
 
 
@@ -198,6 +208,8 @@ def read_files(model: ImageToWordModel, given: argparse.Namespace) -> int:
 def evaluate(model: ImageToWordModel, given: argparse.Namespace) -> int:
     """Read a table, print its error rates, calibrate and report if asked; returns how many rows could not be read."""
     model.keeps_peaks = given.calibrate
+    if given.report:
+        make_folder(given.report, "--report")
     evaluation = evaluate_table(model, given.csv, given.output)
     if not evaluation.lines:
         print_error(f"{given.csv}: not one of its images could be read")

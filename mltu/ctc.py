@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 MIN_LOG_PROB = -1e3  # stands for the logarithm of zero, so that an impossible step leaves a line readable
+BAND = 100  # labels by which an alignment may be ahead of the best path, or behind it, before it is made more slowly
 MAX_CELLS = 2**21  # steps times states of which scores are in memory at once, 16 MB
 
 
@@ -117,6 +118,53 @@ def _viterbi(emissions: np.ndarray, passing: np.ndarray, first: np.ndarray) -> n
     return scores
 
 
+def _path_near(
+    log_probs: np.ndarray, states: np.ndarray, passing: np.ndarray, expected: np.ndarray, reach: int
+) -> np.ndarray | None:
+    """The state at each step of the best path that is never farther than `reach` states from the expected ones.
+
+    Args:
+        log_probs: shape (steps, classes).
+        states: of :func:`_trellis`, as `passing`.
+        expected: state before each step and behind the last, ascending, shape (steps + 1,).
+        reach: in states.
+
+    Returns:
+        Shape (steps,); None if the path comes to the edge of its band, so that a better one may be outside.
+    """
+    steps, count = len(log_probs), len(states)
+    # the scores that each block of steps begins with are kept, and the others made again
+    length = MAX_CELLS // min(count, 4 * reach) + 1
+    first = np.full(count + 2, -np.inf)
+    first[1] = 0
+    blocks = []
+    for start in range(0, steps, length):
+        end = min(start + length, steps)
+        low, high = max(0, expected[start] - reach), min(count, expected[end] + reach + 1)
+        blocks.append((start, end, low, high, first[low : high + 2].copy()))
+        if end < steps:
+            emissions = _emissions(log_probs[start:end], states[low:high])
+            last = _viterbi(emissions, passing[low:high], blocks[-1][-1])[-1, 2:]
+            first = np.full(count + 2, -np.inf)
+            first[low + 2 : high + 2] = last
+    path = np.empty(steps, np.int64)
+    state = None
+    for start, end, low, high, first in reversed(blocks):
+        scores = _viterbi(_emissions(log_probs[start:end], states[low:high]), passing[low:high], first)
+        if state is None:
+            if high < count or not np.isfinite(scores[-1, -2:]).any():
+                return None
+            state = count - 1 if scores[-1, -1] > scores[-1, -2] else count - 2
+        stay, advance, skip = scores[:-1, 2:], scores[:-1, 1:-1], scores[:-1, :-2] + passing[low:high]
+        moves = np.where(skip > np.maximum(stay, advance), 2, advance > stay)  # by how many states each step went on
+        for step in reversed(range(len(moves))):
+            if (state < low + 2 and low) or (state >= high - 2 and high < count):
+                return None
+            path[start + step] = state
+            state -= int(moves[step, state - low])
+    return path
+
+
 def align(log_probs: np.ndarray, labels: Sequence[int] | np.ndarray) -> np.ndarray:
     """Where each label of a given text is emitted, on the most probable path that gives the text.
 
@@ -144,26 +192,12 @@ def align(log_probs: np.ndarray, labels: Sequence[int] | np.ndarray) -> np.ndarr
     if np.array_equal(best_labels, labels):  # no path is better than the best
         return spans
     states, passing = _trellis(labels, classes - 1)
-    count = len(states)
-    first = np.full(count + 2, -np.inf)
-    first[1] = 0
-    # the steps of a long text go in blocks: the scores that these begin with are kept, and the others made again
-    blocks = [slice(start, start + MAX_CELLS // count + 1) for start in range(0, steps, MAX_CELLS // count + 1)]
-    firsts = [first]
-    for block in blocks[:-1]:
-        firsts.append(_viterbi(_emissions(log_probs[block], states), passing, firsts[-1])[-1].copy())
-    path = np.empty(steps, np.int64)
-    state = None
-    for block, first in zip(reversed(blocks), reversed(firsts), strict=True):
-        scores = _viterbi(_emissions(log_probs[block], states), passing, first)
-        if state is None:
-            state = count - 1 if scores[-1, -1] > scores[-1, -2] else count - 2
-        stay, advance, skip = scores[:-1, 2:], scores[:-1, 1:-1], scores[:-1, :-2] + passing
-        moves = np.where(skip > np.maximum(stay, advance), 2, advance > stay)  # by how many states each step went on
-        for step in reversed(range(len(moves))):
-            path[block.start + step] = state
-            state -= int(moves[step, state])
-    written = np.arange(1, count, 2)
+    # the path is looked for near the best one, in which as large a share of the labels is written at each step
+    begun = np.searchsorted(spans[:, 0], np.arange(steps + 1)) * (2 * len(labels) / max(1, len(best_labels)))
+    reach = 2 * (BAND + abs(len(labels) - len(best_labels)))
+    while (path := _path_near(log_probs, states, passing, begun.astype(int), reach)) is None:
+        reach *= 2
+    written = np.arange(1, len(states), 2)
     return np.stack([np.searchsorted(path, written), np.searchsorted(path, written, side="right")], axis=1)
 
 

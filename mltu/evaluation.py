@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from .error_analysis import Evaluated
 from .recognizer import LineRecognizer
 from .utils.console import print_error
 from .utils.errors import InputError
-from .utils.files import refuse_inputs
+from .utils.files import csv_bytes, naming, refuse_inputs
 from .utils.image_utils import read_image
 from .utils.progress import ProgressBar
 from .utils.text_utils import error_rate, get_cer, get_wer
@@ -114,17 +116,23 @@ def results_file(path: str | None, columns: Sequence[str], inputs: Sequence[str]
     """A function that appends a row to a new CSV file, flushed at once; without a path it does nothing.
 
     Raises:
-        InputError: the file cannot be written, or is one of the inputs.
+        InputError: the file cannot be written, is one of the inputs, or holds something else than such rows.
     """
     if path is None:
         yield lambda row: None
         return
     refuse_inputs(path, inputs)
+    header = csv_bytes(columns, [])
     try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if os.path.isfile(path):
+            with open(path, "rb") as earlier:
+                if earlier.read(len(header)) not in (b"", header):
+                    raise InputError(f"{path}: holds something else, which would be lost; choose another --output")
         file = open(path, "w", newline="", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    with file:
+    with naming(path), file:
         writer = csv.writer(file)
 
         def append(row: Sequence) -> None:

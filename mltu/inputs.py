@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import io
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -37,6 +38,7 @@ FILE_ENDINGS = (  # files read from folders
     *(".jpe", ".jfif", ".mpo", ".apng", ".avif", ".avifs", ".heic", ".heif", ".heics", ".heifs", ".hif"),
     *(".bmp", ".dib", ".gif", ".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".pdf"),
 )
+PDF_START = re.compile(rb"(\xef\xbb\xbf|\s)*%PDF-")  # some programs put blanks or a mark of UTF-8 before it
 PDF_RESOLUTION = 200  # dots per inch; a line of writing is then some 60 to 100 pixels high
 MAX_INPUT = 1 << 29  # bytes from standard input, which are held in memory
 RENDER_PDF = Path(__file__).with_name("utils") / "render_pdf.py"
@@ -109,15 +111,15 @@ def read_pages(name: str, folder: str = "") -> Iterator[np.ndarray]:
         if not 0 < len(content) <= MAX_INPUT:
             reason = f"more than {MAX_INPUT >> 20} MB" if content else "nothing"
             raise InputError(f"{name}: {reason} on standard input; an image was expected")
-        start, file = content[:5], io.BytesIO(content)
+        start, file = content[:1024], io.BytesIO(content)
     else:
         file = checked_file(name, folder)
         try:
             with open(file, "rb") as opened:
-                start = opened.read(5)
+                start = opened.read(1024)
         except OSError as error:
             raise InputError(f"{name}: cannot be read ({error.strerror})") from None
-    yield from _pdf_pages(file, name) if start == b"%PDF-" else decode_pages(file, name)
+    yield from _pdf_pages(file, name) if PDF_START.match(start) else decode_pages(file, name)
 
 
 def as_pixels(image: Any) -> np.ndarray:
@@ -156,11 +158,13 @@ def as_images(images: Iterable[Any]) -> list[Any]:
     """Several images to be read, each as for :func:`as_pixels`.
 
     Raises:
-        InputError: it is one image.
+        InputError: it is one image, or nothing to go through.
     """
     one_array = isinstance(images, np.ndarray) and (images.ndim < 3 or (images.ndim == 3 and images.shape[2] <= 4))
     if one_array or isinstance(images, (str, os.PathLike, PillowImage.Image)):
         raise InputError("one image was given in place of several: use predict or read, or a list")
+    if not isinstance(images, Iterable):
+        raise InputError(f"{type(images).__name__} is not several images: give a list of them")
     return list(images)
 
 

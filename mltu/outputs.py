@@ -138,7 +138,7 @@ class Results:
                 self._targets, self._document = {"": Path(output)}, []
             self._continue_files(redo)
         except OSError as error:
-            raise InputError(f"{output}: cannot be written ({error.strerror})") from None
+            raise InputError(f"{output}: cannot be written ({error.strerror or error})") from None
 
     def __enter__(self) -> Results:
         return self

@@ -19,7 +19,7 @@ from .inferenceModel import INT8, OnnxInferenceModel
 from .inputs import as_images, as_pixels
 from .language import language_decoder
 from .line_input import LineInput, metadata_number
-from .pages import TextLine, cut_line, find_lines, find_tilted_line
+from .pages import TextLine, cut_line, find_lines, level_line
 from .readings import Character, LineReading, PageReading, Peaks, line_confidence
 from .utils.errors import InputError
 from .utils.files import shipped
@@ -232,15 +232,12 @@ class LineRecognizer(OnnxInferenceModel):
             image: an array, a path or a Pillow image, as for :func:`.as_pixels`.
 
         Returns:
-            The reading; its polygon is the whole image.
+            The reading; its polygon is the whole image, or what a long line that is tilted covers of it.
 
         Raises:
             InputError: not an image.
         """
-        image = as_pixels(image)
-        line = self.line_input(image)
-        log_probs = self.log_probabilities(line[None])[0]
-        return self.describe(self.decode(log_probs), line.shape, image.shape)
+        return self.read_batch([image])[0]
 
     def read_batch(self, images: Iterable[Readable]) -> list[LineReading]:
         """Read several lines at once; each reading is independent of the other lines of its batch.
@@ -251,7 +248,15 @@ class LineRecognizer(OnnxInferenceModel):
         Raises:
             InputError: not images.
         """
-        images = list(self.pool.map(as_pixels, as_images(images)))
+        levelled = list(self.pool.map(lambda image: level_line(as_pixels(image)), as_images(images)))
+        readings = self._read_level([image for image, _, _ in levelled])
+        return [
+            _placed(reading, place, frame) if place else reading
+            for reading, (_, place, frame) in zip(readings, levelled, strict=True)
+        ]
+
+    def _read_level(self, images: Sequence[np.ndarray]) -> list[LineReading]:
+        """Read lines that are level, as one batch."""
         lines = list(self.pool.map(self.line_input, images))
 
         def width(index: int) -> int:
@@ -295,8 +300,7 @@ class LineRecognizer(OnnxInferenceModel):
         image = to_bgr(as_pixels(image))
         height, width = image.shape[:2]
         if layout == "line" or (layout == "auto" and not may_be_page(height, width)):
-            tilted = find_tilted_line(to_gray(image))
-            lines = self._read_places(image, [tilted]) if tilted else [self.read(image)]
+            lines = [self.read(image)]
         else:
             lines = [line for line in self._read_upright(image) if line.text]
         return PageReading(source, page, width, height, tuple(lines))
@@ -320,10 +324,13 @@ class LineRecognizer(OnnxInferenceModel):
     def _read_places(self, image: np.ndarray, places: Sequence[TextLine]) -> list[LineReading]:
         gray = to_gray(image)
         cuts = [cut_line(gray, place.polygon, place.baseline) for place in places]
-        return [
-            replace(line, polygon=place.polygon, baseline=place.baseline, frame=frame, region=place.region)
-            for line, place, (_, frame) in zip(self.read_batch(cut for cut, _ in cuts), places, cuts, strict=True)
-        ]
+        lines = self._read_level([cut for cut, _ in cuts])
+        return [_placed(line, place, frame) for line, place, (_, frame) in zip(lines, places, cuts, strict=True)]
+
+
+def _placed(line: LineReading, place: TextLine, frame: np.ndarray) -> LineReading:
+    """The reading of a cut line, with its place on the page."""
+    return replace(line, polygon=place.polygon, baseline=place.baseline, frame=frame, region=place.region)
 
 
 def _longest(places: Sequence[TextLine]) -> list[int]:

@@ -21,6 +21,7 @@ from .readings import PageReading
 from .recognizer import LineRecognizer
 from .utils.console import print_error, print_note
 from .utils.errors import InputError
+from .utils.files import make_folder
 from .utils.image_utils import encode_jpeg, to_bgr, write_png
 from .utils.progress import ProgressBar
 
@@ -69,6 +70,8 @@ def transcribe(
     pictures = page_targets(files, picture_folder, ".png") if picture_folder else {}
     if set(map(os.path.realpath, files)) & set(map(os.path.realpath, pictures.values())):
         raise InputError(f"{picture_folder}: inputs there would be lost; choose another folder with --annotate")
+    if picture_folder:
+        make_folder(picture_folder, "--annotate")
 
     with_images = FORMATS[format_name].with_pictures
     read = partial(transcribe_file, layout=layout, min_confidence=min_confidence, with_images=with_images)

@@ -28,8 +28,12 @@ def _likeness(rows: Sequence[Sequence[Field]]) -> int:
     return sum(len(row) > 1 and row[0].text.strip().lower().endswith(FILE_ENDINGS) for row in rows)
 
 
+def _names(header: Sequence[Field]) -> list[str]:
+    return [normalize_text(field.text).lower().strip('"') for field in header]
+
+
 def _columns(header: Sequence[Field]) -> list[int | None]:
-    names = [normalize_text(field.text).lower().strip('"') for field in header]
+    names = _names(header)
     return [_column(names, known) for known in (IMAGE_NAMES, TEXT_NAMES, WRITER_NAMES, FORM_NAMES)]
 
 
@@ -55,7 +59,7 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
         separator or a path with `..`, and rows kept without characters that nobody can see).
 
     Raises:
-        InputError: the file is missing, no table, or holds no usable row.
+        InputError: the file is missing, no table, or holds no usable row; or two columns have the same name.
     """
     path = Path(path)
     samples: list[Sample] = []
@@ -66,6 +70,10 @@ def read_table(path: str | Path) -> tuple[list[Sample], list[Skipped]]:
     if None in columns[:2]:
         columns = [0, 1, 2, 3]
     else:
+        names = _names(rows[0][1])
+        for name in (names[column] for column in columns if column is not None):
+            if names.count(name) > 1:
+                raise InputError(f"{path}: has {names.count(name)} columns named {name}; rename all but the right one")
         del rows[0]
     for number, fields in rows:
         source = f"{path}:{number}"

@@ -5,15 +5,36 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..utils.image_utils import dark_on_light, paper_color
+from ..utils.image_utils import dark_on_light, paper_color, to_gray
+from .crop import cut_line
 from .finder import TextLine
 
 MIN_RATIO = 12  # times as long as high that images are which may be tilted
 BLOCKS = 96  # parts of the line, whose ink tells how high the writing is there
+MIN_HEIGHT = BLOCKS // MIN_RATIO  # pixels; lower images may have fewer columns than blocks
 INK = 0.4  # share of the contrast above which a pixel is ink
 FAR = 2.5  # median distances from the line through all blocks, beyond which a block does not count
 OUTSIDE = 0.01  # share of the ink above and below the line, which may be dirt
 MIN_DRIFT = 0.25  # share of the height of the writing; less tilt does no harm
+
+
+def level_line(image: np.ndarray) -> tuple[np.ndarray, TextLine | None, np.ndarray | None]:
+    """An image of one line, levelled if it is long and tilted; every way of reading a line begins with this.
+
+    Args:
+        image: of any number type and channels, as for :func:`.to_gray`.
+
+    Returns:
+        (the image as it is, None, None), or (the levelled line, its place, its edges as of :func:`.cut_line`).
+    """
+    place = None
+    if image.shape[1] >= MIN_RATIO * image.shape[0]:  # others need not be made grey here
+        gray = to_gray(image)
+        place = find_tilted_line(gray)
+    if place is None:
+        return image, None, None
+    line, frame = cut_line(gray, place.polygon, place.baseline)
+    return line, place, frame
 
 
 def find_tilted_line(image: np.ndarray) -> TextLine | None:
@@ -28,7 +49,7 @@ def find_tilted_line(image: np.ndarray) -> TextLine | None:
         Its place; None where it is as good as level, the image is not long, or there is no writing.
     """
     height, width = image.shape
-    if width < MIN_RATIO * height:
+    if width < MIN_RATIO * height or height < MIN_HEIGHT:
         return None
     image = dark_on_light(image)
     darkness = np.clip(paper_color(image)[0] - cv2.GaussianBlur(image, (5, 5), 0).astype(np.int16), 0, None)

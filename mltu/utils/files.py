@@ -59,6 +59,18 @@ def atomic_path(path: str | Path, durable: bool = False, ending: str = "") -> It
         _flush(path.parent)
 
 
+def make_folder(folder: str | Path, option: str) -> None:
+    """Make the folder that an option names, before the work whose results it is for.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made ({error.strerror}); choose another folder with {option}") from None
+
+
 def files_below(folder: str | Path) -> Iterator[str]:
     """The paths of the files in a folder and below it, sorted, those of a folder before those of the folders in it.
 

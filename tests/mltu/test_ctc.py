@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from helpers import paths_by_text, random_log_probs
 from mltu.ctc import (
+    _viterbi,
     align,
     character_boundaries,
     collapse_path,
@@ -162,3 +163,29 @@ def test_character_boundaries_of_even_characters_cover_the_whole_line(width):
     # each is shown by the two steps in its middle
     spans = np.array([[width * i + width // 2 - 1, width * i + width // 2 + 1] for i in range(5)])
     assert character_boundaries(spans).tolist() == [width * i for i in range(6)]
+
+
+@pytest.mark.parametrize("dropped", [7, 130])  # labels, less and more than fit into the band
+def test_align_near_the_best_path_is_the_same(monkeypatch, dropped):
+    rng = np.random.default_rng(0)
+    path = np.where(rng.random(1200) < 0.5, 3, rng.integers(0, 3, 1200))
+    log_probs = np.log(rng.dirichlet(np.ones(4), 1200) * 0.6 + 0.4 * np.eye(4)[path])
+    labels = np.delete(greedy_decode(log_probs)[0], slice(100, 100 + dropped))
+    whole = align(log_probs, labels)
+    monkeypatch.setattr("mltu.ctc.MAX_CELLS", 5000)
+    monkeypatch.setattr("mltu.ctc.BAND", 4)
+    np.testing.assert_array_equal(align(log_probs, labels), whole)
+
+
+def test_align_takes_as_many_cells_for_each_step_of_a_longer_line(monkeypatch):
+    def cells(steps):
+        rng = np.random.default_rng(0)
+        log_probs = np.log(rng.dirichlet(np.ones(4), steps))
+        labels = greedy_decode(log_probs)[0].copy()
+        labels[5] = (labels[4] + 1) % 3
+        sizes = []
+        monkeypatch.setattr("mltu.ctc._viterbi", lambda *args: sizes.append(args[0].size) or _viterbi(*args))
+        align(log_probs, labels)
+        return sum(sizes)
+
+    assert cells(40_000) < 2.5 * cells(20_000)

@@ -1,3 +1,4 @@
+import os
 import sys
 
 import numpy as np
@@ -89,4 +90,23 @@ def test_results_file_flushes_each_row_and_names_what_cannot_be_written(tmp_path
     with results_file(None, ("a", "b"), []) as append:
         append((1, 2))
     with pytest.raises(InputError, match="cannot be written"):
-        results_file(str(tmp_path / "no" / "o.csv"), ("a",), []).__enter__()
+        results_file(str(path / "o.csv"), ("a",), []).__enter__()
+
+
+def test_results_file_makes_its_folder_and_replaces_earlier_results_only(tmp_path):
+    path = tmp_path / "new" / "out.csv"
+    for value in (1, 2):
+        with results_file(str(path), ("a", "b"), []) as append:
+            append((value, value))
+    assert path.read_text().splitlines() == ["a,b", "2,2"]
+    path.write_text("mine\n")
+    with pytest.raises(InputError, match="holds something else"):
+        results_file(str(path), ("a", "b"), []).__enter__()
+    assert path.read_text() == "mine\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_results_file_is_named_where_the_disk_is_full():
+    with pytest.raises(OSError, match="No space") as caught, results_file("/dev/full", ("a",), []):
+        pass
+    assert caught.value.filename == "/dev/full"

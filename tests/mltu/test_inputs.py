@@ -288,6 +288,18 @@ def test_read_pages_gives_pdf_pages_in_bgr(tmp_path):
     assert max(green, red) < 15
 
 
+@pytest.mark.parametrize("start", [b"\xef\xbb\xbf", b"\r\n\n"])
+def test_read_pages_knows_pdf_files_behind_blanks_or_a_mark_of_utf8(tmp_path, start):
+    path = save(tmp_path / "x.pdf", [PillowImage.new("RGB", (40, 30), (0, 0, 255))])
+    (tmp_path / "x.pdf").write_bytes(start + (tmp_path / "x.pdf").read_bytes())
+    assert len(list(read_pages(str(path)))) == 1
+
+
+def test_as_images_refuses_what_cannot_be_gone_through():
+    with pytest.raises(InputError, match="NoneType is not several images"):
+        as_images(None)
+
+
 def test_read_pages_gives_pdf_pages_that_outlive_the_file(tmp_path):
     """Pages are read ahead, while later ones are drawn and the file is closed."""
     path = save(tmp_path / "x.pdf", shades(40, 200, size=(300, 300)))

@@ -199,7 +199,7 @@ def test_read_reads_long_lines_as_well_as_their_parts(parts, gap, noise, languag
 
 
 @pytest.mark.parametrize("degrees", [0.5, -1.5])
-def test_predict_page_levels_long_lines(pretrained, parts, degrees):
+def test_all_ways_of_reading_level_long_lines(pretrained, parts, degrees):
     image = side_by_side(parts[0], 20)
     height, width = image.shape
     drop = abs(width * np.sin(np.radians(degrees)))
@@ -210,6 +210,7 @@ def test_predict_page_levels_long_lines(pretrained, parts, degrees):
     page = pretrained.predict_page(tilted, "line")
     truth = " ".join(parts[1])
     assert get_cer([page.text], [truth]) < get_cer([pretrained.read(image).text], [truth]) + 0.05
+    assert pretrained.read(tilted).text == pretrained.read_batch([tilted, image])[0].text == page.text
     # words are where they were drawn
     middle = np.mean(page.lines[0].corners_of(page.lines[0].words[0]), axis=0)
     expected = turn @ [middle[0], height / 2, 1]

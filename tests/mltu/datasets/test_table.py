@@ -206,3 +206,9 @@ def test_without_contradictions_drops_images_with_several_texts():
     kept, left = without_contradictions(samples)
     assert kept == [samples[1], samples[3]]
     assert left == [Skipped("a", "named with different texts")] * 2
+
+
+def test_read_table_refuses_two_columns_of_one_name(tmp_path):
+    (tmp_path / "t.csv").write_text("image,text,Text\na.png,one,two\n")
+    with pytest.raises(InputError, match="2 columns named text"):
+        read_table(tmp_path / "t.csv")

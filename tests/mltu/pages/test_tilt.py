@@ -1,8 +1,10 @@
+import warnings
+
 import cv2
 import numpy as np
 import pytest
 
-from mltu.pages import find_tilted_line
+from mltu.pages import find_tilted_line, level_line
 
 
 def strokes(slope, height=200, width=4000, noise=0):
@@ -32,3 +34,12 @@ def test_find_tilted_line_is_none_where_nothing_is_gained():
     assert find_tilted_line(strokes(0.001)) is None
     assert find_tilted_line(strokes(0.03)[:, :1800]) is None  # not long
     assert find_tilted_line(np.full((60, 4000), 230, np.uint8)) is None
+
+
+@pytest.mark.parametrize("shape", [(1, 4000), (3, 64), (7, 90), (8, 96)])
+def test_find_tilted_line_takes_images_without_room_for_writing(shape):
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        level, place, _ = level_line(image)
+    assert (place is None) == (level is image)

@@ -6,7 +6,16 @@ from filelock import FileLock, Timeout
 
 from mltu.utils import files
 from mltu.utils.errors import InputError
-from mltu.utils.files import LOCK, as_utf8, atomic_path, one_at_a_time, refuse_inputs, shipped, write_atomic
+from mltu.utils.files import (
+    LOCK,
+    as_utf8,
+    atomic_path,
+    make_folder,
+    one_at_a_time,
+    refuse_inputs,
+    shipped,
+    write_atomic,
+)
 
 
 @pytest.mark.parametrize(
@@ -99,3 +108,11 @@ def test_shipped_is_beside_the_scripts_or_in_the_package(tmp_path, monkeypatch):
     assert (shipped("Models/pretrained") / "model.onnx").is_file()
     monkeypatch.setattr(files, "__file__", str(tmp_path / "site-packages" / "mltu" / "utils" / "files.py"))
     assert shipped("Models/pretrained") == tmp_path / "site-packages" / "mltu" / "Models" / "pretrained"
+
+
+def test_make_folder_names_the_option_where_a_file_stands(tmp_path):
+    make_folder(tmp_path / "a" / "b", "--report")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: cannot be made .*--report"):
+        make_folder(tmp_path / "file", "--report")
